@@ -1,0 +1,245 @@
+//! Batches of runs: what moves through a pipeline.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, BinaryViewArray};
+use arrow_buffer::ScalarBuffer;
+use bytes::Bytes;
+
+use crate::column::Column;
+use crate::offsets::{SourceOffsets, SourcePartition};
+
+/// An ordered list of runs.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The runs, in source order.
+    pub runs: Vec<Run>,
+}
+
+impl Batch {
+    /// Records in all runs.
+    pub fn record_count(&self) -> usize {
+        self.runs.iter().map(Run::record_count).sum()
+    }
+
+    /// Whether no run holds a record.
+    pub fn is_empty(&self) -> bool {
+        self.runs.iter().all(|run| run.record_count() == 0)
+    }
+}
+
+/// Consecutive records with one topic, one partition and one schema.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Topic read from, or to write to.
+    pub topic: Arc<str>,
+    /// Kafka partition; `None` on the source side leaves it to the producer's partitioner.
+    pub partition: Option<i32>,
+    /// Where the records came from.
+    pub origin: Origin,
+    /// The records.
+    pub body: Body,
+}
+
+impl Run {
+    /// Number of records.
+    pub fn record_count(&self) -> usize {
+        match &self.body {
+            Body::Packed(packed) => packed.record_count,
+            Body::Columns(columns) => columns.value.len(),
+        }
+    }
+
+    /// Bytes that the run keeps alive, for byte budgets.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.body {
+            Body::Packed(packed) => packed.bytes.len(),
+            Body::Columns(columns) => columns.memory_bytes(),
+        }
+    }
+}
+
+/// Where a run's records came from; what is committed when they are done.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// Read from Kafka: one Kafka offset per record.
+    Kafka(KafkaOffsets),
+    /// Read by a source task: one source partition, one source offset per record.
+    Source {
+        /// The source partition of every record of the run.
+        partition: SourcePartition,
+        /// The offset after each record.
+        offsets: SourceOffsets,
+    },
+}
+
+/// Kafka offsets of the records of a run, ascending.
+#[derive(Debug, Clone)]
+pub struct KafkaOffsets {
+    /// Offset of the first record, or the base that `deltas` count from.
+    pub base: i64,
+    /// Distance of each record from `base`; `None` while the offsets are contiguous (all but compacted topics).
+    pub deltas: Option<ScalarBuffer<i32>>,
+    /// Offset to go on from once the whole run is done. It may lie beyond the last record plus one: compaction and
+    /// control records leave gaps.
+    pub next: i64,
+}
+
+impl KafkaOffsets {
+    /// The offset of one record.
+    pub fn get(&self, row: usize) -> i64 {
+        match &self.deltas {
+            None => self.base + row as i64,
+            Some(deltas) => self.base + i64::from(deltas[row]),
+        }
+    }
+}
+
+/// How much of the records has been taken apart.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Whole Kafka record batches (format v2), checked but not indexed, possibly compressed.
+    Packed(Packed),
+    /// One column each for keys, values, headers and timestamps.
+    Columns(Columns),
+}
+
+/// A Kafka record batch as it came.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// The batch, header included.
+    pub bytes: Bytes,
+    /// Records in it.
+    pub record_count: usize,
+    /// Latest record timestamp, ms since the epoch; -1 for none.
+    pub max_timestamp_ms: i64,
+}
+
+/// The records of a run as columns of equal length.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    /// Record keys.
+    pub key: Column,
+    /// Record values.
+    pub value: Column,
+    /// Record headers.
+    pub headers: Headers,
+    /// Record timestamps.
+    pub timestamps: Timestamps,
+}
+
+impl Columns {
+    /// Rows `start..start + len` without copying values.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> Columns {
+        Columns {
+            key: self.key.slice(start, len),
+            value: self.value.slice(start, len),
+            headers: self.headers.slice(start, len),
+            timestamps: self.timestamps.slice(start, len),
+        }
+    }
+
+    /// Bytes that the columns keep alive.
+    pub fn memory_bytes(&self) -> usize {
+        self.key.memory_bytes() + self.value.memory_bytes() + self.headers.memory_bytes()
+    }
+}
+
+/// Timestamps in ms since the epoch; [`Timestamps::ABSENT`] stands for none.
+#[derive(Debug, Clone)]
+pub enum Timestamps {
+    /// No record has one: the producer sets the time of sending.
+    None,
+    /// All records have the same one.
+    Same(i64),
+    /// One per record.
+    Each(ScalarBuffer<i64>),
+}
+
+impl Timestamps {
+    /// Kafka's mark for "no timestamp".
+    pub const ABSENT: i64 = -1;
+
+    /// The timestamp of one record.
+    pub fn get(&self, row: usize) -> Option<i64> {
+        let timestamp = match self {
+            Timestamps::None => Self::ABSENT,
+            Timestamps::Same(timestamp) => *timestamp,
+            Timestamps::Each(values) => values[row],
+        };
+        (timestamp != Self::ABSENT).then_some(timestamp)
+    }
+
+    /// Timestamps of rows `start..start + len`.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> Timestamps {
+        match self {
+            Timestamps::Each(values) => Timestamps::Each(values.slice(start, len)),
+            other => other.clone(),
+        }
+    }
+}
+
+/// Headers of all records, as Kafka holds them: keys may repeat and need not be UTF-8, order is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Headers(Option<HeaderColumns>);
+
+/// The flattened headers of the rows of a run.
+#[derive(Debug, Clone)]
+struct HeaderColumns {
+    /// `bounds[row]..bounds[row + 1]` are the headers of `row`.
+    bounds: ScalarBuffer<u32>,
+    keys: BinaryViewArray,
+    values: BinaryViewArray,
+}
+
+impl Headers {
+    /// No record has headers: costs nothing per row.
+    pub fn none() -> Headers {
+        Headers(None)
+    }
+
+    /// Headers `bounds[row]..bounds[row + 1]` of the flattened keys and values belong to `row`.
+    ///
+    /// # Panics
+    /// When the lengths don't fit: a bug of the caller.
+    pub fn new(bounds: ScalarBuffer<u32>, keys: BinaryViewArray, values: BinaryViewArray) -> Headers {
+        let count = *bounds.last().expect("bounds hold rows + 1 entries") as usize;
+        assert!(count <= keys.len(), "header bounds reach beyond the keys");
+        assert_eq!(keys.len(), values.len(), "one value for each header key");
+        Headers(Some(HeaderColumns { bounds, keys, values }))
+    }
+
+    /// Whether no record has a header.
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The headers of one record, in order: key and value bytes.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> + Clone {
+        self.0.iter().flat_map(move |headers| {
+            let range = headers.bounds[row] as usize..headers.bounds[row + 1] as usize;
+            range.map(|index| {
+                let value = headers.values.is_valid(index).then(|| headers.values.value(index));
+                (headers.keys.value(index), value)
+            })
+        })
+    }
+
+    /// Headers of rows `start..start + len`.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> Headers {
+        Headers(self.0.as_ref().map(|headers| HeaderColumns {
+            bounds: headers.bounds.slice(start, len + 1),
+            keys: headers.keys.clone(),
+            values: headers.values.clone(),
+        }))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |headers| {
+            headers.keys.get_buffer_memory_size() + headers.values.get_buffer_memory_size()
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Source and sink connectors and their tasks: the traits that a connector's author implements.
+//!
+//! A *connector* checks a configuration and splits the work into task configurations; a *task* moves batches. A task is
+//! pinned to one core, so its futures need not be `Send`; it must not block the thread (blocking sources run on a thread
+//! of their own behind a queue of crate `queues`).
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::batch::Batch;
+use crate::config_def::{Config, ConfigDef};
+use crate::error::Result;
+use crate::offsets::{SourceOffset, SourcePartition};
+
+/// Connector or task properties, in the order given.
+pub type Props = IndexMap<String, String>;
+
+/// A future bound to its core.
+pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A topic and one of its partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// Topic name.
+    pub topic: Arc<str>,
+    /// Partition number.
+    pub partition: i32,
+}
+
+/// A source connector: reads a system into Kafka.
+///
+/// `start` is called when the connector starts and again when it is resumed; dropping the value stops it.
+pub trait SourceConnector: Sized + 'static {
+    /// The task type.
+    type Task: SourceTask;
+    /// Full Java class name, shown by REST and accepted as `connector.class` (as are its aliases).
+    const CLASS: &'static str;
+    /// Full Java class name of the task, shown as `task.class`.
+    const TASK_CLASS: &'static str;
+    /// Version that `/connector-plugins` reports.
+    const VERSION: &'static str;
+
+    /// The configuration table: validation, REST answers and documentation come from it.
+    fn config_def() -> ConfigDef;
+
+    /// Starts with a parsed configuration.
+    ///
+    /// # Errors
+    /// The connector becomes FAILED with the error's trace.
+    fn start(config: Config) -> Result<Self>;
+
+    /// Splits the work into at most `tasks_max` task configurations.
+    ///
+    /// # Errors
+    /// The connector becomes FAILED with the error's trace.
+    fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>>;
+
+    /// Makes a task from one of the configurations that [`SourceConnector::task_props`] gave.
+    ///
+    /// # Errors
+    /// The task becomes FAILED with the error's trace.
+    fn create_task(props: &Props) -> Result<Self::Task>;
+}
+
+/// A task of a source connector.
+///
+/// Calls come in the order `start`, any number of `poll` and `commit`, `stop`.
+pub trait SourceTask: 'static {
+    /// Prepares to read: look up stored offsets and open what is needed.
+    ///
+    /// # Errors
+    /// The task becomes FAILED.
+    fn start(&mut self, context: &SourceContext) -> impl Future<Output = Result<()>>;
+
+    /// Waits for records and returns them. An empty batch means "nothing now, ask again".
+    ///
+    /// Must be cancel safe: the engine drops the future when the task is to pause or stop, and no record may be lost by it.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Retriable`] is logged and polled again; anything else fails the task.
+    fn poll(&mut self) -> impl Future<Output = Result<Batch>>;
+
+    /// Called after offsets have become durable. Errors are logged only.
+    ///
+    /// # Errors
+    /// Whatever the source system says.
+    fn commit(&mut self) -> impl Future<Output = Result<()>> {
+        std::future::ready(Ok(()))
+    }
+
+    /// Releases what `start` took. Called once, also after a failure.
+    ///
+    /// # Errors
+    /// Logged only.
+    fn stop(&mut self) -> impl Future<Output = Result<()>> {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// Reads stored source offsets.
+pub trait OffsetReader {
+    /// The stored offset of each partition, `None` where there is none.
+    fn read<'a>(
+        &'a self,
+        partitions: &'a [SourcePartition],
+    ) -> LocalBoxFuture<'a, Result<Vec<Option<SourceOffset>>>>;
+}
+
+/// What the engine offers a source task.
+pub struct SourceContext {
+    offsets: Box<dyn OffsetReader>,
+}
+
+impl std::fmt::Debug for SourceContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceContext").finish_non_exhaustive()
+    }
+}
+
+impl SourceContext {
+    /// A context over an offset store.
+    pub fn new(offsets: Box<dyn OffsetReader>) -> SourceContext {
+        SourceContext { offsets }
+    }
+
+    /// The stored offset of one partition.
+    ///
+    /// # Errors
+    /// When the store can't be read, or was closed because the task is to stop.
+    pub async fn offset(&self, partition: &SourcePartition) -> Result<Option<SourceOffset>> {
+        Ok(self.offsets.read(std::slice::from_ref(partition)).await?.pop().flatten())
+    }
+
+    /// The stored offset of each partition.
+    ///
+    /// # Errors
+    /// As [`SourceContext::offset`].
+    pub async fn offsets(&self, partitions: &[SourcePartition]) -> Result<Vec<Option<SourceOffset>>> {
+        self.offsets.read(partitions).await
+    }
+}
+
+/// How far records must be taken apart for a sink. The engine gives a sink this much or more decoding, never less, and
+/// plans the pipeline so that nothing is decoded that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Whole record batches ([`crate::Body::Packed`]); checksums verified, nothing parsed.
+    Bytes,
+    /// Keys, values and headers as raw bytes ([`crate::Data::Raw`]).
+    Index,
+    /// Keys and values converted to Connect data.
+    Columns,
+}
+
+/// A sink connector: writes Kafka records into a system.
+pub trait SinkConnector: Sized + 'static {
+    /// The task type.
+    type Task: SinkTask;
+    /// Full Java class name, shown by REST and accepted as `connector.class` (as are its aliases).
+    const CLASS: &'static str;
+    /// Full Java class name of the task, shown as `task.class`.
+    const TASK_CLASS: &'static str;
+    /// Version that `/connector-plugins` reports.
+    const VERSION: &'static str;
+
+    /// The configuration table: validation, REST answers and documentation come from it.
+    fn config_def() -> ConfigDef;
+
+    /// Starts with a parsed configuration.
+    ///
+    /// # Errors
+    /// The connector becomes FAILED with the error's trace.
+    fn start(config: Config) -> Result<Self>;
+
+    /// Splits the work into at most `tasks_max` task configurations.
+    ///
+    /// # Errors
+    /// The connector becomes FAILED with the error's trace.
+    fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>>;
+
+    /// Makes a task from one of the configurations that [`SinkConnector::task_props`] gave.
+    ///
+    /// # Errors
+    /// The task becomes FAILED with the error's trace.
+    fn create_task(props: &Props) -> Result<Self::Task>;
+}
+
+/// Next offset to read, by topic partition.
+pub type SinkOffsets = IndexMap<TopicPartition, i64>;
+
+/// A task of a sink connector. Calls come in the order of Java's `SinkTask`: `start`, `open`, then `put` and `pre_commit`,
+/// `close` for partitions that leave, `open` for new ones, at the end `close` and `stop`.
+pub trait SinkTask: 'static {
+    /// How far the engine must take records apart. Asked once, after `start`.
+    fn tier(&self) -> Tier {
+        Tier::Columns
+    }
+
+    /// Prepares to write.
+    ///
+    /// # Errors
+    /// The task becomes FAILED.
+    fn start(&mut self, context: &SinkContext) -> impl Future<Output = Result<()>>;
+
+    /// Partitions were assigned. Never called with an empty list.
+    ///
+    /// # Errors
+    /// The task becomes FAILED.
+    fn open(&mut self, partitions: &[TopicPartition]) -> impl Future<Output = Result<()>> {
+        let _ = partitions;
+        std::future::ready(Ok(()))
+    }
+
+    /// Takes a batch. It need not be durable before [`SinkTask::pre_commit`] says so.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Retriable`]: the same batch comes again later while the consumer is paused but alive. Anything else
+    /// fails the task.
+    fn put(&mut self, batch: &Batch) -> impl Future<Output = Result<()>>;
+
+    /// Makes durable what was put and returns the offsets that may be committed: `offsets` itself, or less.
+    ///
+    /// # Errors
+    /// The commit is given up and everything since the last one is delivered again.
+    fn pre_commit(&mut self, offsets: SinkOffsets) -> impl Future<Output = Result<SinkOffsets>> {
+        std::future::ready(Ok(offsets))
+    }
+
+    /// Partitions leave; their last `pre_commit` has been called. Never called with an empty list.
+    ///
+    /// # Errors
+    /// The task becomes FAILED.
+    fn close(&mut self, partitions: &[TopicPartition]) -> impl Future<Output = Result<()>> {
+        let _ = partitions;
+        std::future::ready(Ok(()))
+    }
+
+    /// Releases what `start` took. Called once, also after a failure.
+    ///
+    /// # Errors
+    /// Logged only.
+    fn stop(&mut self) -> impl Future<Output = Result<()>> {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What the engine offers a sink task.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct SinkContext {}

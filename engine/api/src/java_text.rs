@@ -1,0 +1,1 @@
+//! Values as Java prints them (`String.valueOf`).

@@ -1,0 +1,44 @@
+//! The plug-in surface: everything that a connector, converter or transform sees of Aqueduct, and nothing else.
+//!
+//! A plug-in works on whole [`Batch`]es. A batch is an ordered list of [`Run`]s; a run is a stretch of consecutive
+//! records that share topic, partition and schema and is held as columns in Apache Arrow memory:
+//!
+//! ```text
+//! Batch ─┬─ Run  topic, partition, origin (Kafka offsets | source partition and offsets)
+//!        │   └─ Body::Packed   a Kafka record batch nobody has looked into yet
+//!        │      Body::Columns  key │ value │ headers │ timestamps
+//!        │                      └ Column = Connect schema + Data { Null │ Raw │ Array (Arrow) │ Rows (tape) }
+//!        └─ Run …
+//! ```
+//!
+//! Authors implement the typed traits ([`SourceConnector`], [`SourceTask`], [`SinkConnector`], [`SinkTask`],
+//! [`Converter`]); the engine sees the erased forms in [`plugin`], made by one blanket implementation. A row that
+//! cannot be handled is data ([`RowError`]), never a reason to drop the rest of the batch.
+#![warn(missing_docs)]
+
+pub mod batch;
+pub mod column;
+pub mod config_def;
+pub mod connector;
+pub mod converter;
+pub mod error;
+pub mod java_text;
+pub mod offsets;
+pub mod plugin;
+pub mod rows;
+pub mod schema;
+pub mod value;
+
+pub use batch::{Batch, Body, Columns, Headers, KafkaOffsets, Origin, Packed, Run, Timestamps};
+pub use column::{Column, Data};
+pub use config_def::{Config, ConfigDef, ConfigKey};
+pub use connector::{
+    OffsetReader, Props, SinkConnector, SinkContext, SinkOffsets, SinkTask, SourceConnector, SourceContext,
+    SourceTask, Tier, TopicPartition,
+};
+pub use converter::{Converter, Decoded, Encoded, RowError, Segment};
+pub use error::{Error, Kind, Result};
+pub use offsets::{SourceOffset, SourceOffsets, SourcePartition};
+pub use rows::{Rows, RowsBuilder};
+pub use schema::{Field, Schema, SchemaRef, Type};
+pub use value::{Value, ValueRef};

@@ -1,0 +1,195 @@
+//! The erased side of the plug-in surface: plain data and boxed futures, one per batch. The engine and the registry see
+//! only this; the blanket implementations here are the only ones.
+
+use crate::batch::Batch;
+use crate::config_def::ConfigDef;
+use crate::connector::{
+    LocalBoxFuture, Props, SinkConnector, SinkContext, SinkOffsets, SinkTask, SourceConnector, SourceContext,
+    SourceTask, Tier, TopicPartition,
+};
+use crate::converter::Converter;
+use crate::error::Result;
+
+/// A started connector of either kind.
+pub trait AnyConnector {
+    /// See [`SourceConnector::task_props`].
+    ///
+    /// # Errors
+    /// As the connector's.
+    fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>>;
+}
+
+struct Source<C>(C);
+struct Sink<C>(C);
+
+impl<C: SourceConnector> AnyConnector for Source<C> {
+    fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
+        self.0.task_props(tasks_max)
+    }
+}
+
+impl<C: SinkConnector> AnyConnector for Sink<C> {
+    fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
+        self.0.task_props(tasks_max)
+    }
+}
+
+/// [`SourceTask`] behind one pointer.
+pub trait AnySourceTask {
+    /// See [`SourceTask::start`].
+    fn start<'a>(&'a mut self, context: &'a SourceContext) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`SourceTask::poll`].
+    fn poll(&mut self) -> LocalBoxFuture<'_, Result<Batch>>;
+    /// See [`SourceTask::commit`].
+    fn commit(&mut self) -> LocalBoxFuture<'_, Result<()>>;
+    /// See [`SourceTask::stop`].
+    fn stop(&mut self) -> LocalBoxFuture<'_, Result<()>>;
+}
+
+impl<T: SourceTask> AnySourceTask for T {
+    fn start<'a>(&'a mut self, context: &'a SourceContext) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SourceTask::start(self, context))
+    }
+    fn poll(&mut self) -> LocalBoxFuture<'_, Result<Batch>> {
+        Box::pin(SourceTask::poll(self))
+    }
+    fn commit(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(SourceTask::commit(self))
+    }
+    fn stop(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(SourceTask::stop(self))
+    }
+}
+
+/// [`SinkTask`] behind one pointer.
+pub trait AnySinkTask {
+    /// See [`SinkTask::tier`].
+    fn tier(&self) -> Tier;
+    /// See [`SinkTask::start`].
+    fn start<'a>(&'a mut self, context: &'a SinkContext) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`SinkTask::open`].
+    fn open<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`SinkTask::put`].
+    fn put<'a>(&'a mut self, batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`SinkTask::pre_commit`].
+    fn pre_commit(&mut self, offsets: SinkOffsets) -> LocalBoxFuture<'_, Result<SinkOffsets>>;
+    /// See [`SinkTask::close`].
+    fn close<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`SinkTask::stop`].
+    fn stop(&mut self) -> LocalBoxFuture<'_, Result<()>>;
+}
+
+impl<T: SinkTask> AnySinkTask for T {
+    fn tier(&self) -> Tier {
+        SinkTask::tier(self)
+    }
+    fn start<'a>(&'a mut self, context: &'a SinkContext) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SinkTask::start(self, context))
+    }
+    fn open<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SinkTask::open(self, partitions))
+    }
+    fn put<'a>(&'a mut self, batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SinkTask::put(self, batch))
+    }
+    fn pre_commit(&mut self, offsets: SinkOffsets) -> LocalBoxFuture<'_, Result<SinkOffsets>> {
+        Box::pin(SinkTask::pre_commit(self, offsets))
+    }
+    fn close<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SinkTask::close(self, partitions))
+    }
+    fn stop(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(SinkTask::stop(self))
+    }
+}
+
+/// Makes the task of a connector.
+#[derive(Clone, Copy)]
+pub enum CreateTask {
+    /// A source task.
+    Source(fn(&Props) -> Result<Box<dyn AnySourceTask>>),
+    /// A sink task.
+    Sink(fn(&Props) -> Result<Box<dyn AnySinkTask>>),
+}
+
+/// One line of the connector registry.
+#[derive(Clone, Copy)]
+pub struct ConnectorPlugin {
+    /// Full Java class name.
+    pub class: &'static str,
+    /// Full Java class name of its task.
+    pub task_class: &'static str,
+    /// Version to report.
+    pub version: &'static str,
+    /// Its configuration table.
+    pub config_def: fn() -> ConfigDef,
+    /// Starts the connector with its properties.
+    pub start: fn(&Props) -> Result<Box<dyn AnyConnector>>,
+    /// Makes a task; its kind is the connector's kind.
+    pub create_task: CreateTask,
+}
+
+impl std::fmt::Debug for ConnectorPlugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectorPlugin").field("class", &self.class).finish_non_exhaustive()
+    }
+}
+
+impl ConnectorPlugin {
+    /// The registry line of a source connector.
+    pub const fn source<C: SourceConnector>() -> ConnectorPlugin {
+        ConnectorPlugin {
+            class: C::CLASS,
+            task_class: C::TASK_CLASS,
+            version: C::VERSION,
+            config_def: C::config_def,
+            start: |props| Ok(Box::new(Source(C::start(C::config_def().parse(props)?)?))),
+            create_task: CreateTask::Source(|props| Ok(Box::new(C::create_task(props)?))),
+        }
+    }
+
+    /// The registry line of a sink connector.
+    pub const fn sink<C: SinkConnector>() -> ConnectorPlugin {
+        ConnectorPlugin {
+            class: C::CLASS,
+            task_class: C::TASK_CLASS,
+            version: C::VERSION,
+            config_def: C::config_def,
+            start: |props| Ok(Box::new(Sink(C::start(C::config_def().parse(props)?)?))),
+            create_task: CreateTask::Sink(|props| Ok(Box::new(C::create_task(props)?))),
+        }
+    }
+
+    /// Whether it is a source.
+    pub fn is_source(&self) -> bool {
+        matches!(self.create_task, CreateTask::Source(_))
+    }
+}
+
+/// Whether a converter serves record keys or record values (`converter.type` in Java).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConverterRole {
+    /// Record keys.
+    Key,
+    /// Record values.
+    Value,
+}
+
+/// One line of the converter registry.
+#[derive(Clone, Copy)]
+pub struct ConverterPlugin {
+    /// Full Java class name.
+    pub class: &'static str,
+    /// Version to report.
+    pub version: &'static str,
+    /// Its configuration table, keys without the `key.converter.` prefix.
+    pub config_def: fn() -> ConfigDef,
+    /// Makes an instance for one task from its settings, keys without prefix.
+    pub create: fn(&Props, ConverterRole) -> Result<Box<dyn Converter>>,
+}
+
+impl std::fmt::Debug for ConverterPlugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConverterPlugin").field("class", &self.class).finish_non_exhaustive()
+    }
+}
