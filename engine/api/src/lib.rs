@@ -28,6 +28,7 @@ pub mod plugin;
 pub mod rows;
 pub mod schema;
 pub mod value;
+pub mod views;
 
 pub use batch::{Batch, Body, Columns, Headers, KafkaOffsets, Origin, Packed, Run, Timestamps};
 pub use column::{Column, Data};

@@ -104,7 +104,7 @@ impl<T: SinkTask> AnySinkTask for T {
 }
 
 /// Makes the task of a connector.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum CreateTask {
     /// A source task.
     Source(fn(&Props) -> Result<Box<dyn AnySourceTask>>),

@@ -1,0 +1,59 @@
+//! Text to values by type (Java: `ConfigDef#parseType`).
+
+use super::config::ConfigValue;
+use super::key::{ConfigKey, ConfigType};
+use super::secret::{HIDDEN, Secret};
+
+/// Parses the text of one key. A failure is the whole message for the operator.
+pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> {
+    let trimmed = java_trim(text);
+    let number = || format!("Not a number of type {}", key.kind.name());
+    let value = match key.kind {
+        ConfigType::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(ConfigValue::Boolean(true)),
+        ConfigType::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(ConfigValue::Boolean(false)),
+        ConfigType::Boolean => Err("Expected value to be either true or false".to_owned()),
+        ConfigType::String | ConfigType::Class => Ok(ConfigValue::String(trimmed.to_owned())),
+        ConfigType::Password => Ok(ConfigValue::Password(Secret::new(trimmed))),
+        ConfigType::Short => {
+            trimmed.parse::<i16>().map(|n| ConfigValue::Long(n.into())).map_err(|_| number())
+        }
+        ConfigType::Int => trimmed.parse::<i32>().map(|n| ConfigValue::Long(n.into())).map_err(|_| number()),
+        ConfigType::Long => trimmed.parse().map(ConfigValue::Long).map_err(|_| number()),
+        ConfigType::Double => parse_double(trimmed).map(ConfigValue::Double).ok_or_else(number),
+        ConfigType::List if trimmed.is_empty() => Ok(ConfigValue::List(Vec::new())),
+        // Java splits at `\s*,\s*`: blanks around the whole were trimmed, so trimming each item is the same.
+        ConfigType::List => {
+            Ok(ConfigValue::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect()))
+        }
+    };
+    value.map_err(|detail| invalid(key, text, &detail))
+}
+
+/// The message about a value that its type or validator refuses.
+pub(super) fn invalid(key: &ConfigKey, value: &str, detail: &str) -> String {
+    let shown = if key.kind == ConfigType::Password { HIDDEN } else { value };
+    format!("Invalid value {shown} for configuration {}: {detail}", key.name)
+}
+
+/// The message about a key that must be given.
+pub(super) fn missing(key: &ConfigKey) -> String {
+    format!("Missing required configuration \"{}\" which has no default value.", key.name)
+}
+
+/// `String#trim`: everything up to U+0020 at both ends.
+fn java_trim(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+/// `Double.parseDouble` for decimal literals: a trailing `f` or `d` is allowed, Rust's `inf` is not.
+fn parse_double(text: &str) -> Option<f64> {
+    match text.strip_prefix(['+', '-']).unwrap_or(text) {
+        "NaN" => return Some(f64::NAN),
+        "Infinity" => return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }),
+        _ => {}
+    }
+    let digits = text.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(text);
+    let is_decimal =
+        digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    digits.parse().ok().filter(|_| is_decimal)
+}

@@ -1,0 +1,216 @@
+//! Builders of view arrays over buffers that are already in memory: values are named by place, never copied (but for those of
+//! up to twelve bytes, which Arrow keeps inside the view).
+//!
+//! They uphold what Arrow demands of a view array at a cost of one comparison per value: that each view lies within its
+//! buffer, and that text is UTF-8. The buffer of a [`StringViews`] is checked as a whole, after which a value needs only to
+//! begin and end between characters.
+
+use std::sync::Arc;
+
+use arrow_array::builder::make_view;
+use arrow_array::{BinaryViewArray, StringViewArray};
+use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
+
+use crate::error::{Error, Result};
+
+/// Values of up to this many bytes live inside the view.
+const INLINE_BYTES_MAX: usize = 12;
+
+/// Builds a [`BinaryViewArray`] over shared buffers.
+#[derive(Debug)]
+pub struct BytesViews {
+    buffers: Vec<Buffer>,
+    views: Vec<u128>,
+    nulls: NullBufferBuilder,
+}
+
+impl BytesViews {
+    /// An empty builder with room for `rows`.
+    pub fn with_capacity(rows: usize) -> BytesViews {
+        BytesViews {
+            buffers: Vec::new(),
+            views: Vec::with_capacity(rows),
+            nulls: NullBufferBuilder::new(rows),
+        }
+    }
+
+    /// Adds the buffer that the following values lie in.
+    ///
+    /// # Errors
+    /// When it is longer than a view can address (4 GiB).
+    pub fn add_buffer(&mut self, buffer: Buffer) -> Result<()> {
+        if u32::try_from(buffer.len()).is_err() {
+            return Err(Error::bad_record(format!(
+                "a buffer of {} bytes is too long to index",
+                buffer.len()
+            )));
+        }
+        self.buffers.push(buffer);
+        Ok(())
+    }
+
+    /// Appends `len` bytes at `start` of the last buffer.
+    ///
+    /// # Panics
+    /// When the range lies outside of it, or no buffer was added: a bug of the caller.
+    #[inline]
+    pub fn push(&mut self, start: usize, len: usize) {
+        let block = self.buffers.len() - 1;
+        let value = &self.buffers[block].as_slice()[start..][..len];
+        self.views.push(view(value, block as u32, start as u32));
+        self.nulls.append_non_null();
+    }
+
+    /// Appends a null.
+    #[inline]
+    pub fn push_null(&mut self) {
+        self.views.push(0);
+        self.nulls.append_null();
+    }
+
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Whether there is no row yet.
+    pub fn is_empty(&self) -> bool {
+        self.views.is_empty()
+    }
+
+    /// The array.
+    pub fn finish(mut self) -> BinaryViewArray {
+        let views = ScalarBuffer::from(self.views);
+        // SAFETY: every view came from `push`, which took it from within buffer `block`, of at most u32::MAX bytes, with the
+        // prefix that `view` copies, or is the empty view of a null; `nulls` got one bit for each view.
+        unsafe { BinaryViewArray::new_unchecked(views, Arc::from(self.buffers), self.nulls.finish()) }
+    }
+}
+
+/// Builds a [`StringViewArray`] over shared buffers.
+#[derive(Debug)]
+pub struct StringViews(BytesViews);
+
+impl StringViews {
+    /// An empty builder with room for `rows`.
+    pub fn with_capacity(rows: usize) -> StringViews {
+        StringViews(BytesViews::with_capacity(rows))
+    }
+
+    /// Adds the buffer that the following values lie in; all of it must be UTF-8.
+    ///
+    /// # Errors
+    /// When it is not, or is longer than a view can address (4 GiB).
+    pub fn add_buffer(&mut self, buffer: Buffer) -> Result<()> {
+        simdutf8::basic::from_utf8(&buffer)
+            .map_err(|error| Error::bad_record("text is not UTF-8").with_source(error.to_string()))?;
+        self.0.add_buffer(buffer)
+    }
+
+    /// Appends `len` bytes at `start` of the last buffer.
+    ///
+    /// # Panics
+    /// When the range lies outside of it or cuts a character, or no buffer was added: a bug of the caller.
+    #[inline]
+    pub fn push(&mut self, start: usize, len: usize) {
+        let buffer = self.0.buffers.last().expect("a buffer was added").as_slice();
+        let is_boundary = |at: usize| buffer.get(at).is_none_or(|byte| (*byte as i8) >= -0x40);
+        assert!(is_boundary(start) && is_boundary(start + len), "a text value must not cut a character");
+        self.0.push(start, len);
+    }
+
+    /// Appends a null.
+    #[inline]
+    pub fn push_null(&mut self) {
+        self.0.push_null();
+    }
+
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no row yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The array.
+    pub fn finish(self) -> StringViewArray {
+        let (views, buffers, nulls) = self.0.finish().into_parts();
+        // SAFETY: the views are valid as binary views; their buffers are UTF-8 as a whole (`add_buffer`) and every value begins
+        // and ends between characters (`push`), so each value is UTF-8.
+        unsafe { StringViewArray::new_unchecked(views, buffers, nulls) }
+    }
+}
+
+#[inline]
+fn view(value: &[u8], block: u32, start: u32) -> u128 {
+    if value.len() <= INLINE_BYTES_MAX {
+        return make_view(value, block, start);
+    }
+    let prefix = u32::from_le_bytes([value[0], value[1], value[2], value[3]]);
+    value.len() as u128 | u128::from(prefix) << 32 | u128::from(block) << 64 | u128::from(start) << 96
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_values_by_place() {
+        let text = "short|a value longer than twelve bytes|ü|";
+        let mut views = StringViews::with_capacity(4);
+        views.add_buffer(Buffer::from(text.as_bytes())).unwrap();
+        views.push(0, 5);
+        views.push_null();
+        views.push(6, 32);
+        views.push(39, 2);
+        let array = views.finish();
+        let rows: Vec<_> = array.iter().collect();
+        assert_eq!(rows, [Some("short"), None, Some("a value longer than twelve bytes"), Some("ü")]);
+    }
+
+    #[test]
+    #[should_panic(expected = "must not cut a character")]
+    fn refuses_to_cut_a_character() {
+        let mut views = StringViews::with_capacity(1);
+        views.add_buffer(Buffer::from("ü".as_bytes())).unwrap();
+        views.push(0, 1);
+    }
+
+    #[test]
+    fn refuses_bytes_that_are_not_text() {
+        assert!(StringViews::with_capacity(1).add_buffer(Buffer::from(&b"\xff"[..])).is_err());
+    }
+
+    proptest! {
+        /// Arrow's own checked constructor accepts what the builder made, and the values are the bytes named.
+        #[test]
+        fn arrow_accepts_what_is_built(
+            buffers in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 1..4),
+            picks in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..20),
+        ) {
+            let mut views = BytesViews::with_capacity(0);
+            let mut expected: Vec<Option<Vec<u8>>> = Vec::new();
+            for buffer in &buffers {
+                views.add_buffer(Buffer::from(&buffer[..])).unwrap();
+                for (start, len) in &picks {
+                    let start = start.index(buffer.len() + 1);
+                    let len = len.index(buffer.len() - start + 1);
+                    views.push(start, len);
+                    views.push_null();
+                    expected.push(Some(buffer[start..start + len].to_vec()));
+                    expected.push(None);
+                }
+            }
+            let array = views.finish();
+            let (parts, buffers, nulls) = array.clone().into_parts();
+            BinaryViewArray::try_new(parts, buffers, nulls).unwrap();
+            let rows: Vec<_> = array.iter().map(|row| row.map(<[u8]>::to_vec)).collect();
+            prop_assert_eq!(rows, expected);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The engine: executors, and the starting of tasks on them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use protocol::net::Env;
+use tokio::sync::{mpsc, watch};
+
+use super::{Target, TaskEvent, TaskHandle, TaskSpec, run};
+use crate::metrics::TaskMetrics;
+use crate::rt::Executors;
+
+/// What an [`Engine`] is made of.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The executors that tasks run on.
+    pub executors: Executors,
+    /// The client's world; its `control` should be an executor that runs no tasks.
+    pub env: Env,
+}
+
+/// Starts tasks. Cheap to clone; usable from any thread.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    config: Arc<EngineConfig>,
+    runs: Arc<AtomicU64>,
+}
+
+impl Engine {
+    /// An engine over executors that run already.
+    pub fn new(config: EngineConfig) -> Engine {
+        Engine { config: Arc::new(config), runs: Arc::default() }
+    }
+
+    /// The client's world.
+    pub fn env(&self) -> &Env {
+        &self.config.env
+    }
+
+    /// The executors.
+    pub fn executors(&self) -> &Executors {
+        &self.config.executors
+    }
+
+    /// Starts a task on the least loaded data core. Its first event is `Running`, `Paused` or `Failed`.
+    pub fn start_task(&self, spec: TaskSpec, events: mpsc::UnboundedSender<TaskEvent>) -> TaskHandle {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let id = spec.id.clone();
+        let metrics = Arc::new(TaskMetrics::default());
+        let first = if spec.starts_paused { Target::Paused } else { Target::Running };
+        let (target, target_seen) = watch::channel(first);
+        let (ended_sender, ended) = watch::channel(false);
+        let env = self.config.env.clone();
+        let shared = run::Shared { run, metrics: Arc::clone(&metrics), target: target_seen, events };
+        let abort = self.config.executors.place().spawn(move || async move {
+            run::run(spec, env, shared).await;
+            ended_sender.send_replace(true);
+        });
+        TaskHandle { id, run, target, ended, metrics, abort }
+    }
+}

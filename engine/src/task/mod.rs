@@ -1,0 +1,227 @@
+//! Tasks as the worker sees them: what to run, a handle to steer it, and the events it reports.
+//!
+//! The worker's thread sends a [`TaskSpec`]; the engine picks a data core, builds the task there and keeps it there. Whatever
+//! happens inside (an error, a panic, a hung `put`) reaches the worker as a [`TaskEvent`] and nothing else.
+
+mod engine;
+mod run;
+mod trace;
+
+pub use engine::{Engine, EngineConfig};
+pub use trace::trace;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::plugin::{ConnectorPlugin, ConverterPlugin};
+use api::{Props, Tier};
+use protocol::client::consumer::ConsumerConfig;
+use protocol::client::producer::ProducerConfig;
+use protocol::cluster::ClusterConfig;
+use tokio::sync::watch;
+
+use crate::metrics::TaskMetrics;
+use crate::offset::OffsetStore;
+
+/// A connector's task, printed as Java does: `<connector>-<number>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    /// Connector name.
+    pub connector: Arc<str>,
+    /// Task number within the connector.
+    pub task: u32,
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.connector, self.task)
+    }
+}
+
+/// A converter class with its settings (keys without `key.converter.` or `value.converter.`).
+#[derive(Debug, Clone)]
+pub struct ConverterSpec {
+    /// The registry line.
+    pub plugin: ConverterPlugin,
+    /// Settings.
+    pub props: Props,
+}
+
+/// What becomes of records that a converter or transform cannot handle (`errors.tolerance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tolerance {
+    /// The task fails at the first one, its offset not advanced.
+    #[default]
+    None,
+    /// They are counted, logged and skipped.
+    All,
+}
+
+/// Everything needed to run one task.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Which task.
+    pub id: TaskId,
+    /// Its connector's registry line.
+    pub plugin: ConnectorPlugin,
+    /// Its configuration, as [`ConnectorHandle::task_props`](crate::connector::ConnectorHandle::task_props) gave it.
+    pub props: Props,
+    /// Converter of record keys.
+    pub key_converter: ConverterSpec,
+    /// Converter of record values.
+    pub value_converter: ConverterSpec,
+    /// What to do about bad records.
+    pub tolerance: Tolerance,
+    /// Created in target state PAUSED: `start` is not called before it is resumed.
+    pub starts_paused: bool,
+    /// The Kafka side.
+    pub kind: TaskKind,
+}
+
+/// The Kafka side of a task.
+#[derive(Debug, Clone)]
+pub enum TaskKind {
+    /// Reads a system, produces to Kafka.
+    Source(SourceSpec),
+    /// Consumes from Kafka, writes a system.
+    Sink(SinkSpec),
+}
+
+/// The Kafka side of a source task.
+#[derive(Clone)]
+pub struct SourceSpec {
+    /// Which brokers, and how to reach them.
+    pub cluster: ClusterConfig,
+    /// Producer settings.
+    pub producer: ProducerConfig,
+    /// Where source offsets are kept.
+    pub offsets: Arc<dyn OffsetStore>,
+    /// `offset.flush.interval.ms`.
+    pub offset_flush_interval: Duration,
+    /// `offset.flush.timeout.ms`: how long a stopping task waits for outstanding records and its last commit.
+    pub offset_flush_timeout: Duration,
+}
+
+impl fmt::Debug for SourceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceSpec").field("producer", &self.producer).finish_non_exhaustive()
+    }
+}
+
+/// The Kafka side of a sink task.
+#[derive(Debug, Clone)]
+pub struct SinkSpec {
+    /// Which brokers, and how to reach them.
+    pub cluster: ClusterConfig,
+    /// Consumer settings, the group id included.
+    pub consumer: ConsumerConfig,
+    /// Topics to subscribe to.
+    pub topics: Vec<String>,
+    /// `offset.flush.interval.ms`.
+    pub offset_flush_interval: Duration,
+    /// `offset.flush.timeout.ms`: a commit that takes longer counts as failed.
+    pub offset_flush_timeout: Duration,
+    /// Raises the tier that the sink asks for: `Columns` where a dead-letter or transform stage needs it.
+    pub tier_min: Tier,
+}
+
+/// What a task should be doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Running,
+    Paused,
+    Stopped,
+}
+
+/// What a task is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskState {
+    /// Started, or resumed.
+    Running,
+    /// Not polled; resources and partitions are kept.
+    Paused,
+    /// Ended by an error or a panic.
+    Failed {
+        /// The error in the form of a Java stack trace.
+        trace: String,
+    },
+    /// Ended because it was asked to (Java: `UNASSIGNED`), its last commit done.
+    Stopped,
+}
+
+/// A change in a task's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskEvent {
+    /// Which task.
+    pub id: TaskId,
+    /// Which start of it: counts up with every [`Engine::start_task`], so that a late event of a former run is recognised.
+    pub run: u64,
+    /// The state reached.
+    pub state: TaskState,
+}
+
+/// Steers a task. Dropping it stops the task.
+#[derive(Debug)]
+pub struct TaskHandle {
+    pub(crate) id: TaskId,
+    pub(crate) run: u64,
+    pub(crate) target: watch::Sender<Target>,
+    pub(crate) ended: watch::Receiver<bool>,
+    pub(crate) metrics: Arc<TaskMetrics>,
+    pub(crate) abort: crate::rt::AbortHandle,
+}
+
+impl TaskHandle {
+    /// Which task.
+    pub fn id(&self) -> &TaskId {
+        &self.id
+    }
+
+    /// Which start of it; see [`TaskEvent::run`].
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Stops polling or putting; partitions are kept.
+    pub fn pause(&self) {
+        self.target.send_if_modified(|target| change(target, Target::Paused));
+    }
+
+    /// Goes on after [`TaskHandle::pause`].
+    pub fn resume(&self) {
+        self.target.send_if_modified(|target| change(target, Target::Running));
+    }
+
+    /// Asks the task to end after its last commit. Wait with [`TaskHandle::ended`].
+    pub fn stop(&self) {
+        self.target.send_if_modified(|target| change(target, Target::Stopped));
+    }
+
+    /// Waits until the task has ended, for whatever reason.
+    pub async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        // A dropped sender means that the executor is gone, and the task with it.
+        let _gone = ended.wait_for(|ended| *ended).await;
+    }
+
+    /// Ends the task now, without commits: for one that has not stopped in time. A task that blocks its thread is only
+    /// dropped when it next yields; until then it is a zombie.
+    pub fn abandon(&self) {
+        self.abort.abort();
+    }
+
+    /// Its counters.
+    pub fn metrics(&self) -> Arc<TaskMetrics> {
+        Arc::clone(&self.metrics)
+    }
+}
+
+/// A stopped task stays stopped.
+fn change(target: &mut Target, to: Target) -> bool {
+    let changes = *target != to && *target != Target::Stopped;
+    if changes {
+        *target = to;
+    }
+    changes
+}
