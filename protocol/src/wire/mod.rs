@@ -22,4 +22,6 @@ pub mod frame;
 
 pub mod versions;
 
+pub mod records;
+
 mod checked_buf;
