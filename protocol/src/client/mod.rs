@@ -1,0 +1,1 @@
+//! What programs use: admin, producer, consumer and group membership, each on top of a [`Cluster`](crate::cluster::Cluster).

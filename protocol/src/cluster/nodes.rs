@@ -1,0 +1,207 @@
+//! The connections to the nodes of a cluster: one each, made when first needed, made again with backoff when lost (KIP-144).
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::Shared;
+use indexmap::IndexMap;
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::debug;
+
+use super::retry::RetryPolicy;
+use super::{ClusterConfig, HostPort, Metadata};
+use crate::net::{Connection, ConnectionConfig, Env, LocalBoxFuture};
+use crate::{Error, Result};
+
+/// Whom a connection leads to. Bootstrap servers are dialled before their node ids are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum NodeKey {
+    Bootstrap(usize),
+    Node(i32),
+}
+
+type Dialing = Shared<LocalBoxFuture<'static, Result<Connection>>>;
+
+pub(super) struct Nodes {
+    env: Env,
+    setup_timeout: Duration,
+    policy: RetryPolicy,
+    connection_config: ConnectionConfig,
+    slots: RefCell<IndexMap<NodeKey, Slot>>,
+}
+
+struct Slot {
+    address: HostPort,
+    connection: Option<Connection>,
+    dialing: Option<Dialing>,
+    failure_count: u32,
+    /// The backoff: not to be dialled before.
+    not_before: Option<Instant>,
+}
+
+impl Nodes {
+    pub(super) fn new(env: Env, config: &ClusterConfig, connection_config: ConnectionConfig) -> Self {
+        let slots = config
+            .bootstrap
+            .iter()
+            .enumerate()
+            .map(|(index, address)| (NodeKey::Bootstrap(index), Slot::new(address.clone())))
+            .collect();
+        Self {
+            env,
+            setup_timeout: Duration::from_millis(config.connection_setup_timeout_ms),
+            policy: RetryPolicy::reconnects(config),
+            connection_config,
+            slots: RefCell::new(slots),
+        }
+    }
+
+    /// Takes over who exists and where. A node that moved or went away loses its connection.
+    pub(super) fn update(&self, metadata: &Metadata) {
+        let mut slots = self.slots.borrow_mut();
+        slots.retain(|key, slot| match key {
+            NodeKey::Bootstrap(_) => true,
+            NodeKey::Node(id) => metadata.node(*id).is_some_and(|node| node.address == slot.address),
+        });
+        for node in &metadata.nodes {
+            slots.entry(NodeKey::Node(node.id)).or_insert_with(|| Slot::new(node.address.clone()));
+        }
+    }
+
+    /// The connection to `key` if there is a live one now.
+    pub(super) fn open_connection(&self, key: NodeKey) -> Option<Connection> {
+        let mut slots = self.slots.borrow_mut();
+        self.live(slots.get_mut(&key)?)
+    }
+
+    /// A connection to `key`: the live one, or the next one after the backoff. Concurrent callers share one dial.
+    pub(super) async fn connect(self: &Rc<Self>, key: NodeKey) -> Result<Connection> {
+        let dialing = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(&key) else {
+                // Not in the current metadata: the caller's view is newer or older, so it has to be refreshed.
+                return Err(Error::disconnected("connect to broker", format!("{key:?} is not known")));
+            };
+            if let Some(connection) = self.live(slot) {
+                return Ok(connection);
+            }
+            match &slot.dialing {
+                Some(dialing) => dialing.clone(),
+                None => {
+                    let dialing = self.dial(key, slot);
+                    slot.dialing = Some(dialing.clone());
+                    // Driven by a task of its own, so that a caller who gives up does not leave a half-made connection behind.
+                    tokio::task::spawn_local(dialing.clone());
+                    dialing
+                }
+            }
+        };
+        dialing.await
+    }
+
+    /// Nodes worth asking anything, best first: connected ones, then those not in backoff, both in random order; known nodes
+    /// before bootstrap servers.
+    pub(super) fn candidates(&self) -> Vec<NodeKey> {
+        let mut slots = self.slots.borrow_mut();
+        let now = Instant::now();
+        let mut ranked: Vec<(u8, NodeKey)> = slots
+            .iter_mut()
+            .map(|(key, slot)| {
+                let is_live = self.live(slot).is_some();
+                let is_resting = slot.not_before.is_some_and(|until| until > now);
+                let rank = match (is_live, is_resting, key) {
+                    (true, _, _) => 0,
+                    (_, false, NodeKey::Node(_)) => 1,
+                    (_, false, NodeKey::Bootstrap(_)) => 2,
+                    (_, true, NodeKey::Node(_)) => 3,
+                    (_, true, NodeKey::Bootstrap(_)) => 4,
+                };
+                (rank, *key)
+            })
+            .collect();
+        self.env.shuffle(&mut ranked);
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Closes every connection; nothing is dialled any more.
+    pub(super) fn close(&self) {
+        for (_, slot) in self.slots.borrow_mut().drain(..) {
+            if let Some(connection) = slot.connection {
+                connection.close(Error::closed("use cluster"));
+            }
+        }
+    }
+
+    fn live(&self, slot: &mut Slot) -> Option<Connection> {
+        let connection = slot.connection.as_ref()?;
+        if connection.is_open() {
+            return Some(connection.clone());
+        }
+        // Java also waits `reconnect.backoff.ms` after a lost connection, so that a crashing broker is not hammered.
+        debug!(address = %slot.address, error = ?connection.poisoned().map(|e| e.to_string()), "connection to broker lost");
+        slot.connection = None;
+        slot.failure_count = 1;
+        slot.not_before = Some(Instant::now() + self.policy.backoff(&self.env, 1));
+        None
+    }
+
+    fn dial(self: &Rc<Self>, key: NodeKey, slot: &Slot) -> Dialing {
+        let nodes = Rc::downgrade(self);
+        let dial = self.env.dialer.dial(&slot.address.host, slot.address.port);
+        let address = slot.address.clone();
+        let not_before = slot.not_before;
+        let setup_timeout = self.setup_timeout;
+        let config = self.connection_config.clone();
+        async move {
+            const DOING: &str = "connect to broker";
+            if let Some(until) = not_before {
+                sleep_until(until).await;
+            }
+            let open = async {
+                let stream =
+                    dial.await.map_err(|error| Error::disconnected(DOING, format!("{address}: {error}")))?;
+                Connection::open(stream, &config).await
+            };
+            let opened = match timeout(setup_timeout, open).await {
+                Ok(opened) => opened,
+                Err(_elapsed) => {
+                    let detail = format!("{address}: no connection within {} ms", setup_timeout.as_millis());
+                    Err(Error::timeout(DOING).with_source(detail))
+                }
+            };
+            Self::dialled(&nodes, key, &opened);
+            opened
+        }
+        .boxed_local()
+        .shared()
+    }
+
+    fn dialled(nodes: &Weak<Self>, key: NodeKey, opened: &Result<Connection>) {
+        let Some(nodes) = nodes.upgrade() else { return };
+        let mut slots = nodes.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(&key) else { return };
+        slot.dialing = None;
+        match opened {
+            Ok(connection) => {
+                slot.connection = Some(connection.clone());
+                slot.failure_count = 0;
+                slot.not_before = None;
+            }
+            Err(error) => {
+                slot.failure_count += 1;
+                let pause = nodes.policy.backoff(&nodes.env, slot.failure_count);
+                slot.not_before = Some(Instant::now() + pause);
+                debug!(address = %slot.address, %error, "failed to connect to broker");
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn new(address: HostPort) -> Self {
+        Self { address, connection: None, dialing: None, failure_count: 0, not_before: None }
+    }
+}

@@ -1,0 +1,381 @@
+//! The one task per connection that touches the stream: writes what is queued, reads frames, hands each to the call it answers.
+//!
+//! Reads and writes share a task so that the stream needs no split and no lock. A caller only queues a frame and wakes the task,
+//! so all frames that were queued in one turn of the executor leave in one vectored write. Brokers answer in request order
+//! (KIP-219 keeps it so), so what is in flight is a queue, and an answer out of order is a broken peer.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, BufMut, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::sync::oneshot;
+
+use super::env::Stream;
+use crate::net::pool::{BufferPool, PooledBuffer};
+use crate::{Error, ErrorKind};
+
+/// Small frames are read through a buffer of this size, several per system call; larger ones go straight into pooled buffers.
+const STAGING_BYTES: usize = 16 * 1024;
+/// How many pieces one vectored write takes at most; the kernel's own limit is 1,024.
+const WRITE_PIECES_MAX: usize = 64;
+/// A response is at least its correlation id.
+const FRAME_BYTES_MIN: usize = 4;
+
+/// What a call waits on: the response frame without its length, or why there is none.
+pub(super) type ReplyReceiver = oneshot::Receiver<Result<Bytes, Error>>;
+
+/// State that callers and the driver share on one thread.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: RefCell<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Pieces of frames that are not written yet, in order.
+    outgoing: VecDeque<Bytes>,
+    /// Calls whose frame has no response (`acks=0`), with the count of bytes that must have been written before they are done.
+    one_way: VecDeque<(u64, oneshot::Sender<Result<Bytes, Error>>)>,
+    queued_bytes_total: u64,
+    written_bytes_total: u64,
+    /// Calls whose response is awaited, oldest first.
+    in_flight: VecDeque<InFlight>,
+    last_correlation_id: i32,
+    /// Why this connection is dead; set once, by whoever notices first.
+    poison: Option<Error>,
+    driver: Option<Waker>,
+    watchers: Vec<oneshot::Sender<()>>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    correlation_id: i32,
+    /// Closed when the caller has gone; the answer is then read and dropped.
+    reply: oneshot::Sender<Result<Bytes, Error>>,
+}
+
+impl Shared {
+    /// Queues one frame, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty bytes
+    /// as soon as the frame is written.
+    pub(super) fn enqueue(
+        &self,
+        expects_response: bool,
+        frame: impl FnOnce(i32, &mut VecDeque<Bytes>) -> Result<(), Error>,
+    ) -> Result<ReplyReceiver, Error> {
+        let mut state = self.state.borrow_mut();
+        let state = &mut *state;
+        if let Some(cause) = &state.poison {
+            return Err(cause.clone());
+        }
+        let correlation_id = state.last_correlation_id.wrapping_add(1) & i32::MAX;
+        let piece_count = state.outgoing.len();
+        if let Err(error) = frame(correlation_id, &mut state.outgoing) {
+            state.outgoing.truncate(piece_count);
+            return Err(error);
+        }
+        let bytes: usize = state.outgoing.range(piece_count..).map(Bytes::len).sum();
+        state.last_correlation_id = correlation_id;
+        state.queued_bytes_total += bytes as u64;
+        let (reply, receiver) = oneshot::channel();
+        if expects_response {
+            state.in_flight.push_back(InFlight { correlation_id, reply });
+        } else {
+            state.one_way.push_back((state.queued_bytes_total, reply));
+        }
+        if let Some(driver) = state.driver.take() {
+            driver.wake();
+        }
+        Ok(receiver)
+    }
+
+    /// Marks the connection dead and fails everything in flight with `cause`. The first cause stays.
+    pub(super) fn poison(&self, cause: Error) {
+        let mut state = self.state.borrow_mut();
+        if state.poison.is_some() {
+            return;
+        }
+        state.poison = Some(cause.clone());
+        state.outgoing.clear();
+        let in_flight = std::mem::take(&mut state.in_flight);
+        let one_way = std::mem::take(&mut state.one_way);
+        let watchers = std::mem::take(&mut state.watchers);
+        let driver = state.driver.take();
+        drop(state);
+        for call in in_flight {
+            // The caller may have given up; nobody is left to tell then.
+            call.reply.send(Err(cause.clone())).ok();
+        }
+        for (_end, reply) in one_way {
+            reply.send(Err(cause.clone())).ok();
+        }
+        for watcher in watchers {
+            watcher.send(()).ok();
+        }
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    pub(super) fn poisoned(&self) -> Option<Error> {
+        self.state.borrow().poison.clone()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state.borrow().poison.is_none()
+    }
+
+    pub(super) fn in_flight_count(&self) -> usize {
+        let state = self.state.borrow();
+        state.in_flight.len() + state.one_way.len()
+    }
+
+    /// Resolves when the connection is dead.
+    pub(super) async fn closed(&self) {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.state.borrow_mut();
+            if state.poison.is_some() {
+                return;
+            }
+            state.watchers.retain(|watcher| !watcher.is_closed());
+            state.watchers.push(sender);
+        }
+        receiver.await.ok();
+    }
+
+    fn deliver(&self, frame: Bytes) -> Result<(), Error> {
+        const DOING: &str = "match response to request";
+        let correlation_id = (&frame[..]).get_i32();
+        let mut state = self.state.borrow_mut();
+        let Some(call) = state.in_flight.pop_front() else {
+            return Err(Error::malformed(DOING, format!("nothing awaits response {correlation_id}")));
+        };
+        if call.correlation_id != correlation_id {
+            let detail = format!("expected correlation id {}, got {correlation_id}", call.correlation_id);
+            // The popped call must hear of it too.
+            state.in_flight.push_front(call);
+            return Err(Error::malformed(DOING, detail));
+        }
+        drop(state);
+        call.reply.send(Ok(frame)).ok();
+        Ok(())
+    }
+}
+
+/// The future that moves bytes until the connection is poisoned. It never fails: the outcome is the poison.
+pub(super) struct Driver {
+    stream: Box<dyn Stream>,
+    shared: Rc<Shared>,
+    reader: FrameReader,
+    needs_flush: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        stream: Box<dyn Stream>,
+        shared: Rc<Shared>,
+        pool: BufferPool,
+        frame_bytes_max: usize,
+    ) -> Self {
+        Self { stream, shared, reader: FrameReader::new(pool, frame_bytes_max), needs_flush: false }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            let mut state = self.shared.state.borrow_mut();
+            if state.outgoing.is_empty() {
+                break;
+            }
+            let mut slices = [IoSlice::new(&[]); WRITE_PIECES_MAX];
+            let mut slice_count = 0;
+            for (slot, piece) in slices.iter_mut().zip(&state.outgoing) {
+                *slot = IoSlice::new(piece);
+                slice_count += 1;
+            }
+            match Pin::new(&mut *self.stream).poll_write_vectored(cx, &slices[..slice_count]) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(error)) => return Err(Error::disconnected("write request", error)),
+                Poll::Ready(Ok(0)) => {
+                    return Err(Error::disconnected(
+                        "write request",
+                        io::Error::from(io::ErrorKind::WriteZero),
+                    ));
+                }
+                Poll::Ready(Ok(written)) => {
+                    self.needs_flush = true;
+                    state.advance(written);
+                }
+            }
+        }
+        if self.needs_flush {
+            match Pin::new(&mut *self.stream).poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.needs_flush = false,
+                Poll::Ready(Err(error)) => return Err(Error::disconnected("flush request", error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            match self.reader.poll_frame(&mut *self.stream, cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(frame)) => self.shared.deliver(frame)?,
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+impl State {
+    fn advance(&mut self, mut written: usize) {
+        self.written_bytes_total += written as u64;
+        while written > 0 {
+            let Some(front) = self.outgoing.front_mut() else { break };
+            if written < front.len() {
+                front.advance(written);
+                break;
+            }
+            written -= front.len();
+            self.outgoing.pop_front();
+        }
+        while self.one_way.front().is_some_and(|(end, _)| *end <= self.written_bytes_total) {
+            if let Some((_, reply)) = self.one_way.pop_front() {
+                reply.send(Ok(Bytes::new())).ok();
+            }
+        }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if let Err(cause) = this.poll_read(cx).and_then(|()| this.poll_write(cx)) {
+            this.shared.poison(cause);
+        }
+        let mut state = this.shared.state.borrow_mut();
+        if state.poison.is_some() {
+            return Poll::Ready(());
+        }
+        if !state.driver.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            state.driver = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// Cuts the byte stream into frames. Lengths are checked before anything is allocated for them.
+struct FrameReader {
+    pool: BufferPool,
+    frame_bytes_max: usize,
+    staging: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// A frame too large for the staging buffer, and the bytes that it still lacks.
+    body: Option<(PooledBuffer, usize)>,
+}
+
+impl FrameReader {
+    fn new(pool: BufferPool, frame_bytes_max: usize) -> Self {
+        let staging = vec![0; STAGING_BYTES].into_boxed_slice();
+        Self { pool, frame_bytes_max, staging, start: 0, end: 0, body: None }
+    }
+
+    fn poll_frame(&mut self, stream: &mut dyn Stream, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
+        loop {
+            if let Some((buffer, missing)) = &mut self.body {
+                let mut limited = buffer.limit(*missing);
+                let read = std::pin::pin!(stream.read_buf(&mut limited));
+                let count = ready!(read.poll(cx)).map_err(read_failed)?;
+                if count == 0 {
+                    return Poll::Ready(Err(end_of_stream(true)));
+                }
+                *missing -= count;
+                if *missing == 0 {
+                    let (buffer, _) = self.body.take().expect("the body was just read");
+                    return Poll::Ready(Ok(buffer.freeze()));
+                }
+                continue;
+            }
+            if let Some(frame) = self.next_staged()? {
+                return Poll::Ready(Ok(frame));
+            }
+            if self.body.is_some() {
+                continue;
+            }
+            if self.start == self.end {
+                self.start = 0;
+                self.end = 0;
+            } else if self.end == self.staging.len() {
+                self.staging.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+            }
+            let mut free = ReadBuf::new(&mut self.staging[self.end..]);
+            ready!(AsyncRead::poll_read(Pin::new(&mut *stream), cx, &mut free)).map_err(read_failed)?;
+            let count = free.filled().len();
+            if count == 0 {
+                return Poll::Ready(Err(end_of_stream(self.start != self.end)));
+            }
+            self.end += count;
+        }
+    }
+
+    /// The next frame that is whole in the staging buffer; or a large one is moved on to a buffer of its own.
+    fn next_staged(&mut self) -> Result<Option<Bytes>, Error> {
+        let staged = &self.staging[self.start..self.end];
+        let Some((head, rest)) = staged.split_first_chunk::<4>() else { return Ok(None) };
+        let announced = i32::from_be_bytes(*head);
+        let length = usize::try_from(announced).unwrap_or(0);
+        if length < FRAME_BYTES_MIN {
+            let detail = format!(
+                "frame length {announced} is not possible: is this a Kafka broker, with the right protocol?"
+            );
+            return Err(Error::malformed("read response frame", detail));
+        }
+        if length > self.frame_bytes_max {
+            return Err(Error::too_large(
+                "read response frame",
+                length,
+                self.frame_bytes_max,
+                "frame_bytes_max",
+            ));
+        }
+        if rest.len() >= length {
+            let frame = Bytes::copy_from_slice(&rest[..length]);
+            self.start += 4 + length;
+            return Ok(Some(frame));
+        }
+        if length + 4 > self.staging.len() {
+            let mut buffer = self.pool.get(length);
+            buffer.put_slice(rest);
+            let missing = length - rest.len();
+            self.start = 0;
+            self.end = 0;
+            self.body = Some((buffer, missing));
+        }
+        Ok(None)
+    }
+}
+
+fn read_failed(error: io::Error) -> Error {
+    Error::disconnected("read response", error)
+}
+
+fn end_of_stream(inside_frame: bool) -> Error {
+    let detail = if inside_frame {
+        "the broker closed the connection inside a frame"
+    } else {
+        "the broker closed the connection"
+    };
+    Error::new(ErrorKind::Disconnected, "read response").with_source(detail)
+}
