@@ -122,6 +122,26 @@ pub struct ConfigKey {
     pub doc: &'static str,
 }
 
+impl ConfigKey {
+    /// A key without checks beyond its type.
+    pub const fn new(
+        name: &'static str,
+        kind: ConfigType,
+        default: Default,
+        importance: Importance,
+        doc: &'static str,
+    ) -> ConfigKey {
+        ConfigKey { name, kind, default, validator: None, importance, doc }
+    }
+
+    /// The same key with a check.
+    #[must_use]
+    pub const fn checked(mut self, validator: Validator) -> ConfigKey {
+        self.validator = Some(validator);
+        self
+    }
+}
+
 impl fmt::Debug for ConfigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfigKey")
