@@ -16,7 +16,7 @@ use super::nodes::{NodeKey, Nodes};
 use super::refresh::Refresher;
 use super::retry::{RetryAction, RetryPolicy, decide};
 use super::{ClusterConfig, Leader, Metadata, Request, TopicMetadata};
-use crate::net::pool::BufferPool;
+use crate::wire::records::BufferPool;
 use crate::net::{Connection, ConnectionConfig, Env};
 use crate::{Error, ErrorCode, ErrorKind, Result};
 

@@ -23,9 +23,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::driver::{Driver, ReplyReceiver, Shared};
 use super::env::Stream;
 use super::handshake;
-use crate::net::pool::BufferPool;
 use crate::wire::frame;
 use crate::wire::messages::ApiKey;
+use crate::wire::records::BufferPool;
 use crate::wire::versions::BrokerVersions;
 use crate::{Error, ErrorKind};
 

@@ -1,1 +1,329 @@
+//! Connections over in-memory pipes against a peer that answers by hand.
 
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::LocalSet;
+
+use super::*;
+use crate::ErrorKind;
+use crate::wire::messages::Encodable;
+use crate::wire::messages::api_versions_response::ApiVersion;
+use crate::wire::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse, MetadataRequest,
+    ResponseHeader,
+};
+
+const HEARTBEAT_VERSION: i16 = 4;
+
+/// The other end of the pipe.
+struct Peer {
+    stream: DuplexStream,
+}
+
+impl Peer {
+    /// The next request: API key, version, correlation id.
+    async fn read(&mut self) -> (i16, i16, i32) {
+        let length = self.stream.read_i32().await.unwrap();
+        let mut frame = vec![0; usize::try_from(length).unwrap()];
+        self.stream.read_exact(&mut frame).await.unwrap();
+        let mut head = Bytes::from(frame);
+        (head.get_i16(), head.get_i16(), head.get_i32())
+    }
+
+    async fn answer_bytes(&mut self, frame: &[u8]) {
+        self.stream.write_i32(frame.len() as i32).await.unwrap();
+        self.stream.write_all(frame).await.unwrap();
+    }
+
+    async fn answer_versions(&mut self, correlation_id: i32, version: i16, error_code: i16) {
+        let keys = [(3, 1, 12), (12, 0, HEARTBEAT_VERSION), (18, 0, 2)];
+        let keys = keys.map(|(key, min, max)| {
+            ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
+        });
+        let response =
+            ApiVersionsResponse::default().with_error_code(error_code).with_api_keys(keys.to_vec());
+        let mut frame = Vec::new();
+        ResponseHeader::default().with_correlation_id(correlation_id).encode(&mut frame, 0).unwrap();
+        response.encode(&mut frame, version).unwrap();
+        self.answer_bytes(&frame).await;
+    }
+
+    async fn answer_heartbeat(&mut self, correlation_id: i32, throttle_time_ms: i32) {
+        let mut frame = Vec::new();
+        ResponseHeader::default().with_correlation_id(correlation_id).encode(&mut frame, 1).unwrap();
+        let response = HeartbeatResponse::default().with_throttle_time_ms(throttle_time_ms);
+        response.encode(&mut frame, HEARTBEAT_VERSION).unwrap();
+        self.answer_bytes(&frame).await;
+    }
+}
+
+fn config() -> ConnectionConfig {
+    ConnectionConfig {
+        client_id: "test".into(),
+        request_timeout: Duration::from_secs(30),
+        frame_bytes_max: 1 << 20,
+        pool: BufferPool::default(),
+    }
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, test)
+}
+
+async fn connected() -> (Connection, Peer) {
+    let (near, far) = duplex(64 * 1024);
+    let mut peer = Peer { stream: far };
+    let config = config();
+    let (connection, ()) = tokio::join!(Connection::open(Box::new(near), &config), async {
+        let (key, version, id) = peer.read().await;
+        assert_eq!(key, ApiKey::ApiVersions as i16);
+        peer.answer_versions(id, version, 0).await;
+    });
+    (connection.unwrap(), peer)
+}
+
+fn heartbeat(connection: &Connection) -> Reply<HeartbeatRequest> {
+    connection.send(HEARTBEAT_VERSION, &HeartbeatRequest::default()).unwrap()
+}
+
+#[test]
+fn falls_back_to_the_version_that_an_old_broker_names() {
+    run(async {
+        let (near, far) = duplex(4096);
+        let mut peer = Peer { stream: far };
+        let config = config();
+        let (connection, ()) = tokio::join!(Connection::open(Box::new(near), &config), async {
+            let (_, first, id) = peer.read().await;
+            peer.answer_versions(id, 0, 35).await;
+            let (_, second, id) = peer.read().await;
+            assert!(first > 2 && second == 2, "{first} {second}");
+            peer.answer_versions(id, second, 0).await;
+        });
+        let connection = connection.unwrap();
+        assert_eq!(connection.version(ApiKey::Metadata), Some(12));
+        assert_eq!(connection.version(ApiKey::Produce), None);
+    });
+}
+
+#[test]
+fn many_requests_are_in_flight_and_answered_in_order() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let replies: Vec<_> = (0..100).map(|_| heartbeat(&connection)).collect();
+        assert_eq!(connection.in_flight_count(), 100);
+        let answer = async {
+            for index in 0..100 {
+                let (_, _, id) = peer.read().await;
+                peer.answer_heartbeat(id, index).await;
+            }
+        };
+        let collect = async {
+            for (index, reply) in replies.into_iter().enumerate() {
+                assert_eq!(reply.await.unwrap().throttle_time_ms, index as i32);
+            }
+        };
+        tokio::join!(answer, collect);
+    });
+}
+
+#[test]
+fn a_dropped_call_does_not_put_the_stream_out_of_step() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let first = heartbeat(&connection);
+        let second = heartbeat(&connection);
+        drop(first);
+        for throttle in [1, 2] {
+            let (_, _, id) = peer.read().await;
+            peer.answer_heartbeat(id, throttle).await;
+        }
+        assert_eq!(second.await.unwrap().throttle_time_ms, 2);
+        assert!(connection.is_open());
+    });
+}
+
+#[test]
+fn a_lost_connection_fails_everything_in_flight_with_one_cause() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let replies = [heartbeat(&connection), heartbeat(&connection)];
+        peer.read().await;
+        // Inside a frame.
+        peer.stream.write_all(&[0, 0, 0, 9, 1]).await.unwrap();
+        drop(peer);
+        for reply in replies {
+            let error = reply.await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Disconnected);
+            assert!(error.to_string().contains("inside a frame"), "{error}");
+        }
+        connection.closed().await;
+        assert!(connection.send(HEARTBEAT_VERSION, &HeartbeatRequest::default()).is_err());
+    });
+}
+
+#[test]
+fn a_request_without_answer_kills_the_connection_when_its_time_is_over() {
+    run(async {
+        let (connection, _peer) = connected().await;
+        let short = connection
+            .send_within(HEARTBEAT_VERSION, &HeartbeatRequest::default(), Duration::from_secs(1))
+            .unwrap();
+        let long = heartbeat(&connection);
+        assert_eq!(short.await.unwrap_err().kind(), ErrorKind::Timeout);
+        // The same cause, at once and not after 30 s.
+        let before = Instant::now();
+        assert_eq!(long.await.unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(!connection.is_open());
+    });
+}
+
+#[test]
+fn an_answer_out_of_order_is_a_broken_peer() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let reply = heartbeat(&connection);
+        let (_, _, id) = peer.read().await;
+        peer.answer_heartbeat(id + 1, 0).await;
+        assert_eq!(reply.await.unwrap_err().kind(), ErrorKind::Malformed);
+    });
+}
+
+#[test]
+fn hostile_lengths_are_refused_before_allocation() {
+    for (head, expected) in [
+        (i32::MAX.to_be_bytes(), ErrorKind::TooLarge),
+        ((-1_i32).to_be_bytes(), ErrorKind::Malformed),
+        (*b"HTTP", ErrorKind::TooLarge),
+    ] {
+        run(async {
+            let (connection, mut peer) = connected().await;
+            let reply = heartbeat(&connection);
+            peer.stream.write_all(&head).await.unwrap();
+            assert_eq!(reply.await.unwrap_err().kind(), expected);
+        });
+    }
+}
+
+#[test]
+fn garbage_in_a_frame_fails_the_call_and_closes() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let reply = heartbeat(&connection);
+        let (_, _, id) = peer.read().await;
+        peer.answer_bytes(&id.to_be_bytes()).await;
+        assert_eq!(reply.await.unwrap_err().kind(), ErrorKind::Malformed);
+        assert!(!connection.is_open());
+    });
+}
+
+#[test]
+fn frames_of_any_size_arrive_in_any_slices() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let sizes = [4, 100, 16_380, 16_384, 16_385, 70_000, 5, 500_000];
+        let replies: Vec<_> =
+            sizes.iter().map(|_| connection.send(12, &MetadataRequest::default()).unwrap()).collect();
+        let answer = async {
+            let mut wire = Vec::new();
+            for size in sizes {
+                let (_, _, id) = peer.read().await;
+                wire.extend_from_slice(&(size as i32).to_be_bytes());
+                let start = wire.len();
+                wire.extend_from_slice(&id.to_be_bytes());
+                wire.resize(start + size, size as u8);
+            }
+            let mut rest = &wire[..];
+            let mut slice = 1;
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(slice.min(rest.len()));
+                peer.stream.write_all(now).await.unwrap();
+                rest = later;
+                slice = slice * 2 % 30_011;
+            }
+        };
+        let collect = async {
+            for (mut reply, size) in replies.into_iter().zip(sizes) {
+                let frame = std::future::poll_fn(|cx| reply.poll_frame(cx)).await.unwrap();
+                assert_eq!(frame.len(), size);
+                assert!(frame[4..].iter().all(|byte| *byte == size as u8));
+            }
+        };
+        tokio::join!(answer, collect);
+        assert!(connection.is_open());
+    });
+}
+
+#[test]
+fn a_request_without_response_is_done_when_it_is_written() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let mut one_way = connection
+            .send_pieces::<HeartbeatRequest>(0, false, |id, _client, pieces| {
+                pieces.push_back(Bytes::from_static(&[0, 0, 0, 8, 0, 0, 0, 9]));
+                pieces.push_back(Bytes::copy_from_slice(&id.to_be_bytes()));
+                Ok(())
+            })
+            .unwrap();
+        let answered = heartbeat(&connection);
+        std::future::poll_fn(|cx| one_way.poll_frame(cx)).await.unwrap();
+        assert_eq!(peer.read().await.1, 9);
+        let (_, _, id) = peer.read().await;
+        peer.answer_heartbeat(id, 3).await;
+        assert_eq!(answered.await.unwrap().throttle_time_ms, 3);
+    });
+}
+
+#[test]
+fn an_encode_error_leaves_the_connection_alive() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let lacking = HeartbeatRequest::default().with_group_instance_id(Some("i".into()));
+        assert_eq!(connection.send(0, &lacking).unwrap_err().kind(), ErrorKind::Internal);
+        let reply = heartbeat(&connection);
+        let (_, _, id) = peer.read().await;
+        peer.answer_heartbeat(id, 0).await;
+        reply.await.unwrap();
+    });
+}
+
+#[test]
+fn the_stream_closes_with_the_last_handle() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let other = connection.clone();
+        drop(connection);
+        let reply = heartbeat(&other);
+        peer.read().await;
+        drop(other);
+        assert_eq!(reply.await.unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(peer.stream.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn throttling_passes_with_time() {
+    run(async {
+        let (connection, _peer) = connected().await;
+        connection.throttle(0);
+        assert_eq!(connection.throttled_until(), None);
+        connection.throttle(100);
+        let until = connection.throttled_until().unwrap();
+        tokio::time::sleep_until(until).await;
+        assert_eq!(connection.throttled_until(), None);
+    });
+}
+
+#[test]
+fn apis_that_neither_side_knows_have_no_version() {
+    run(async {
+        let (connection, _peer) = connected().await;
+        connection.versions().version_for::<ApiVersionsRequest>().unwrap();
+        assert_eq!(connection.version(ApiKey::Vote), None);
+    });
+}

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::env::Stream;
-use crate::net::pool::{BufferPool, PooledBuffer};
+use crate::wire::records::{BufferPool, PooledBuffer};
 use crate::{Error, ErrorKind};
 
 /// Small frames are read through a buffer of this size, several per system call; larger ones go straight into pooled buffers.

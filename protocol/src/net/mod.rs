@@ -12,8 +12,6 @@ mod driver;
 
 mod handshake;
 
-pub mod pool;
-
 mod tcp;
 
 pub use connection::{Connection, ConnectionConfig, Reply};
