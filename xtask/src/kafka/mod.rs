@@ -1,0 +1,14 @@
+//! A real Apache Kafka for tests: its jars from Maven Central into the cache, one broker per caller on free ports.
+//!
+//! ```text
+//! Libs::fetch ──► ~/.cache/aqueduct/kafka-4.3.0/{lock, libs/*.jar, test-plugins/*.jar, complete}
+//!      └─► Broker::start ──► format storage ──► KRaft node ──► "Kafka Server started" ──► bootstrap address
+//! ```
+
+pub mod command;
+
+mod libs;
+mod node;
+
+pub use libs::{LIBS_VARIABLE, Libs, VERSION};
+pub use node::{BOOTSTRAP_VARIABLE, Broker};

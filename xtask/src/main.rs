@@ -1,0 +1,43 @@
+//! The `cargo xtask` command line: parses arguments, dispatches, turns an error into one printed chain.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::{bench, kafka, output, test};
+
+/// Everything that is not plain cargo.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check and test, as CI does (with CI=true a missing tool is a failure, not a skip)
+    Test(test::Options),
+    /// Fetch, start and stop a real Apache Kafka
+    Kafka(kafka::command::Options),
+    /// Run a benchmark: `micro` (criterion) or one that `loadtest` knows, such as `blackhole`
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            output::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Test(options) => test::run(&options),
+        Command::Kafka(options) => kafka::command::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    }
+}

@@ -1,0 +1,141 @@
+//! One program of a step: its lines shown without the noise, its tests counted, its time bounded.
+
+use std::io::{BufRead, BufReader};
+use std::iter::Sum;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::report::Outcome;
+use crate::output::say;
+use crate::process;
+
+/// Tests that ran, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |sum, tally| Self {
+            passed: sum.passed + tally.passed,
+            failed: sum.failed + tally.failed,
+        })
+    }
+}
+
+/// Runs `command`, counting libtest's results on its standard output. What still runs after `deadline` is ended with all
+/// that it started, so that a test which waits for ever says so instead of using up CI's time.
+///
+/// # Errors
+/// It could not be started.
+pub(super) fn run(command: &mut Command, deadline: Duration) -> Result<Outcome> {
+    run_into(command, deadline, |line| say(line))
+}
+
+fn run_into(command: &mut Command, deadline: Duration, mut show: impl FnMut(&str)) -> Result<Outcome> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("start {program}"))?;
+    let stdout = child.stdout.take().context("standard output is piped")?;
+    let pid = child.id();
+
+    // The watch ends when `done` is dropped, before the child is waited for: its pid cannot have been given away.
+    let (done, watch) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        let is_late = watch.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout);
+        if is_late {
+            process::kill_tree(pid);
+        }
+        is_late
+    });
+    let mut tally = Tally::default();
+    for line in BufReader::new(stdout).split(b'\n') {
+        let bytes = line.with_context(|| format!("read what {program} prints"))?;
+        let line = String::from_utf8_lossy(&bytes);
+        if let Some(result) = libtest_result(&line) {
+            tally = [tally, result].into_iter().sum();
+        }
+        if !is_noise(&line) {
+            show(&line);
+        }
+    }
+    drop(done);
+    let is_late = watchdog.join().unwrap_or(false);
+    let status = child.wait().with_context(|| format!("wait for {program}"))?;
+    if is_late {
+        show(&format!("error: ended after {} s", deadline.as_secs()));
+    }
+    Ok(if status.success() && !is_late { Outcome::Passed(tally) } else { Outcome::Failed(tally) })
+}
+
+/// The counts of `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
+fn libtest_result(line: &str) -> Option<Tally> {
+    let counts = line.strip_prefix("test result: ")?;
+    let count = |word: &str| -> Option<usize> {
+        let (before, _) = counts.split_once(word)?;
+        before.split_whitespace().next_back()?.parse().ok()
+    };
+    Some(Tally { passed: count(" passed;")?, failed: count(" failed;")? })
+}
+
+/// A thousand lines of `ok` hide the one that matters; the counts stay.
+fn is_noise(line: &str) -> bool {
+    let is_ok =
+        line.starts_with("test ") && (line.ends_with(" ... ok") || line.ends_with(" - should panic ... ok"));
+    let is_empty_run = line.starts_with("test result: ok. 0 passed; 0 failed;");
+    is_ok || is_empty_run || line.starts_with("running ") || line.trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESULT: &str =
+        "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+
+    #[test]
+    fn reads_libtest_counts() {
+        assert_eq!(libtest_result(RESULT), Some(Tally { passed: 12, failed: 3 }));
+        assert_eq!(libtest_result("test result: ok. many passed; 0 failed;"), None);
+        assert_eq!(libtest_result("test results_are_counted ... ok"), None);
+    }
+
+    #[test]
+    fn shows_failures_and_hides_successes() {
+        assert!(is_noise("test wire::reads ... ok"));
+        assert!(!is_noise("test wire::reads ... FAILED"));
+        assert!(!is_noise("test wire::reads has been running for over 60 seconds"));
+        assert!(!is_noise(RESULT));
+    }
+
+    fn shell(script: &str, deadline: Duration) -> Outcome {
+        // Nothing is shown: whoever counts the results of this test run would count these too.
+        run_into(Command::new("sh").args(["-c", script]), deadline, |_line| ()).unwrap()
+    }
+
+    #[test]
+    fn sums_all_binaries_of_a_run() {
+        let script = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'; echo 'test result: ok. 3 passed; 0 failed;'";
+        assert_eq!(shell(script, Duration::from_secs(60)), Outcome::Passed(Tally { passed: 5, failed: 0 }));
+    }
+
+    #[test]
+    fn a_failed_program_is_a_failed_step() {
+        assert_eq!(shell("exit 1", Duration::from_secs(60)), Outcome::Failed(Tally::default()));
+    }
+
+    #[test]
+    fn what_never_ends_is_ended() {
+        let outcome = shell("sh -c 'exec tail -f /dev/null'; exit 0", Duration::from_millis(200));
+        assert_eq!(outcome, Outcome::Failed(Tally::default()));
+    }
+}
