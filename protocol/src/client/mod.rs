@@ -1,1 +1,3 @@
 //! What programs use: admin, producer, consumer and group membership, each on top of a [`Cluster`](crate::cluster::Cluster).
+
+pub mod admin;

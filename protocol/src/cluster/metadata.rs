@@ -103,6 +103,11 @@ impl Metadata {
         topic.partitions.get(usize::try_from(partition).ok()?)?.leader
     }
 
+    /// The view that `response` alone gives.
+    pub(crate) fn from_response(response: MetadataResponse) -> Self {
+        Self::default().updated(response)
+    }
+
     /// The view after `response`, which answers a request for every topic of interest.
     pub(super) fn updated(&self, response: MetadataResponse) -> Self {
         let nodes = response

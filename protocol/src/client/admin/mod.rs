@@ -1,0 +1,17 @@
+//! Administration: what programs ask of a cluster beside moving records. Knows nothing of producers and consumers.
+//!
+//! Every operation retries what may be retried until its deadline, item by item: a topic that could not be created does not stop
+//! the others, and only what failed for now is sent again.
+
+mod topics;
+
+mod offsets;
+
+mod groups;
+
+mod operations;
+
+pub use groups::{GroupDescription, GroupListing, GroupMember};
+pub use offsets::{IsolationLevel, ListedOffset, OffsetSpec};
+pub use operations::{Admin, ClusterDescription};
+pub use topics::{CreatedTopic, NewTopic};
