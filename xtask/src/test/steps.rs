@@ -21,7 +21,7 @@ const KCAT_VARIABLE: &str = "AQUEDUCT_KCAT";
 const PYTHON_VARIABLE: &str = "AQUEDUCT_PYTHON";
 
 /// The packages whose integration tests run a second time, on real Kafka.
-const ON_REAL_KAFKA: &[&str] = &["protocol", "engine", "worker"];
+const ON_REAL_KAFKA: &[&str] = &["xtask", "protocol", "engine", "worker"];
 
 /// No compile takes this long on two cores; a test that waits for ever is ended well within CI's 90 minutes.
 const BUILD_DEADLINE: Duration = Duration::from_secs(20 * 60);
