@@ -109,9 +109,9 @@ fn apt_install(packages: &[&str]) -> Result<()> {
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        process::run_quiet(
-            command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]).args(arguments),
-        )
+        // Another apt on the machine is waited for.
+        command.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=120"]).args(arguments);
+        process::run_quiet(command.env("DEBIAN_FRONTEND", "noninteractive"))
     };
     UPDATED.get_or_init(|| apt(&["update"]).is_ok());
     output::say(format_args!("installing {} by apt-get", packages.join(" ")));

@@ -2,16 +2,22 @@
 
 use std::io::{BufRead, BufReader};
 use std::iter::Sum;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use super::report::Outcome;
 use crate::output::say;
 use crate::process;
+
+/// How often a silent program is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long the output of a program that has ended may stay open.
+const LEFT_OPEN_MAX: Duration = Duration::from_secs(2);
 
 /// Tests that ran, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,41 +46,62 @@ pub(super) fn run(command: &mut Command, deadline: Duration) -> Result<Outcome> 
 
 fn run_into(command: &mut Command, deadline: Duration, mut show: impl FnMut(&str)) -> Result<Outcome> {
     let program = command.get_program().to_string_lossy().into_owned();
+    let start = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("start {program}"))?;
-    let stdout = child.stdout.take().context("standard output is piped")?;
-    let pid = child.id();
+    let lines = lines_of(child.stdout.take().context("standard output is piped")?);
 
-    // The watch ends when `done` is dropped, before the child is waited for: its pid cannot have been given away.
-    let (done, watch) = mpsc::channel::<()>();
-    let watchdog = thread::spawn(move || {
-        let is_late = watch.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout);
-        if is_late {
-            process::kill_tree(pid);
-        }
-        is_late
-    });
     let mut tally = Tally::default();
-    for line in BufReader::new(stdout).split(b'\n') {
-        let bytes = line.with_context(|| format!("read what {program} prints"))?;
-        let line = String::from_utf8_lossy(&bytes);
-        if let Some(result) = libtest_result(&line) {
-            tally = [tally, result].into_iter().sum();
+    let mut is_late = false;
+    let mut ended: Option<Instant> = None;
+    loop {
+        match lines.recv_timeout(LOOK_INTERVAL) {
+            Ok(line) => {
+                if let Some(result) = libtest_result(&line) {
+                    tally = [tally, result].into_iter().sum();
+                }
+                if !is_noise(&line) {
+                    show(&line);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                if ended.is_none()
+                    && child.try_wait().with_context(|| format!("look after {program}"))?.is_some()
+                {
+                    ended = Some(Instant::now());
+                }
+                if ended.is_some_and(|ended| ended.elapsed() > LEFT_OPEN_MAX) {
+                    show("warning: a process that a test left behind holds the output open");
+                    break;
+                }
+            }
         }
-        if !is_noise(&line) {
-            show(&line);
+        if !is_late && ended.is_none() && start.elapsed() > deadline {
+            is_late = true;
+            show(&format!("error: not done after {} s, ended", deadline.as_secs()));
+            process::kill_tree(child.id());
         }
     }
-    drop(done);
-    let is_late = watchdog.join().unwrap_or(false);
     let status = child.wait().with_context(|| format!("wait for {program}"))?;
-    if is_late {
-        show(&format!("error: ended after {} s", deadline.as_secs()));
-    }
     Ok(if status.success() && !is_late { Outcome::Passed(tally) } else { Outcome::Failed(tally) })
+}
+
+/// What is read, line by line, until the last holder of the other end is gone. That may be a process which outlives the one
+/// we started, so the reading has a thread of its own and nobody waits for it.
+fn lines_of(output: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for bytes in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&bytes).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// The counts of `test result: ok. 3 passed; 0 failed; 0 ignored; ...`.
@@ -137,5 +164,12 @@ mod tests {
     fn what_never_ends_is_ended() {
         let outcome = shell("sh -c 'exec tail -f /dev/null'; exit 0", Duration::from_millis(200));
         assert_eq!(outcome, Outcome::Failed(Tally::default()));
+    }
+
+    #[test]
+    fn what_a_test_leaves_behind_does_not_hold_us_up() {
+        // It ends by itself, long after we have gone on.
+        let outcome = shell("timeout 10 tail -f /dev/null & exit 0", Duration::from_secs(60));
+        assert_eq!(outcome, Outcome::Passed(Tally::default()));
     }
 }
