@@ -1,2 +1,30 @@
-//! placeholder
-fn main() {}
+//! `loadtest`: measures whole worker processes from outside, on a Kafka cluster of the caller's choice. `cargo xtask bench`
+//! starts a real Kafka for it.
+
+mod blackhole;
+mod cluster;
+mod worker;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Aqueduct worker processes on a Kafka cluster.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version)]
+struct Arguments {
+    #[command(subcommand)]
+    case: Case,
+}
+
+#[derive(Debug, Subcommand)]
+enum Case {
+    /// Kafka to a sink that drops everything: CPU per record of the worker process for each tier
+    Blackhole(blackhole::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    match Arguments::parse().case {
+        Case::Blackhole(options) => local.block_on(&runtime, blackhole::run(options)),
+    }
+}

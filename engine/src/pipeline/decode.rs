@@ -3,19 +3,11 @@
 use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, KafkaOffsets, Origin, Run, Segment};
 use arrow_array::{Array, BinaryViewArray};
 
+use super::Converters;
 use super::policy::{self, Stage};
 use crate::metrics::TaskMetrics;
-use crate::task::{TaskId, Tolerance};
 
-/// The converters of a sink task and what to do about rows that they refuse.
-pub(crate) struct Decoder {
-    pub(crate) id: TaskId,
-    pub(crate) tolerance: Tolerance,
-    pub(crate) key: Box<dyn Converter>,
-    pub(crate) value: Box<dyn Converter>,
-}
-
-impl Decoder {
+impl Converters {
     /// Replaces every run of raw columns by runs of Connect data.
     ///
     /// # Errors
@@ -65,12 +57,6 @@ impl Decoder {
             }
         }
         Ok(())
-    }
-}
-
-impl std::fmt::Debug for Decoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoder").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -152,6 +138,8 @@ mod tests {
     use api::{Headers, RowError, Timestamps};
     use arrow_array::StringViewArray;
 
+    use crate::task::{TaskId, Tolerance};
+
     use super::*;
 
     /// Cuts a segment after every row that starts with `/`, fails on rows that start with `!`.
@@ -190,7 +178,7 @@ mod tests {
     fn decode(keys: Vec<Option<&[u8]>>, values: Vec<Option<&[u8]>>, tolerance: Tolerance) -> Result<Batch, Error> {
         let rows = values.len();
         let id = TaskId { connector: Arc::from("c"), task: 0 };
-        let mut decoder = Decoder { id, tolerance, key: Box::new(Cutting), value: Box::new(Cutting) };
+        let mut decoder = Converters { id, tolerance, key: Box::new(Cutting), value: Box::new(Cutting) };
         let columns = Columns {
             key: Column::raw(BinaryViewArray::from_iter(keys)),
             value: Column::raw(BinaryViewArray::from_iter(values)),

@@ -13,3 +13,19 @@ mod source;
 
 pub(crate) use sink::SinkPipeline;
 pub(crate) use source::SourcePipeline;
+
+use crate::task::{TaskId, Tolerance};
+
+/// The converters of a task and what to do about rows that they refuse. `decode` and `encode` hold the two directions.
+pub(crate) struct Converters {
+    pub(crate) id: TaskId,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) key: Box<dyn api::Converter>,
+    pub(crate) value: Box<dyn api::Converter>,
+}
+
+impl std::fmt::Debug for Converters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Converters").field("id", &self.id).finish_non_exhaustive()
+    }
+}

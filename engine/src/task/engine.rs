@@ -51,9 +51,10 @@ impl Engine {
         let (target, target_seen) = watch::channel(first);
         let (ended_sender, ended) = watch::channel(false);
         let env = self.config.env.clone();
-        let shared = run::Shared { run, metrics: Arc::clone(&metrics), target: target_seen, events };
+        let control = run::Control::new(id.clone(), run, target_seen, events);
+        let task_metrics = Arc::clone(&metrics);
         let abort = self.config.executors.place().spawn(move || async move {
-            run::run(spec, env, shared).await;
+            run::run(spec, env, control, task_metrics).await;
             ended_sender.send_replace(true);
         });
         TaskHandle { id, run, target, ended, metrics, abort }

@@ -8,6 +8,7 @@ mod run;
 mod trace;
 
 pub use engine::{Engine, EngineConfig};
+pub(crate) use run::Control;
 pub use trace::trace;
 
 use std::fmt;

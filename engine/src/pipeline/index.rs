@@ -1,0 +1,250 @@
+//! From fetched record batches to runs: as whole batches (bytes tier) or as raw columns (index and columns tiers).
+//!
+//! Indexing writes sixteen bytes of view per key and value and copies no data: the views point into the fetched buffer, or
+//! into the pooled one that a compressed batch was unpacked to. Columns that are empty in every record (keys, headers) cost
+//! nothing per record.
+
+use std::sync::Arc;
+
+use api::views::BytesViews;
+use api::{Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Packed, Run, Tier, Timestamps};
+use arrow_buffer::Buffer;
+use protocol::client::consumer::Fetched;
+use protocol::wire::records::{BufferPool, Decompressor, RecordBatch, RecordRef};
+
+/// A compressed batch that unpacks to more than this is refused: it is damaged, or meant to harm.
+const UNPACKED_BYTES_MAX: usize = 128 << 20;
+
+/// Takes fetched record sets apart.
+#[derive(Debug)]
+pub(crate) struct Indexer {
+    decompressor: Decompressor,
+}
+
+/// What became of a fetched set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Indexed {
+    /// Where its partition goes on.
+    pub(crate) next_offset: i64,
+    /// Bytes as fetched.
+    pub(crate) bytes: usize,
+}
+
+impl Indexer {
+    pub(crate) fn new(pool: BufferPool) -> Indexer {
+        Indexer { decompressor: Decompressor::new(pool, UNPACKED_BYTES_MAX) }
+    }
+
+    /// Appends the records of `fetched` to `out`, as far apart as `tier` asks. Checksums are verified; control batches and
+    /// records before the wanted offset are left out, and the reader advances over both.
+    ///
+    /// # Errors
+    /// When a batch is damaged: reading on would lose records.
+    pub(crate) fn index(&mut self, fetched: &Fetched, tier: Tier, out: &mut Vec<Run>) -> Result<Indexed, Error> {
+        let damaged = |error: protocol::Error| {
+            let place = format!("{}-{} at offset {}", fetched.topic, fetched.partition, fetched.first_wanted_offset);
+            Error::fatal(format!("failed to read records fetched from {place}")).with_source(error)
+        };
+        let mut indexed = Indexed { next_offset: fetched.first_wanted_offset, bytes: 0 };
+        let mut rows: Option<RunBuilder> = None;
+        for batch in fetched.records.clone() {
+            let batch = batch.map_err(damaged)?;
+            batch.check_crc().map_err(damaged)?;
+            let header = batch.header();
+            indexed.bytes += batch.bytes().len();
+            indexed.next_offset = indexed.next_offset.max(header.next_offset());
+            if header.is_control() || header.next_offset() <= fetched.first_wanted_offset {
+                continue;
+            }
+            if tier == Tier::Bytes && header.magic == 2 && header.base_offset >= fetched.first_wanted_offset {
+                finish(&mut rows, fetched, out);
+                out.push(packed(fetched, &batch));
+                continue;
+            }
+            let payload = batch.payload(&mut self.decompressor).map_err(damaged)?;
+            let builder = rows.get_or_insert_with(|| RunBuilder::new(header.base_offset, header.record_count));
+            builder.start_batch(Buffer::from(payload.clone()))?;
+            for record in batch.records(&payload) {
+                let record = record.map_err(damaged)?;
+                let offset = header.base_offset + i64::from(record.offset_delta);
+                if offset >= fetched.first_wanted_offset {
+                    builder.push(&payload, offset, &record).map_err(damaged)?;
+                }
+            }
+            builder.next_offset = header.next_offset();
+            // Offsets of a run are kept as 32-bit distances: a run never spans more.
+            if header.next_offset() - builder.base_offset > i64::from(i32::MAX) / 2 {
+                finish(&mut rows, fetched, out);
+            }
+        }
+        finish(&mut rows, fetched, out);
+        Ok(indexed)
+    }
+}
+
+/// Ends the run under construction; one without rows leaves nothing.
+fn finish(rows: &mut Option<RunBuilder>, fetched: &Fetched, out: &mut Vec<Run>) {
+    out.extend(rows.take().filter(|rows| !rows.values.is_empty()).map(|rows| rows.finish(fetched)));
+}
+
+fn packed(fetched: &Fetched, batch: &RecordBatch) -> Run {
+    let header = batch.header();
+    Run {
+        topic: Arc::clone(&fetched.topic),
+        partition: Some(fetched.partition),
+        origin: Origin::Kafka(KafkaOffsets { base: header.base_offset, deltas: None, next: header.next_offset() }),
+        body: Body::Packed(Packed {
+            bytes: batch.bytes().clone(),
+            record_count: header.record_count.max(0) as usize,
+            max_timestamp_ms: header.max_timestamp,
+        }),
+    }
+}
+
+/// Columns in the making.
+struct RunBuilder {
+    base_offset: i64,
+    next_offset: i64,
+    /// Distances from `base_offset`, kept only once they are not simply the row numbers.
+    deltas: Vec<i32>,
+    keys: Option<BytesViews>,
+    values: BytesViews,
+    timestamps: Vec<i64>,
+    headers: Option<HeadersBuilder>,
+    buffers: Vec<Buffer>,
+}
+
+struct HeadersBuilder {
+    bounds: Vec<u32>,
+    keys: BytesViews,
+    values: BytesViews,
+}
+
+/// Rows are reserved by a batch's own count up to this; beyond, columns grow as rows come: counts are not to be trusted.
+const ROWS_RESERVED_MAX: i32 = 1 << 16;
+
+impl RunBuilder {
+    fn new(base_offset: i64, record_count: i32) -> RunBuilder {
+        let rows = record_count.clamp(0, ROWS_RESERVED_MAX) as usize;
+        RunBuilder {
+            base_offset,
+            next_offset: base_offset,
+            deltas: Vec::new(),
+            keys: None,
+            values: BytesViews::with_capacity(rows),
+            timestamps: Vec::with_capacity(rows),
+            headers: None,
+            buffers: Vec::new(),
+        }
+    }
+
+    /// The following records lie in `payload`.
+    fn start_batch(&mut self, payload: Buffer) -> Result<(), Error> {
+        self.values.add_buffer(payload.clone())?;
+        if let Some(keys) = &mut self.keys {
+            keys.add_buffer(payload.clone())?;
+        }
+        if let Some(headers) = &mut self.headers {
+            headers.keys.add_buffer(payload.clone())?;
+            headers.values.add_buffer(payload.clone())?;
+        }
+        self.buffers.push(payload);
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, payload: &[u8], offset: i64, record: &RecordRef<'_>) -> Result<(), protocol::Error> {
+        let row = self.timestamps.len();
+        if row == 0 {
+            self.base_offset = offset;
+        }
+        let delta = (offset - self.base_offset) as i32;
+        if !self.deltas.is_empty() || delta as usize != row {
+            self.push_delta(row, delta);
+        }
+        match (&mut self.keys, record.key) {
+            (None, None) => {}
+            (Some(keys), key) => push(keys, payload, key),
+            (None, key) => push(self.start_keys(row), payload, key),
+        }
+        push(&mut self.values, payload, record.value);
+        self.timestamps.push(record.timestamp);
+        if self.headers.is_some() || !record.headers.is_empty() {
+            self.push_headers(payload, row, record)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn push_delta(&mut self, row: usize, delta: i32) {
+        if self.deltas.is_empty() {
+            self.deltas.extend(0..row as i32);
+        }
+        self.deltas.push(delta);
+    }
+
+    #[cold]
+    fn start_keys(&mut self, row: usize) -> &mut BytesViews {
+        let mut keys = views_over(&self.buffers);
+        (0..row).for_each(|_| keys.push_null());
+        self.keys.insert(keys)
+    }
+
+    #[cold]
+    fn push_headers(&mut self, payload: &[u8], row: usize, record: &RecordRef<'_>) -> Result<(), protocol::Error> {
+        let headers = self.headers.get_or_insert_with(|| HeadersBuilder {
+            bounds: vec![0; row + 1],
+            keys: views_over(&self.buffers),
+            values: views_over(&self.buffers),
+        });
+        for header in record.headers {
+            let header = header?;
+            push(&mut headers.keys, payload, Some(header.key));
+            push(&mut headers.values, payload, header.value);
+        }
+        headers.bounds.push(headers.keys.len() as u32);
+        Ok(())
+    }
+
+    fn finish(self, fetched: &Fetched) -> Run {
+        let rows = self.timestamps.len();
+        let columns = Columns {
+            key: match self.keys {
+                None => Column { schema: None, data: Data::Null(rows) },
+                Some(keys) => Column::raw(keys.finish()),
+            },
+            value: Column::raw(self.values.finish()),
+            headers: match self.headers {
+                None => Headers::none(),
+                Some(headers) => {
+                    Headers::new(headers.bounds.into(), headers.keys.finish(), headers.values.finish())
+                }
+            },
+            timestamps: Timestamps::Each(self.timestamps.into()),
+        };
+        let deltas = (!self.deltas.is_empty()).then(|| self.deltas.into());
+        Run {
+            topic: Arc::clone(&fetched.topic),
+            partition: Some(fetched.partition),
+            origin: Origin::Kafka(KafkaOffsets { base: self.base_offset, deltas, next: self.next_offset }),
+            body: Body::Columns(columns),
+        }
+    }
+}
+
+fn views_over(buffers: &[Buffer]) -> BytesViews {
+    let mut views = BytesViews::with_capacity(0);
+    for buffer in buffers {
+        views.add_buffer(buffer.clone()).expect("the values' column took the same buffers");
+    }
+    views
+}
+
+/// Appends a slice of `payload` by its place in it.
+#[inline]
+fn push(views: &mut BytesViews, payload: &[u8], value: Option<&[u8]>) {
+    match value {
+        Some(value) => views.push(value.as_ptr() as usize - payload.as_ptr() as usize, value.len()),
+        None => views.push_null(),
+    }
+}

@@ -1,0 +1,494 @@
+//! The loop of a sink task: fetch, index or convert, put; commit by watermark.
+//!
+//! The order of calls on the task is that of Java's `WorkerSinkTask`. Two things differ: offsets are committed in the
+//! background while records flow, and a batch that the sink refuses for now is offered again after a growing wait instead of
+//! after the next poll. Meanwhile the consumer is paused but alive, and rebalances are served.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use api::plugin::AnySinkTask;
+use api::{Batch, Error, Kind, Origin, Result, SinkContext, SinkOffsets, Tier, TopicPartition};
+use protocol::client::consumer::{Consumer, Fetched, Polled, Rebalance};
+use protocol::cluster::Cluster;
+use protocol::net::Env;
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant, timeout};
+use tracing::{debug, info, warn};
+
+use super::Converters;
+use super::index::Indexer;
+use crate::metrics::TaskMetrics;
+use crate::task::{Control, SinkSpec, Target, TaskId};
+
+/// Fetched bytes are put together up to this size before the sink gets them: what fits into the L2 cache.
+const BATCH_BYTES: usize = 512 << 10;
+
+/// Waits before a refused batch is offered again grow from the first to the last.
+const REDELIVERY_WAIT_MIN: Duration = Duration::from_millis(50);
+const REDELIVERY_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The longest that one poll waits. Everything that must be served meanwhile interrupts it; this only bounds surprises.
+const POLL_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// A sink task with everything around it.
+pub(crate) struct SinkPipeline {
+    id: TaskId,
+    spec: SinkSpec,
+    task: Box<dyn AnySinkTask>,
+    converters: Converters,
+    indexer: Indexer,
+    tier: Tier,
+    consumer: Rc<Consumer>,
+    /// Next offset of each assigned partition, by what the task has taken.
+    current: SinkOffsets,
+    /// What the group is known to have committed.
+    committed: SinkOffsets,
+    /// Fetched but not yet made into a batch, in fetch order.
+    fetched: std::collections::VecDeque<Fetched>,
+    refused: Option<Refused>,
+    commit: Option<Commit>,
+    next_commit: Instant,
+    is_paused: bool,
+    metrics: Arc<TaskMetrics>,
+}
+
+/// A batch on its way to the sink.
+struct Pending {
+    batch: Batch,
+    /// Where each partition goes on once the batch is taken.
+    next: SinkOffsets,
+}
+
+/// A batch that the sink asked to have again later.
+struct Refused {
+    pending: Pending,
+    wait: Duration,
+    at: Instant,
+}
+
+/// A commit under way.
+struct Commit {
+    offsets: SinkOffsets,
+    since: Instant,
+    outcome: JoinHandle<Result<(), protocol::Error>>,
+}
+
+impl SinkPipeline {
+    pub(crate) fn new(
+        id: TaskId,
+        spec: SinkSpec,
+        task: Box<dyn AnySinkTask>,
+        converters: Converters,
+        env: Env,
+        metrics: Arc<TaskMetrics>,
+    ) -> SinkPipeline {
+        let cluster = Cluster::new(env, spec.cluster.clone());
+        let indexer = Indexer::new(cluster.pool().clone());
+        let consumer = Rc::new(Consumer::new(cluster, spec.consumer.clone()));
+        let next_commit = Instant::now() + spec.offset_flush_interval;
+        SinkPipeline {
+            id,
+            spec,
+            task,
+            converters,
+            indexer,
+            tier: Tier::Columns,
+            consumer,
+            current: SinkOffsets::new(),
+            committed: SinkOffsets::new(),
+            fetched: std::collections::VecDeque::new(),
+            refused: None,
+            commit: None,
+            next_commit,
+            is_paused: false,
+            metrics,
+        }
+    }
+
+    /// Runs until told to stop, or until something fails.
+    pub(crate) async fn run(&mut self, control: &mut Control) -> Result<()> {
+        let outcome = match self.start(control).await {
+            Ok(true) => {
+                let streamed = self.stream(control).await;
+                // Close partitions and commit what the task has taken, also after a failure: what it took before is done.
+                let closed = self.close_all().await;
+                streamed.and(closed)
+            }
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = self.task.stop().await {
+            warn!(task = %self.id, %error, "failed to stop the sink task");
+        }
+        self.consumer.close().await;
+        outcome
+    }
+
+    /// `false`: told to stop before the task was started.
+    async fn start(&mut self, control: &mut Control) -> Result<bool> {
+        if control.wait_while_paused().await == Target::Stopped {
+            return Ok(false);
+        }
+        self.consumer.subscribe(self.spec.topics.clone());
+        self.task.start(&SinkContext::default()).await?;
+        self.tier = self.task.tier().max(self.spec.tier_min);
+        info!(task = %self.id, topics = ?self.spec.topics, tier = ?self.tier, "sink task started");
+        Ok(true)
+    }
+
+    async fn stream(&mut self, control: &mut Control) -> Result<()> {
+        control.report_running();
+        loop {
+            let target = control.target();
+            if target == Target::Stopped {
+                return Ok(());
+            }
+            let is_paused = target == Target::Paused;
+            if is_paused != self.is_paused {
+                self.apply_pause(is_paused, control);
+            }
+            self.finish_commit().await;
+            if Instant::now() >= self.next_commit {
+                self.begin_commit().await?;
+            }
+            if !self.is_paused {
+                self.put_available(control).await?;
+            }
+            let wait = self.wait();
+            let polled = tokio::select! {
+                biased;
+                () = control.changed() => continue,
+                polled = self.consumer.poll(wait) => polled,
+            };
+            match polled.map_err(consume_failed)? {
+                Polled::Records(fetched) => self.fetched.extend(fetched),
+                Polled::Rebalance(rebalance) => self.rebalance(rebalance).await?,
+                Polled::Idle => {}
+            }
+        }
+    }
+
+    /// How long the next poll may wait.
+    fn wait(&self) -> Duration {
+        let now = Instant::now();
+        let mut until = self.next_commit;
+        if let Some(refused) = &self.refused {
+            until = until.min(refused.at);
+        }
+        if let Some(commit) = &self.commit {
+            until = until.min(commit.since + self.spec.offset_flush_timeout);
+        }
+        if !self.fetched.is_empty() && self.refused.is_none() {
+            return Duration::ZERO;
+        }
+        until.saturating_duration_since(now).min(POLL_WAIT_MAX)
+    }
+
+    fn apply_pause(&mut self, is_paused: bool, control: &mut Control) {
+        self.is_paused = is_paused;
+        if is_paused {
+            self.pause_all();
+            // Java asks for a commit when a sink is paused.
+            self.next_commit = Instant::now();
+            control.report_paused();
+        } else {
+            self.resume_all();
+            control.report_running();
+        }
+    }
+
+    fn assigned(&self) -> Vec<TopicPartition> {
+        self.current.keys().cloned().collect()
+    }
+
+    fn pause_all(&self) {
+        self.consumer.pause(&to_protocol(self.current.keys()));
+    }
+
+    /// Lets partitions flow again, unless the task is paused or a refused batch waits.
+    fn resume_all(&self) {
+        if self.is_paused || self.refused.is_some() {
+            return;
+        }
+        self.consumer.resume(&to_protocol(self.current.keys()));
+    }
+
+    /// Puts everything fetched, in batches, until told otherwise or refused.
+    async fn put_available(&mut self, control: &mut Control) -> Result<()> {
+        if let Some(refused) = self.refused.take() {
+            if Instant::now() < refused.at {
+                self.refused = Some(refused);
+                return Ok(());
+            }
+            self.put(refused.pending, refused.wait).await?;
+            self.resume_all();
+        }
+        while self.refused.is_none() && !self.fetched.is_empty() && control.target() == Target::Running {
+            let pending = self.next_batch()?;
+            self.put(pending, REDELIVERY_WAIT_MIN).await?;
+            if Instant::now() >= self.next_commit {
+                break;
+            }
+            // The fetcher and other tasks share this core: let them have their turn, the next fetch goes out meanwhile.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Takes fetched record sets apart, up to [`BATCH_BYTES`], as far as the sink needs it.
+    fn next_batch(&mut self) -> Result<Pending> {
+        let mut batch = Batch::default();
+        let mut next = SinkOffsets::new();
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES
+            && let Some(fetched) = self.fetched.pop_front()
+        {
+            let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
+            let indexed = self.indexer.index(&fetched, self.tier, &mut batch.runs)?;
+            bytes += indexed.bytes;
+            next.insert(partition, indexed.next_offset);
+        }
+        self.metrics.bytes_in.add(bytes as u64);
+        self.metrics.records_in.add(batch.record_count() as u64);
+        if self.tier == Tier::Columns {
+            batch = self.converters.decode(batch, &self.metrics)?;
+        }
+        Ok(Pending { batch, next })
+    }
+
+    async fn put(&mut self, pending: Pending, wait: Duration) -> Result<()> {
+        match self.task.put(&pending.batch).await {
+            Ok(()) => {
+                self.metrics.batches.add(1);
+                self.metrics.records_out.add(pending.batch.record_count() as u64);
+                for (partition, offset) in pending.next {
+                    // A partition that was revoked while its batch was refused is no longer ours to advance.
+                    if let Some(current) = self.current.get_mut(&partition) {
+                        *current = offset;
+                    }
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == Kind::Retriable => {
+                warn!(
+                    task = %self.id, %error, retry_ms = wait.as_millis(),
+                    "the sink asked to have the batch again later; consumption is paused meanwhile"
+                );
+                self.pause_all();
+                let next_wait = (wait * 2).min(REDELIVERY_WAIT_MAX);
+                self.refused = Some(Refused { pending, wait: next_wait, at: Instant::now() + wait });
+                Ok(())
+            }
+            Err(error) => {
+                Err(Error::fatal("Exiting WorkerSinkTask due to unrecoverable exception.").with_source(error))
+            }
+        }
+    }
+
+    async fn rebalance(&mut self, rebalance: Rebalance) -> Result<()> {
+        match rebalance {
+            Rebalance::Assigned(assigned) => {
+                let mut opened = Vec::new();
+                for (partition, position) in assigned {
+                    let partition = TopicPartition { topic: partition.topic, partition: partition.partition };
+                    self.current.insert(partition.clone(), position);
+                    self.committed.insert(partition.clone(), position);
+                    opened.push(partition);
+                }
+                debug!(task = %self.id, partitions = ?opened, "partitions assigned");
+                if self.is_paused || self.refused.is_some() {
+                    self.pause_all();
+                }
+                if !opened.is_empty() {
+                    self.task.open(&opened).await?;
+                }
+            }
+            Rebalance::Revoked(revoked) => {
+                let revoked: Vec<_> = revoked
+                    .into_iter()
+                    .map(|partition| TopicPartition { topic: partition.topic, partition: partition.partition })
+                    .collect();
+                self.close(&revoked).await?;
+            }
+            Rebalance::Lost(lost) => {
+                let lost: Vec<_> = lost
+                    .into_iter()
+                    .map(|partition| TopicPartition { topic: partition.topic, partition: partition.partition })
+                    .collect();
+                warn!(task = %self.id, partitions = ?lost, "partitions were lost to the group; they are not committed");
+                self.commit = None;
+                self.forget(&lost);
+                if !lost.is_empty() {
+                    self.task.close(&lost).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits and closes partitions that leave.
+    async fn close(&mut self, leaving: &[TopicPartition]) -> Result<()> {
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        if let Some(commit) = self.commit.take() {
+            // The last word on these partitions is the commit below; an older one must not arrive after it.
+            let _outcome = timeout(self.spec.offset_flush_timeout, commit.outcome).await;
+        }
+        let offsets: SinkOffsets = leaving
+            .iter()
+            .filter_map(|partition| self.current.get_key_value(partition))
+            .map(|(partition, offset)| (partition.clone(), *offset))
+            .collect();
+        let prepared = self.prepare(offsets).await;
+        self.task.close(leaving).await?;
+        if let Ok(Some(offsets)) = prepared {
+            let outcome = timeout(self.spec.offset_flush_timeout, commit(&self.consumer, &offsets)).await;
+            match outcome {
+                Ok(Ok(())) => {
+                    self.metrics.commits.add(1);
+                    self.committed.extend(offsets);
+                }
+                Ok(Err(error)) => self.commit_failed(&error.to_string()),
+                Err(_elapsed) => self.commit_failed("timed out"),
+            }
+        }
+        self.forget(leaving);
+        Ok(())
+    }
+
+    async fn close_all(&mut self) -> Result<()> {
+        let all = self.assigned();
+        self.close(&all).await
+    }
+
+    /// Drops everything held of partitions that are no longer ours.
+    fn forget(&mut self, gone: &[TopicPartition]) {
+        let is_gone = |topic: &str, partition: i32| {
+            gone.iter().any(|other| *other.topic == *topic && other.partition == partition)
+        };
+        self.current.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
+        self.committed.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
+        self.fetched.retain(|fetched| !is_gone(&fetched.topic, fetched.partition));
+        if let Some(refused) = &mut self.refused {
+            refused.pending.batch.runs.retain(|run| {
+                !matches!(run.origin, Origin::Kafka(_)) || !is_gone(&run.topic, run.partition.unwrap_or(-1))
+            });
+            refused.pending.next.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
+        }
+    }
+
+    /// Asks the task what may be committed. `None`: nothing new.
+    async fn prepare(&mut self, offsets: SinkOffsets) -> Result<Option<SinkOffsets>> {
+        if offsets.is_empty() {
+            return Ok(None);
+        }
+        let allowed = match self.task.pre_commit(offsets.clone()).await {
+            Ok(allowed) => allowed,
+            Err(error) => {
+                self.commit_failed(&error.to_string());
+                return Err(error);
+            }
+        };
+        let mut prepared = SinkOffsets::new();
+        for (partition, offset) in allowed {
+            match offsets.get(&partition) {
+                Some(current) if offset <= *current => {
+                    if self.committed.get(&partition) != Some(&offset) {
+                        prepared.insert(partition, offset);
+                    }
+                }
+                Some(current) => {
+                    warn!(task = %self.id, ?partition, offset, current, "ignoring invalid task provided offset: it was not delivered yet");
+                }
+                None => debug!(task = %self.id, ?partition, "ignoring an offset of a partition that is not assigned"),
+            }
+        }
+        Ok((!prepared.is_empty()).then_some(prepared))
+    }
+
+    /// Starts to commit what the task has taken, without waiting for the broker.
+    async fn begin_commit(&mut self) -> Result<()> {
+        self.next_commit = Instant::now() + self.spec.offset_flush_interval;
+        if self.commit.is_some() {
+            return Ok(());
+        }
+        match self.prepare(self.current.clone()).await {
+            Ok(None) => {}
+            Ok(Some(offsets)) => {
+                let consumer = Rc::clone(&self.consumer);
+                let committing = offsets.clone();
+                let outcome = tokio::task::spawn_local(async move { commit(&consumer, &committing).await });
+                self.commit = Some(Commit { offsets, since: Instant::now(), outcome });
+            }
+            // Everything since the last commit is delivered again (Java: rewind).
+            Err(_logged) => self.rewind(),
+        }
+        Ok(())
+    }
+
+    /// Takes the outcome of a commit that has ended; gives up on one that takes too long.
+    async fn finish_commit(&mut self) {
+        let Some(commit) = &mut self.commit else { return };
+        if commit.outcome.is_finished() {
+            let outcome = (&mut commit.outcome).await;
+            let offsets = std::mem::take(&mut commit.offsets);
+            self.commit = None;
+            match outcome {
+                Ok(Ok(())) => {
+                    self.metrics.commits.add(1);
+                    for (partition, offset) in offsets {
+                        if let Some(committed) = self.committed.get_mut(&partition) {
+                            *committed = offset;
+                        }
+                    }
+                }
+                Ok(Err(error)) => self.commit_failed(&error.to_string()),
+                Err(error) => self.commit_failed(&error.to_string()),
+            }
+        } else if commit.since.elapsed() > self.spec.offset_flush_timeout {
+            commit.outcome.abort();
+            self.commit = None;
+            self.commit_failed("Commit of offsets timed out");
+        }
+    }
+
+    fn commit_failed(&self, error: &str) {
+        self.metrics.commits_failed.add(1);
+        warn!(task = %self.id, error, "failed to commit offsets, trying again at the next interval");
+    }
+
+    fn rewind(&mut self) {
+        for (partition, offset) in &self.committed {
+            self.consumer.seek(&one(partition), *offset);
+        }
+        self.current.clone_from(&self.committed);
+        self.fetched.clear();
+        self.refused = None;
+        self.resume_all();
+    }
+}
+
+impl std::fmt::Debug for SinkPipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SinkPipeline").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+fn one(partition: &TopicPartition) -> protocol::client::TopicPartition {
+    protocol::client::TopicPartition { topic: Arc::clone(&partition.topic), partition: partition.partition }
+}
+
+fn to_protocol<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> Vec<protocol::client::TopicPartition> {
+    partitions.map(one).collect()
+}
+
+async fn commit(consumer: &Consumer, offsets: &SinkOffsets) -> Result<(), protocol::Error> {
+    let offsets: Vec<_> = offsets.iter().map(|(partition, offset)| (one(partition), *offset)).collect();
+    consumer.commit(&offsets).await
+}
+
+fn consume_failed(error: protocol::Error) -> Error {
+    Error::fatal("Exiting WorkerSinkTask due to unrecoverable exception.").with_source(error)
+}

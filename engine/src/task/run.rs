@@ -1,0 +1,140 @@
+//! A task from its specification to its end: built on its core, run, and its end reported, whatever it was.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use api::Error;
+use api::plugin::{ConverterRole, CreateTask};
+use futures_util::FutureExt as _;
+use protocol::net::Env;
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
+
+use super::{ConverterSpec, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
+use crate::connector::panicked;
+use crate::metrics::TaskMetrics;
+use crate::pipeline::{Converters, SinkPipeline, SourcePipeline};
+
+/// A task's side of its handle.
+pub(crate) struct Control {
+    id: TaskId,
+    run: u64,
+    target: watch::Receiver<Target>,
+    events: mpsc::UnboundedSender<TaskEvent>,
+    reported: Option<TaskState>,
+}
+
+impl Control {
+    pub(super) fn new(
+        id: TaskId,
+        run: u64,
+        target: watch::Receiver<Target>,
+        events: mpsc::UnboundedSender<TaskEvent>,
+    ) -> Control {
+        Control { id, run, target, events, reported: None }
+    }
+
+    /// What the task should be doing. A dropped handle means: stop.
+    pub(crate) fn target(&mut self) -> Target {
+        match self.target.has_changed() {
+            Ok(_) => *self.target.borrow_and_update(),
+            Err(_handle_dropped) => Target::Stopped,
+        }
+    }
+
+    /// Waits until the target has changed since [`Control::target`] was last asked.
+    pub(crate) async fn changed(&mut self) {
+        // An error means that the handle is gone, which `target` reports as a stop.
+        let _gone = self.target.changed().await;
+    }
+
+    /// Waits until the task is told to stop.
+    pub(crate) async fn stopped(&mut self) {
+        let _gone = self.target.wait_for(|target| *target == Target::Stopped).await;
+    }
+
+    /// Reports `Paused` and waits for as long as the task is to be paused.
+    pub(crate) async fn wait_while_paused(&mut self) -> Target {
+        loop {
+            match self.target() {
+                Target::Paused => self.report_paused(),
+                target => return target,
+            }
+            self.changed().await;
+        }
+    }
+
+    pub(crate) fn report_running(&mut self) {
+        self.report(TaskState::Running);
+    }
+
+    pub(crate) fn report_paused(&mut self) {
+        self.report(TaskState::Paused);
+    }
+
+    /// Tells the worker, once for each change.
+    fn report(&mut self, state: TaskState) {
+        if self.reported.as_ref() == Some(&state) {
+            return;
+        }
+        self.reported = Some(state.clone());
+        // A worker that no longer listens is shutting down.
+        let _nobody = self.events.send(TaskEvent { id: self.id.clone(), run: self.run, state });
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("id", &self.id).field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// Runs a task to its end. A panic ends this task and nothing else.
+pub(super) async fn run(spec: TaskSpec, env: Env, mut control: Control, metrics: Arc<TaskMetrics>) {
+    let place = match spec.kind {
+        TaskKind::Source(_) => "pipeline.source",
+        TaskKind::Sink(_) => "pipeline.sink",
+    };
+    let outcome = AssertUnwindSafe(build_and_run(spec, env, &mut control, metrics)).catch_unwind().await;
+    match outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
+        Ok(()) => {
+            info!(task = %control.id, "task stopped");
+            control.report(TaskState::Stopped);
+        }
+        Err(cause) => {
+            let trace = trace(&cause, place);
+            error!(task = %control.id, error = trace.trim_end(), "task failed and will not recover until it is restarted");
+            control.report(TaskState::Failed { trace });
+        }
+    }
+}
+
+async fn build_and_run(
+    spec: TaskSpec,
+    env: Env,
+    control: &mut Control,
+    metrics: Arc<TaskMetrics>,
+) -> Result<(), Error> {
+    let TaskSpec { id, plugin, props, key_converter, value_converter, tolerance, kind, starts_paused: _ } = spec;
+    let converters = Converters {
+        id: id.clone(),
+        tolerance,
+        key: create(&key_converter, ConverterRole::Key)?,
+        value: create(&value_converter, ConverterRole::Value)?,
+    };
+    match (plugin.create_task, kind) {
+        (CreateTask::Source(create), TaskKind::Source(source)) => {
+            let task = create(&props)?;
+            SourcePipeline::new(id, source, task, converters, env, metrics).run(control).await
+        }
+        (CreateTask::Sink(create), TaskKind::Sink(sink)) => {
+            let task = create(&props)?;
+            SinkPipeline::new(id, sink, task, converters, env, metrics).run(control).await
+        }
+        (_, _) => Err(Error::fatal(format!("{} is not of the kind it was started as", plugin.class))),
+    }
+}
+
+fn create(spec: &ConverterSpec, role: ConverterRole) -> Result<Box<dyn api::Converter>, Error> {
+    (spec.plugin.create)(&spec.props, role)
+}

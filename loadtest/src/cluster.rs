@@ -1,0 +1,65 @@
+//! What a measurement needs of the Kafka cluster: topics, end offsets, committed offsets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use protocol::client::TopicPartition;
+use protocol::client::admin::{Admin, NewTopic, OffsetSpec};
+use protocol::client::consumer::{Consumer, ConsumerConfig, IsolationLevel};
+use protocol::cluster::{Cluster, ClusterConfig, HostPort};
+use protocol::net::Env;
+
+/// How often progress is looked at. Each look costs the broker a request, the measured worker nothing.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The cluster under load.
+#[derive(Debug)]
+pub(crate) struct Kafka {
+    admin: Admin,
+    pub(crate) bootstrap: String,
+}
+
+impl Kafka {
+    pub(crate) fn connect(bootstrap: &str) -> Result<Kafka> {
+        let servers = HostPort::parse_list(bootstrap)?;
+        let cluster = Cluster::new(Env::real(), ClusterConfig::new(servers));
+        Ok(Kafka { admin: Admin::new(cluster), bootstrap: bootstrap.to_owned() })
+    }
+
+    pub(crate) async fn create_topic(&self, topic: &str, compression: &str) -> Result<()> {
+        let topic = NewTopic::new(topic, 1).with_replication_factor(1).with_config("compression.type", compression);
+        for created in self.admin.create_topics(&[topic]).await {
+            created.context("create the topic")?;
+        }
+        Ok(())
+    }
+
+    /// The offset after the last record of partition 0.
+    pub(crate) async fn end_offset(&self, topic: &str) -> Result<i64> {
+        let query = [(topic, 0, OffsetSpec::Latest)];
+        let mut listed = self.admin.list_offsets(&query, IsolationLevel::ReadUncommitted).await;
+        Ok(listed.remove(0)?.offset.unwrap_or(0))
+    }
+
+    pub(crate) async fn wait_for_records(&self, topic: &str, records: i64) -> Result<()> {
+        while self.end_offset(topic).await? < records {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until `group` has committed offset `records` of partition 0.
+    pub(crate) async fn wait_for_commit(&self, group: &str, topic: &str, records: i64) -> Result<()> {
+        let config = ConsumerConfig { group_id: Some(group.into()), ..ConsumerConfig::default() };
+        let consumer = Consumer::new(self.admin.cluster().clone(), config);
+        let partition = TopicPartition { topic: Arc::from(topic), partition: 0 };
+        loop {
+            let committed = consumer.committed(std::slice::from_ref(&partition)).await?;
+            if committed.first().is_some_and(|(_, offset)| *offset >= records) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+}
