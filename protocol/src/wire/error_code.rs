@@ -27,7 +27,7 @@ impl ErrorCode {
         self.row().map_or("UNRECOGNISED", |row| row.name)
     }
 
-    /// The sentence that Java prints for this code; empty for `NONE`.
+    /// The sentence that Java prints for this code (Java has none for `NONE`).
     pub fn message(self) -> &'static str {
         self.row().map_or("The broker answered with an error code that this client does not know.", |row| {
             row.message
@@ -104,7 +104,7 @@ macro_rules! error_codes {
 
 error_codes! {
     -1 UNKNOWN_SERVER_ERROR Final "The server experienced an unexpected error when processing the request."
-    0 NONE Final ""
+    0 NONE Final "No error."
     1 OFFSET_OUT_OF_RANGE Final "The requested offset is not within the range of offsets maintained by the server."
     2 CORRUPT_MESSAGE Retry "This message has failed its CRC checksum, exceeds the valid size, has a null key for a compacted topic, or is otherwise corrupt."
     3 UNKNOWN_TOPIC_OR_PARTITION Refresh "This server does not host this topic-partition."

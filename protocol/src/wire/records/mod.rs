@@ -3,13 +3,44 @@
 //! ```text
 //!   fetch frame ──RecordSet──► RecordBatch { bytes, header } ──Decompressor──► payload ──Records──► RecordRef
 //!                                   │                                           (a slice, if not compressed)
-//!                                   └── header patched in place: pass-through without a decode
+//!                                   └── header stamped anew: pass-through without a decode
 //!
 //!   append(key, value, headers) ──BatchBuilder──► payload ──Compressor──► Bytes of one batch
 //! ```
 //!
-//! One `Bytes` per batch, borrowed slices per record: no allocation, no reference count per record.
+//! One `Bytes` per batch, borrowed slices per record: no allocation, no reference count per record. A reader goes on
+//! at [`BatchHeader::next_offset`], whether or not the batch held a record.
+
+pub mod header;
+
+pub mod codec;
+
+pub mod reader;
+
+pub mod record;
+
+mod legacy;
+
+pub mod compression;
+
+pub mod writer;
 
 pub mod pool;
 
+mod crc;
+
+mod varint;
+
+pub use codec::Codec;
+pub use compression::{Compressor, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor};
+pub use header::{
+    BatchHeader, HEADER_BYTES, ProducerStamp, TimestampType, patch_base_offset, patch_leader_epoch,
+    patch_producer, stamped,
+};
 pub use pool::{BufferPool, PooledBuffer};
+pub use reader::{RecordBatch, RecordSet};
+pub use record::{ControlType, Header, Headers, RecordRef, Records};
+pub use writer::BatchBuilder;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! Zigzag varints, as records hold them. Reads advance a slice; `None` means the bytes end or the number is too long.
+
+/// Reads a zigzag varint of 32 bits. As Java: five bytes at most, superfluous bits of the fifth are dropped.
+#[inline(always)]
+pub(crate) fn read_i32(bytes: &mut &[u8]) -> Option<i32> {
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag_i32(u32::from(first)))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag_i32(u32::from(first & 0x7f) | u32::from(second) << 7))
+        }
+        _ => read_i32_slow(bytes),
+    }
+}
+
+/// Reads a zigzag varint of 64 bits. As Java: ten bytes at most, superfluous bits of the tenth are dropped.
+#[inline(always)]
+pub(crate) fn read_i64(bytes: &mut &[u8]) -> Option<i64> {
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag_i64(u64::from(first)))
+        }
+        _ => read_i64_slow(bytes),
+    }
+}
+
+/// Appends a zigzag varint of 32 bits.
+#[inline(always)]
+pub(crate) fn write_i32(out: &mut Vec<u8>, value: i32) {
+    write_u64(out, u64::from(zigzag_i32(value)));
+}
+
+/// Appends a zigzag varint of 64 bits.
+#[inline(always)]
+pub(crate) fn write_i64(out: &mut Vec<u8>, value: i64) {
+    write_u64(out, zigzag_i64(value));
+}
+
+/// The bytes that [`write_i32`] appends.
+#[inline(always)]
+pub(crate) fn size_i32(value: i32) -> usize {
+    size_u64(u64::from(zigzag_i32(value)))
+}
+
+/// The bytes that [`write_i64`] appends.
+#[inline(always)]
+pub(crate) fn size_i64(value: i64) -> usize {
+    size_u64(zigzag_i64(value))
+}
+
+#[cold]
+fn read_i32_slow(bytes: &mut &[u8]) -> Option<i32> {
+    let mut value = 0u32;
+    for (index, &byte) in bytes.iter().take(5).enumerate() {
+        value |= u32::from(byte & 0x7f) << (7 * index as u32);
+        if byte < 0x80 {
+            *bytes = &bytes[index + 1..];
+            return Some(unzigzag_i32(value));
+        }
+    }
+    None
+}
+
+#[inline(never)]
+fn read_i64_slow(bytes: &mut &[u8]) -> Option<i64> {
+    let mut value = 0u64;
+    for (index, &byte) in bytes.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * index as u32);
+        if byte < 0x80 {
+            *bytes = &bytes[index + 1..];
+            return Some(unzigzag_i64(value));
+        }
+    }
+    None
+}
+
+#[inline(always)]
+fn write_u64(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[inline(always)]
+fn size_u64(value: u64) -> usize {
+    // Seven bits per byte; `| 1` because zero takes one byte too.
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+#[inline(always)]
+fn zigzag_i32(value: i32) -> u32 {
+    ((value << 1) ^ (value >> 31)) as u32
+}
+
+#[inline(always)]
+fn zigzag_i64(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+#[inline(always)]
+fn unzigzag_i32(value: u32) -> i32 {
+    (value >> 1) as i32 ^ -((value & 1) as i32)
+}
+
+#[inline(always)]
+fn unzigzag_i64(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn i32_round_trips(value: i32, shift in 0u32..32) {
+            let value = value >> shift;
+            let mut out = Vec::new();
+            write_i32(&mut out, value);
+            prop_assert_eq!(out.len(), size_i32(value));
+            for end in 0..out.len() {
+                prop_assert_eq!(read_i32(&mut &out[..end]), None);
+            }
+            out.push(0xff);
+            let mut rest = &out[..];
+            prop_assert_eq!(read_i32(&mut rest), Some(value));
+            prop_assert_eq!(rest, &[0xff]);
+        }
+
+        #[test]
+        fn i64_round_trips(value: i64, shift in 0u32..64) {
+            let value = value >> shift;
+            let mut out = Vec::new();
+            write_i64(&mut out, value);
+            prop_assert_eq!(out.len(), size_i64(value));
+            for end in 0..out.len() {
+                prop_assert_eq!(read_i64(&mut &out[..end]), None);
+            }
+            let mut rest = &out[..];
+            prop_assert_eq!(read_i64(&mut rest), Some(value));
+            prop_assert!(rest.is_empty());
+        }
+    }
+
+    #[test]
+    fn extremes() {
+        for value in [0, 1, -1, 63, 64, -64, -65, 8191, 8192, i32::MAX, i32::MIN] {
+            let mut out = Vec::new();
+            write_i32(&mut out, value);
+            assert_eq!((read_i32(&mut &out[..]), out.len()), (Some(value), size_i32(value)));
+        }
+        for value in [i64::MAX, i64::MIN] {
+            let mut out = Vec::new();
+            write_i64(&mut out, value);
+            assert_eq!((read_i64(&mut &out[..]), out.len()), (Some(value), 10));
+        }
+    }
+
+    #[test]
+    fn endless_varints_are_refused() {
+        assert_eq!(read_i32(&mut &[0xff; 20][..]), None);
+        assert_eq!(read_i64(&mut &[0xff; 20][..]), None);
+    }
+}
