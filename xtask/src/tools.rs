@@ -94,18 +94,22 @@ fn program(name: &str, packages: &[&str]) -> Result<PathBuf> {
     if let Some(path) = process::find(name) {
         return Ok(path);
     }
-    let installed = packages.iter().any(|package| apt_install(&[package]).is_ok());
-    process::find(name).filter(|_| installed).ok_or_else(|| {
-        let way =
-            if process::is_root() { "apt-get could not install it" } else { "not root, so not installed" };
-        anyhow!("{name} is missing ({way}): install Debian package {} or its like", packages[0])
-    })
+    let mut refusal = anyhow!("no package is known");
+    for package in packages {
+        match apt_install(&[package]) {
+            Ok(()) => {
+                return process::find(name).with_context(|| format!("{package} is installed without {name}"));
+            }
+            Err(error) => refusal = error.context(format!("install {package}")),
+        }
+    }
+    Err(refusal.context(format!("{name} is missing, and was not installed")))
 }
 
 fn apt_install(packages: &[&str]) -> Result<()> {
     static UPDATED: OnceLock<bool> = OnceLock::new();
     if !process::is_root() || process::find("apt-get").is_none() {
-        bail!("apt-get needs root");
+        bail!("only done by apt-get as root");
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");

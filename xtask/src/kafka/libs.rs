@@ -60,9 +60,10 @@ impl Libs {
         if fs::read_to_string(libs.marker()).is_ok_and(|complete| complete == wanted) {
             return Ok(libs);
         }
+        let maven = tools::maven()?;
         output::say(format_args!("fetching Apache Kafka {VERSION} into {}", libs.dir.display()));
-        copy_jars(&pom(RUNTIME), &libs.runtime(), &[])?;
-        copy_jars(&pom(TEST_PLUGINS), &libs.test_plugins(), &["-DexcludeTransitive=true"])?;
+        copy_jars(&maven, &pom(RUNTIME), &libs.runtime(), &[])?;
+        copy_jars(&maven, &pom(TEST_PLUGINS), &libs.test_plugins(), &["-DexcludeTransitive=true"])?;
         fs::write(libs.marker(), wanted).context("write the cache's marker")?;
         Ok(libs)
     }
@@ -84,8 +85,7 @@ impl Libs {
     }
 }
 
-fn copy_jars(pom: &str, target: &Path, options: &[&str]) -> Result<()> {
-    let maven = tools::maven()?;
+fn copy_jars(maven: &Path, pom: &str, target: &Path, options: &[&str]) -> Result<()> {
     let project = tempfile::tempdir().context("create a folder for Maven")?;
     fs::write(project.path().join("pom.xml"), pom).context("write pom.xml")?;
     if target.exists() {

@@ -125,17 +125,24 @@ fn deny(_: &Session) -> Result<Outcome> {
 /// The other people's clients and the real broker that the later steps use, in one place, so that what is missing is said
 /// once. The tests themselves only look whether a tool is there.
 fn install_tools(_: &Session) -> Result<Outcome> {
-    let missing: Vec<String> = [
-        tools::kcat().map(drop).context("kcat"),
-        tools::confluent_kafka().map(drop).context("confluent-kafka"),
-        tools::java().map(drop).context("Java"),
-        Libs::fetch().map(drop).context("Apache Kafka"),
-    ]
-    .into_iter()
-    .filter_map(Result::err)
-    .map(one_line)
-    .collect();
-    Ok(if missing.is_empty() { passed() } else { Outcome::Skipped(missing.join("; ")) })
+    let looked_for = [
+        ("kcat", tools::kcat().map(drop)),
+        ("confluent-kafka", tools::confluent_kafka().map(drop)),
+        ("Java", tools::java().map(drop)),
+        ("Apache Kafka", Libs::fetch().map(drop)),
+    ];
+    let mut missing = Vec::new();
+    for (tool, found) in looked_for {
+        if let Err(error) = found {
+            say(format_args!("no {tool}: {}", one_line(error)));
+            missing.push(tool);
+        }
+    }
+    Ok(if missing.is_empty() {
+        passed()
+    } else {
+        Outcome::Skipped(format!("missing: {}", missing.join(", ")))
+    })
 }
 
 /// Unit tests, property tests and integration tests on the embedded broker, with the worker of the same build.
@@ -230,8 +237,8 @@ fn names(
     packages.iter().filter(move |package| is_meant(package)).map(|package| package.name.as_str())
 }
 
-fn one_line(error: impl Into<anyhow::Error>) -> String {
-    format!("{:#}", error.into()).lines().next().unwrap_or_default().to_owned()
+fn one_line(error: anyhow::Error) -> String {
+    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
 }
 
 fn passed() -> Outcome {
