@@ -10,10 +10,7 @@ use api::views::BytesViews;
 use api::{Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Packed, Run, Tier, Timestamps};
 use arrow_buffer::Buffer;
 use protocol::client::consumer::Fetched;
-use protocol::wire::records::{BufferPool, Decompressor, RecordBatch, RecordRef};
-
-/// A compressed batch that unpacks to more than this is refused: it is damaged, or meant to harm.
-const UNPACKED_BYTES_MAX: usize = 128 << 20;
+use protocol::wire::records::{BufferPool, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch, RecordRef};
 
 /// Takes fetched record sets apart.
 #[derive(Debug)]
@@ -21,18 +18,9 @@ pub(crate) struct Indexer {
     decompressor: Decompressor,
 }
 
-/// What became of a fetched set.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Indexed {
-    /// Where its partition goes on.
-    pub(crate) next_offset: i64,
-    /// Bytes as fetched.
-    pub(crate) bytes: usize,
-}
-
 impl Indexer {
     pub(crate) fn new(pool: BufferPool) -> Indexer {
-        Indexer { decompressor: Decompressor::new(pool, UNPACKED_BYTES_MAX) }
+        Indexer { decompressor: Decompressor::new(pool, DECOMPRESSED_BYTES_MAX_DEFAULT) }
     }
 
     /// Appends the records of `fetched` to `out`, as far apart as `tier` asks. Checksums are verified; control batches and
@@ -40,19 +28,16 @@ impl Indexer {
     ///
     /// # Errors
     /// When a batch is damaged: reading on would lose records.
-    pub(crate) fn index(&mut self, fetched: &Fetched, tier: Tier, out: &mut Vec<Run>) -> Result<Indexed, Error> {
+    pub(crate) fn index(&mut self, fetched: &Fetched, tier: Tier, out: &mut Vec<Run>) -> Result<(), Error> {
         let damaged = |error: protocol::Error| {
             let place = format!("{}-{} at offset {}", fetched.topic, fetched.partition, fetched.first_wanted_offset);
             Error::fatal(format!("failed to read records fetched from {place}")).with_source(error)
         };
-        let mut indexed = Indexed { next_offset: fetched.first_wanted_offset, bytes: 0 };
         let mut rows: Option<RunBuilder> = None;
         for batch in fetched.records.clone() {
             let batch = batch.map_err(damaged)?;
             batch.check_crc().map_err(damaged)?;
             let header = batch.header();
-            indexed.bytes += batch.bytes().len();
-            indexed.next_offset = indexed.next_offset.max(header.next_offset());
             if header.is_control() || header.next_offset() <= fetched.first_wanted_offset {
                 continue;
             }
@@ -78,7 +63,7 @@ impl Indexer {
             }
         }
         finish(&mut rows, fetched, out);
-        Ok(indexed)
+        Ok(())
     }
 }
 
@@ -246,5 +231,151 @@ fn push(views: &mut BytesViews, payload: &[u8], value: Option<&[u8]>) {
     match value {
         Some(value) => views.push(value.as_ptr() as usize - payload.as_ptr() as usize, value.len()),
         None => views.push_null(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use protocol::wire::records::{self, BatchBuilder, Codec, Compressor, Header, ProducerStamp, RecordSet};
+
+    use super::*;
+
+    /// A record as (offset, timestamp, key, value, headers).
+    type Row = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
+
+    struct Log {
+        pool: BufferPool,
+        bytes: BytesMut,
+        next: i64,
+        rows: Vec<Row>,
+    }
+
+    impl Log {
+        fn new() -> Log {
+            Log { pool: BufferPool::new(1 << 20), bytes: BytesMut::new(), next: 0, rows: Vec::new() }
+        }
+
+        /// Appends a batch at the end of the log.
+        fn batch(&mut self, codec: Codec, records: &[(Option<&str>, Option<&str>, &[(&str, Option<&str>)])]) {
+            let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+            let mut builder = BatchBuilder::new(self.pool.clone(), 1 << 20);
+            for (key, value, headers) in records {
+                let timestamp = 1_000 + self.next;
+                let pairs: Vec<Header<'_>> = headers
+                    .iter()
+                    .map(|(key, value)| Header { key: key.as_bytes(), value: value.map(str::as_bytes) })
+                    .collect();
+                builder.append(timestamp, key.map(str::as_bytes), value.map(str::as_bytes), &pairs).unwrap();
+                let headers = headers.iter().map(|(key, value)| (key.as_bytes().to_vec(), bytes(*value))).collect();
+                self.rows.push((self.next, timestamp, bytes(*key), bytes(*value), headers));
+                self.next += 1;
+            }
+            let mut compressor = Compressor::new(codec, None, self.pool.clone()).unwrap();
+            let mut batch = builder.finish(ProducerStamp::NONE, &mut compressor).unwrap().to_vec();
+            assert!(records::patch_base_offset(&mut batch, self.next - records.len() as i64));
+            self.bytes.extend_from_slice(&batch);
+        }
+
+        fn fetched(&self, first_wanted_offset: i64) -> Fetched {
+            let bytes: Bytes = self.bytes.clone().freeze();
+            Fetched {
+                topic: Arc::from("t"),
+                partition: 3,
+                first_wanted_offset,
+                next_offset: self.next,
+                bytes: bytes.len(),
+                records: RecordSet::new(bytes),
+                high_watermark: self.next,
+                log_start_offset: 0,
+                last_stable_offset: self.next,
+                aborted_transactions: Vec::new(),
+            }
+        }
+
+        fn index(&self, first_wanted_offset: i64, tier: Tier) -> Vec<Run> {
+            let mut out = Vec::new();
+            Indexer::new(self.pool.clone()).index(&self.fetched(first_wanted_offset), tier, &mut out).unwrap();
+            out
+        }
+    }
+
+    fn rows(runs: &[Run]) -> Vec<Row> {
+        let bytes = |value: api::ValueRef<'_>| match value {
+            api::ValueRef::Bytes(bytes) => Some(bytes.to_vec()),
+            _ => None,
+        };
+        let mut rows = Vec::new();
+        for run in runs {
+            let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else { panic!("{run:?}") };
+            for row in 0..run.record_count() {
+                let headers = columns.headers.row(row).map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
+                rows.push((
+                    offsets.get(row),
+                    columns.timestamps.get(row).unwrap(),
+                    bytes(columns.key.row(row)),
+                    bytes(columns.value.row(row)),
+                    headers.collect(),
+                ));
+            }
+        }
+        rows
+    }
+
+    fn sample(codec: Codec) -> Log {
+        let mut log = Log::new();
+        log.batch(codec, &[(None, Some("one"), &[]), (None, Some("a value of more than twelve bytes"), &[])]);
+        let twice: &[(&str, Option<&str>)] = &[("h", Some("1")), ("h", None)];
+        log.batch(codec, &[(None, None, &[]), (Some("key"), Some(""), twice), (Some(""), Some("five"), &[])]);
+        log
+    }
+
+    #[test]
+    fn gives_every_record_whatever_the_codec() {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let log = sample(codec);
+            let runs = log.index(0, Tier::Index);
+            assert_eq!(runs.len(), 1, "batches of one partition make one run");
+            assert_eq!(rows(&runs), log.rows, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_was_not_wanted() {
+        let log = sample(Codec::None);
+        for wanted in 0..=5 {
+            assert_eq!(rows(&log.index(wanted, Tier::Index)), log.rows[wanted as usize..]);
+        }
+    }
+
+    #[test]
+    fn keeps_the_offsets_of_a_log_with_gaps() {
+        let mut log = Log::new();
+        log.batch(Codec::None, &[(None, Some("a"), &[])]);
+        log.next = 10;
+        log.batch(Codec::None, &[(None, Some("b"), &[]), (None, Some("c"), &[])]);
+        log.next = 5_000_000_000;
+        log.batch(Codec::None, &[(None, Some("far"), &[])]);
+        assert_eq!(rows(&log.index(0, Tier::Index)), log.rows);
+    }
+
+    #[test]
+    fn the_bytes_tier_keeps_batches_whole_but_for_a_start_in_the_middle() {
+        let log = sample(Codec::Zstd);
+        let runs = log.index(0, Tier::Bytes);
+        let counts: Vec<_> = runs.iter().map(|run| (run.record_count(), matches!(run.body, Body::Packed(_)))).collect();
+        assert_eq!(counts, [(2, true), (3, true)]);
+        let runs = log.index(1, Tier::Bytes);
+        assert_eq!(rows(&runs[..1]), log.rows[1..2]);
+        assert!(matches!(runs[1].body, Body::Packed(_)));
+    }
+
+    #[test]
+    fn refuses_damaged_batches() {
+        let mut log = sample(Codec::None);
+        let last = log.bytes.len() - 1;
+        log.bytes[last] ^= 1;
+        let error = Indexer::new(log.pool.clone()).index(&log.fetched(0), Tier::Bytes, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "failed to read records fetched from t-3 at offset 0");
     }
 }

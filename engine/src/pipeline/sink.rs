@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use api::plugin::AnySinkTask;
 use api::{Batch, Error, Kind, Origin, Result, SinkContext, SinkOffsets, Tier, TopicPartition};
+use protocol::client::OffsetAndMetadata;
 use protocol::client::consumer::{Consumer, Fetched, Polled, Rebalance};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
@@ -245,9 +246,9 @@ impl SinkPipeline {
             && let Some(fetched) = self.fetched.pop_front()
         {
             let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
-            let indexed = self.indexer.index(&fetched, self.tier, &mut batch.runs)?;
-            bytes += indexed.bytes;
-            next.insert(partition, indexed.next_offset);
+            self.indexer.index(&fetched, self.tier, &mut batch.runs)?;
+            bytes += fetched.bytes;
+            next.insert(partition, fetched.next_offset);
         }
         self.metrics.bytes_in.add(bytes as u64);
         self.metrics.records_in.add(batch.record_count() as u64);
@@ -290,8 +291,10 @@ impl SinkPipeline {
         match rebalance {
             Rebalance::Assigned(assigned) => {
                 let mut opened = Vec::new();
-                for (partition, position) in assigned {
-                    let partition = TopicPartition { topic: partition.topic, partition: partition.partition };
+                for partition in assigned {
+                    // Not known only where the partition was deleted meanwhile; the next rebalance takes it away.
+                    let Some(position) = self.consumer.position(&partition) else { continue };
+                    let partition = from_protocol(partition);
                     self.current.insert(partition.clone(), position);
                     self.committed.insert(partition.clone(), position);
                     opened.push(partition);
@@ -305,17 +308,11 @@ impl SinkPipeline {
                 }
             }
             Rebalance::Revoked(revoked) => {
-                let revoked: Vec<_> = revoked
-                    .into_iter()
-                    .map(|partition| TopicPartition { topic: partition.topic, partition: partition.partition })
-                    .collect();
+                let revoked: Vec<_> = revoked.into_iter().map(from_protocol).collect();
                 self.close(&revoked).await?;
             }
             Rebalance::Lost(lost) => {
-                let lost: Vec<_> = lost
-                    .into_iter()
-                    .map(|partition| TopicPartition { topic: partition.topic, partition: partition.partition })
-                    .collect();
+                let lost: Vec<_> = lost.into_iter().map(from_protocol).collect();
                 warn!(task = %self.id, partitions = ?lost, "partitions were lost to the group; they are not committed");
                 self.commit = None;
                 self.forget(&lost);
@@ -480,12 +477,16 @@ fn one(partition: &TopicPartition) -> protocol::client::TopicPartition {
     protocol::client::TopicPartition { topic: Arc::clone(&partition.topic), partition: partition.partition }
 }
 
+fn from_protocol(partition: protocol::client::TopicPartition) -> TopicPartition {
+    TopicPartition { topic: partition.topic, partition: partition.partition }
+}
+
 fn to_protocol<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> Vec<protocol::client::TopicPartition> {
     partitions.map(one).collect()
 }
 
 async fn commit(consumer: &Consumer, offsets: &SinkOffsets) -> Result<(), protocol::Error> {
-    let offsets: Vec<_> = offsets.iter().map(|(partition, offset)| (one(partition), *offset)).collect();
+    let offsets: Vec<_> = offsets.iter().map(|(partition, offset)| (one(partition), OffsetAndMetadata::new(*offset))).collect();
     consumer.commit(&offsets).await
 }
 

@@ -18,6 +18,7 @@ use futures_util::future::{Either, select};
 use protocol::client::producer::{AppendError, Completion, ProduceRecord, Producer, TopicHandle};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
+use protocol::wire::records::Header;
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{info, warn};
@@ -37,6 +38,7 @@ pub(crate) struct SourcePipeline {
     spec: SourceSpec,
     task: Box<dyn AnySourceTask>,
     converters: Converters,
+    env: Env,
     producer: Rc<Producer>,
     topics: HashMap<Arc<str>, TopicHandle>,
     progress: Rc<Progress>,
@@ -87,7 +89,7 @@ impl SourcePipeline {
         env: Env,
         metrics: Arc<TaskMetrics>,
     ) -> SourcePipeline {
-        let cluster = Cluster::new(env, spec.cluster.clone());
+        let cluster = Cluster::new(env.clone(), spec.cluster.clone());
         let producer = Rc::new(Producer::new(cluster, spec.producer.clone()));
         let progress = Progress {
             ledger: RefCell::new(Ledger::new(&id.connector)),
@@ -98,7 +100,7 @@ impl SourcePipeline {
             acknowledged: Notify::new(),
         };
         let topics = HashMap::new();
-        SourcePipeline { id, spec, task, converters, producer, topics, progress: Rc::new(progress), metrics }
+        SourcePipeline { id, spec, task, converters, env, producer, topics, progress: Rc::new(progress), metrics }
     }
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
@@ -194,19 +196,19 @@ impl SourcePipeline {
         let encoded = self.converters.encode(&topic, &columns, &self.metrics)?;
         let Some(handle) = self.topic(&topic, control).await? else { return Ok(false) };
         let token = self.progress.ledger.borrow_mut().open(&source, offsets.get(rows - 1))?;
+        let now_ms = self.env.now_ms();
+        let mut headers: Vec<Header<'_>> = Vec::new();
         let mut bytes = 0;
         for range in kept(rows, &encoded.skipped) {
             let mut submitted = range.start;
             let mut row = range.start;
             while row < range.end {
                 let (key, value) = (encoded.key(row), encoded.value(row));
-                let record = ProduceRecord {
-                    timestamp_ms: columns.timestamps.get(row),
-                    key,
-                    value,
-                    headers: columns.headers.row(row),
-                };
-                match self.producer.append(&handle, partition, record, token) {
+                headers.clear();
+                headers.extend(columns.headers.row(row).map(|(key, value)| Header { key, value }));
+                let timestamp_ms = columns.timestamps.get(row).unwrap_or(now_ms);
+                let record = ProduceRecord { timestamp_ms, key, value, headers: &headers };
+                match self.producer.append(&handle, partition, &record, token) {
                     Ok(()) => {
                         bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
                         row += 1;
@@ -326,8 +328,8 @@ async fn take_acknowledgements(producer: Rc<Producer>, progress: Rc<Progress>, m
         for completion in completions.drain(..) {
             match completion.result {
                 Ok(_) => {
-                    metrics.records_out.add(completion.record_count as u64);
-                    progress.ledger.borrow_mut().acknowledge(completion.token, completion.record_count);
+                    metrics.records_out.add(completion.record_count.into());
+                    progress.ledger.borrow_mut().acknowledge(completion.token, completion.record_count as usize);
                 }
                 // Not acknowledged in the ledger: the offsets of lost records are never committed.
                 Err(error) => {
