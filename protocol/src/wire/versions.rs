@@ -122,8 +122,8 @@ mod tests {
 
     use bytes::{Buf, Bytes, TryGetError};
     use kafka_protocol::messages::*;
-    use kafka_protocol::protocol::buf::ByteBuf;
     use kafka_protocol::protocol::Decodable;
+    use kafka_protocol::protocol::buf::ByteBuf;
 
     use super::*;
     use crate::wire::frame;
