@@ -1,0 +1,125 @@
+//! The two tasks beside the broker loops: one keeps metadata fresh and a loop running per leader, one looks up committed offsets.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::debug;
+
+use super::broker_loop;
+use super::shared::Shared;
+use crate::cluster::RetryPolicy;
+use crate::{Error, ErrorCode};
+
+/// The pause after the coordinator refused an offset fetch for good; the user has been told.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Starts a broker loop for every leader and renews metadata when somebody needs it or it has grown old.
+pub(super) async fn supervise(shared: Rc<Shared>) {
+    let loops: RefCell<JoinSet<()>> = RefCell::default();
+    let mut failure_count = 0;
+    loop {
+        let notified = shared.background.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        let metadata = shared.cluster.metadata();
+        let is_wanting = {
+            let mut partitions = shared.partitions.borrow_mut();
+            partitions.update_leaders(&metadata);
+            for partition in partitions.map.values() {
+                if let Some(leader) = partition.leader
+                    && shared.fetching_nodes.borrow_mut().insert(leader.node)
+                {
+                    loops.borrow_mut().spawn_local(broker_loop::run(Rc::clone(&shared), leader.node));
+                }
+            }
+            partitions.needs_metadata()
+        };
+        while loops.borrow_mut().try_join_next().is_some() {}
+        if !is_wanting {
+            failure_count = 0;
+            let max_age = Duration::from_millis(shared.cluster.config().metadata_max_age_ms);
+            tokio::select! {
+                () = notified => {}
+                () = sleep_until(Instant::now() + max_age) => {
+                    if let Err(error) = shared.cluster.fresh_metadata().await {
+                        debug!(%error, "failed to refresh metadata");
+                    }
+                }
+            }
+            continue;
+        }
+        match shared.cluster.refresh(metadata.generation).await {
+            Ok(_) => {
+                report_unusable_topics(&shared);
+                let newest = shared.cluster.metadata();
+                shared.partitions.borrow_mut().update_leaders(&newest);
+                shared.wake_background();
+            }
+            Err(error) => debug!(%error, "failed to refresh metadata"),
+        }
+        if shared.partitions.borrow().needs_metadata() {
+            // The election is not over: look again, less and less often.
+            failure_count += 1;
+            let policy = RetryPolicy::requests(shared.cluster.config());
+            sleep(policy.backoff(shared.cluster.env(), failure_count)).await;
+        }
+    }
+}
+
+/// Topics that no waiting will make readable.
+fn report_unusable_topics(shared: &Shared) {
+    let metadata = shared.cluster.metadata();
+    let mut seen: Vec<std::sync::Arc<str>> = Vec::new();
+    for tp in shared.partitions.borrow().map.keys() {
+        if seen.last() == Some(&tp.topic) {
+            continue;
+        }
+        seen.push(std::sync::Arc::clone(&tp.topic));
+        if let Some(topic) = metadata.topic(&tp.topic)
+            && matches!(
+                topic.error,
+                ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+            )
+        {
+            shared.report(Error::broker("read topic", topic.error).with_source(tp.topic.to_string()));
+        }
+    }
+}
+
+/// Looks up committed offsets for partitions that need one.
+pub(super) async fn resolve_committed(shared: Rc<Shared>) {
+    let Some(group) = &shared.group else { return };
+    loop {
+        let notified = shared.background.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        let waiting = shared.partitions.borrow().needing_committed();
+        if waiting.is_empty() {
+            notified.await;
+            continue;
+        }
+        let names = waiting.iter().map(|(tp, _)| tp.clone()).collect();
+        match group.committed(names).await {
+            Ok(committed) => {
+                let committed: std::collections::HashMap<_, _> = committed.into_iter().collect();
+                let reset = shared.config.auto_offset_reset;
+                for (tp, incarnation) in waiting {
+                    let offset = committed.get(&tp).and_then(Option::as_ref);
+                    let error = shared.partitions.borrow_mut().on_committed(&tp, incarnation, offset, reset);
+                    if let Some(error) = error {
+                        shared.report(error);
+                    }
+                }
+                shared.user.notify_one();
+                shared.wake_background();
+            }
+            Err(error) => {
+                shared.report(error);
+                sleep(REFUSED_PAUSE).await;
+            }
+        }
+    }
+}

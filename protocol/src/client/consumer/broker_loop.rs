@@ -1,0 +1,307 @@
+//! One broker's loop: positions that need looking up, then one fetch after the other.
+//!
+//! The next fetch leaves as soon as the last response is sorted, so the broker works while the user does. Errors of the connection
+//! back off here and hold up no other broker.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::debug;
+
+use super::OffsetReset;
+use super::plan::{OffsetQuery, Plan};
+use super::response::Outcome;
+use super::session::{FetchSession, SessionRequest};
+use super::shared::Shared;
+use crate::client::group::by_topic;
+use crate::cluster::{Leader, RetryPolicy, Target};
+use crate::wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use crate::wire::messages::fetch_response::FetchResponse;
+use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use crate::wire::messages::{ApiKey, FetchRequest, ListOffsetsRequest, StrBytes, TopicName};
+use crate::{Error, ErrorCode};
+
+/// The first version with fetch sessions.
+const SESSIONS_SINCE: i16 = 7;
+/// The first wait of a fetch that leaves partitions out for the budget.
+const HOLDING_BACK_WAIT_MS: i32 = 10;
+
+/// Runs until `node` leads nothing that is assigned.
+pub(super) async fn run(shared: Rc<Shared>, node: i32) {
+    let mut broker = BrokerLoop {
+        node,
+        session: FetchSession::new(),
+        failure_count: 0,
+        holding_back_wait_ms: HOLDING_BACK_WAIT_MS,
+    };
+    loop {
+        let notified = shared.background.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        let plan = {
+            let mut partitions = shared.partitions.borrow_mut();
+            if partitions.update_leaders(&shared.cluster.metadata()) {
+                // A leader may have no loop yet; the supervisor starts it.
+                shared.wake_background();
+            }
+            let node_count = shared.fetching_nodes.borrow().len();
+            partitions.plan(node, node_count, &shared.config, Instant::now())
+        };
+        let outcome = match plan {
+            Plan::FindOffsets(queries) => broker.find_offsets(&shared, queries).await,
+            Plan::Fetch { wanted, bytes_max, is_holding_back } => {
+                let request = broker.session.request(wanted);
+                let wait_ms = broker.wait_ms(shared.config.fetch_max_wait_ms, is_holding_back);
+                broker.fetch(&shared, request, bytes_max, wait_ms).await
+            }
+            Plan::Wait(None) => {
+                notified.await;
+                Ok(())
+            }
+            Plan::Wait(Some(until)) => {
+                tokio::select! { () = notified => {}, () = sleep_until(until) => {} }
+                Ok(())
+            }
+            Plan::Done => {
+                shared.fetching_nodes.borrow_mut().remove(&node);
+                return;
+            }
+        };
+        match outcome {
+            Ok(()) => broker.failure_count = 0,
+            Err(error) => broker.recover(&shared, error).await,
+        }
+    }
+}
+
+struct BrokerLoop {
+    node: i32,
+    session: FetchSession,
+    failure_count: u32,
+    holding_back_wait_ms: i32,
+}
+
+impl BrokerLoop {
+    /// How long the broker may hold the fetch back. While partitions are left out for the budget, the wait starts short and doubles: the
+    /// user may take their data at any time, and then they must not wait longer for this fetch than the user was busy.
+    fn wait_ms(&mut self, wait_ms_max: i32, is_holding_back: bool) -> i32 {
+        if !is_holding_back {
+            self.holding_back_wait_ms = HOLDING_BACK_WAIT_MS;
+            return wait_ms_max;
+        }
+        let wait_ms = self.holding_back_wait_ms.min(wait_ms_max);
+        self.holding_back_wait_ms = self.holding_back_wait_ms.saturating_mul(2);
+        wait_ms
+    }
+
+    async fn fetch(
+        &mut self,
+        shared: &Rc<Shared>,
+        request: SessionRequest,
+        bytes_max: i32,
+        wait_ms: i32,
+    ) -> Result<(), Error> {
+        let sent = self.exchange(shared, request, bytes_max, wait_ms).await;
+        let response = sent.inspect_err(|_| self.session.on_failure())?;
+        let code = ErrorCode(response.error_code);
+        if !self.session.on_response(code, response.session_id) {
+            if matches!(
+                code,
+                ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+                    | ErrorCode::INVALID_FETCH_SESSION_EPOCH
+                    | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
+            ) {
+                debug!(node = self.node, %code, "fetch session is gone, starting another");
+                return Ok(());
+            }
+            return Err(Error::broker("fetch", code));
+        }
+        self.sort(shared, response);
+        Ok(())
+    }
+
+    async fn exchange(
+        &self,
+        shared: &Rc<Shared>,
+        request: SessionRequest,
+        bytes_max: i32,
+        wait_ms: i32,
+    ) -> Result<FetchResponse, Error> {
+        let connection = shared.cluster.connection(self.node).await?;
+        if let Some(until) = connection.throttled_until() {
+            sleep_until(until).await;
+        }
+        let version = connection.version(ApiKey::Fetch).ok_or_else(|| {
+            Error::unsupported("fetch", format!("node {} speaks no version that we do", self.node))
+        })?;
+        let message = fetch_request(shared, request, version, bytes_max, wait_ms);
+        let limit = Duration::from_millis(shared.cluster.config().request_timeout_ms)
+            + Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+        let response = connection.send_within(version, &message, limit)?.await?;
+        connection.throttle(response.throttle_time_ms);
+        Ok(response)
+    }
+
+    fn sort(&self, shared: &Rc<Shared>, response: FetchResponse) {
+        let now = Instant::now();
+        let generation = shared.cluster.metadata().generation;
+        let mut is_ready = false;
+        let mut is_stale = false;
+        for topic in response.responses {
+            let name = topic.topic.0;
+            for data in topic.partitions {
+                let Some(sent) = self.session.known(&name, data.partition_index) else { continue };
+                let index = data.partition_index;
+                let leader =
+                    Leader { node: data.current_leader.leader_id.0, epoch: data.current_leader.leader_epoch };
+                let outcome = shared.partitions.borrow_mut().on_fetched(
+                    &name,
+                    sent,
+                    data,
+                    &shared.config,
+                    generation,
+                    now,
+                );
+                match outcome {
+                    Outcome::Nothing => {}
+                    Outcome::Ready => is_ready = true,
+                    Outcome::StaleLeader => {
+                        is_stale = true;
+                        if leader.node >= 0 {
+                            shared.cluster.note_leader(&name, index, leader);
+                        }
+                    }
+                    Outcome::Report(error) => shared.report(error),
+                }
+            }
+        }
+        if is_ready {
+            shared.user.notify_one();
+        }
+        if is_stale {
+            shared.wake_background();
+        }
+    }
+
+    async fn find_offsets(&self, shared: &Rc<Shared>, queries: Vec<OffsetQuery>) -> Result<(), Error> {
+        let names: Vec<_> = queries.iter().map(|query| query.tp.clone()).collect();
+        let by_name: IndexMap<_, _> = queries.into_iter().map(|query| (query.tp.clone(), query)).collect();
+        let grouped = by_topic(&names);
+        let isolation_level = shared.config.isolation_level.wire();
+        let build = |version: i16| {
+            let topics = grouped.iter().map(|(topic, indexes)| {
+                let partitions = indexes.iter().filter_map(|&index| {
+                    let key = super::session::PartitionRef { topic, partition: index };
+                    let query = by_name.get(&key)?;
+                    let partition = ListOffsetsPartition::default()
+                        .with_partition_index(index)
+                        .with_timestamp(if query.reset == OffsetReset::Earliest { -2 } else { -1 });
+                    Some(if version >= 4 {
+                        partition.with_current_leader_epoch(query.leader_epoch)
+                    } else {
+                        partition
+                    })
+                });
+                ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(partitions.collect())
+            });
+            let request =
+                ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(topics.collect());
+            if version >= 2 { request.with_isolation_level(isolation_level) } else { request }
+        };
+        let (response, _) = shared.cluster.call(&Target::Node(self.node), build).await?;
+        let now = Instant::now();
+        let generation = shared.cluster.metadata().generation;
+        let mut is_stale = false;
+        for topic in &response.topics {
+            for answer in &topic.partitions {
+                let key =
+                    super::session::PartitionRef { topic: &topic.name, partition: answer.partition_index };
+                let Some(query) = by_name.get(&key) else { continue };
+                let found = ErrorCode(answer.error_code).ok().map(|()| answer.offset);
+                let outcome = shared.partitions.borrow_mut().on_offset_found(query, found, generation, now);
+                match outcome {
+                    Outcome::StaleLeader => is_stale = true,
+                    Outcome::Report(error) => shared.report(error),
+                    Outcome::Nothing | Outcome::Ready => {}
+                }
+            }
+        }
+        // A poll may wait for positions before it reports an assignment.
+        shared.user.notify_one();
+        if is_stale {
+            shared.wake_background();
+        }
+        Ok(())
+    }
+
+    /// The broker could not be asked: its partitions may be led by another one by now.
+    async fn recover(&mut self, shared: &Rc<Shared>, error: Error) {
+        self.failure_count = self.failure_count.saturating_add(1);
+        debug!(node = self.node, %error, failure_count = self.failure_count, "failed to fetch from broker");
+        if !error.is_retriable() {
+            shared.report(error);
+        }
+        let generation = shared.cluster.metadata().generation;
+        for partition in shared.partitions.borrow_mut().map.values_mut() {
+            if partition.leader.is_some_and(|leader| leader.node == self.node) {
+                partition.stale_generation = Some(generation);
+            }
+        }
+        shared.wake_background();
+        let policy = RetryPolicy::requests(shared.cluster.config());
+        sleep(policy.backoff(shared.cluster.env(), self.failure_count)).await;
+    }
+}
+
+fn fetch_request(
+    shared: &Shared,
+    request: SessionRequest,
+    version: i16,
+    bytes_max: i32,
+    wait_ms: i32,
+) -> FetchRequest {
+    let config = &shared.config;
+    let mut topics: IndexMap<std::sync::Arc<str>, Vec<FetchPartition>> = IndexMap::new();
+    for (tp, fetch) in request.send {
+        let partition = FetchPartition::default()
+            .with_partition(tp.partition)
+            .with_fetch_offset(fetch.offset)
+            .with_partition_max_bytes(fetch.bytes_max);
+        let partition =
+            if version >= 9 { partition.with_current_leader_epoch(fetch.leader_epoch) } else { partition };
+        topics.entry(tp.topic).or_default().push(partition);
+    }
+    let topics = topics
+        .into_iter()
+        .map(|(topic, partitions)| {
+            FetchTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
+        })
+        .collect();
+    let mut message = FetchRequest::default()
+        .with_max_wait_ms(wait_ms)
+        .with_min_bytes(config.fetch_min_bytes)
+        .with_max_bytes(bytes_max)
+        .with_isolation_level(config.isolation_level.wire())
+        .with_topics(topics);
+    if version >= SESSIONS_SINCE {
+        let forgotten = by_topic(&request.forget).into_iter().map(|(topic, partitions)| {
+            ForgottenTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
+        });
+        message = message
+            .with_session_id(request.session_id)
+            .with_session_epoch(request.epoch)
+            .with_forgotten_topics_data(forgotten.collect());
+    }
+    if version >= 11
+        && let Some(rack) = &config.rack_id
+    {
+        message = message.with_rack_id(StrBytes::from_string(rack.to_string()));
+    }
+    message
+}
+
+fn topic_name(topic: &str) -> TopicName {
+    TopicName(StrBytes::from_string(topic.to_owned()))
+}

@@ -1,0 +1,42 @@
+//! The consumer: whole record batches, fetched ahead under a byte budget, with or without a group.
+//!
+//! ```text
+//!            poll ◄── ready (whole batches, slices of the response buffer) ◄─┐
+//!  user ───► seek, pause, assign ──► Partitions (pure) ──plan──► broker loop ┴─► Fetch (session, KIP-227) ─► broker 1
+//!            commit, subscribe ──► Group (its own thread)        broker loop ──► Fetch                    ─► broker 2
+//!                                                                supervisor  ──► metadata
+//!                                                                resolver    ──► committed offsets
+//! ```
+//!
+//! Per fetch and per batch work only: nothing here looks at a record. A broker loop sends the next fetch as soon as the last
+//! response is sorted into `ready`, before anybody takes it; a partition whose untaken data exceeds its share of the budget is left
+//! out until it is taken. One slow, leaderless or failing partition holds up no other.
+//!
+//! Transactions: with [`IsolationLevel::ReadCommitted`] the broker ends the data at the last stable offset and names the aborted
+//! transactions, which [`Fetched`] carries. Nothing is filtered here: control batches and aborted batches are handed out as they are.
+
+mod config;
+
+mod types;
+
+mod session;
+
+mod partitions;
+
+mod plan;
+
+mod response;
+
+mod shared;
+
+mod broker_loop;
+
+mod background;
+
+mod membership;
+
+mod handle;
+
+pub use config::{ConsumerConfig, IsolationLevel, OffsetReset};
+pub use handle::Consumer;
+pub use types::{AbortedTransaction, Fetched, Polled, Rebalance};

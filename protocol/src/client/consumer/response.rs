@@ -1,0 +1,233 @@
+//! Sorts a fetch response into the partitions: positions advance by header arithmetic, errors become waits, data becomes ready.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::partitions::{Need, Partition, Partitions};
+use super::session::{PartitionFetch, PartitionRef};
+use super::{AbortedTransaction, ConsumerConfig, Fetched, OffsetReset};
+use crate::wire::messages::fetch_response::PartitionData;
+use crate::wire::records::RecordSet;
+use crate::{Error, ErrorCode};
+
+/// The pause after an error that only time can heal, doubled up to the maximum.
+const BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// The pause after an error that was reported to the user.
+const REPORTED_BACKOFF: Duration = Duration::from_secs(1);
+
+/// What a partition's answer asks of others.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Nothing new.
+    Nothing,
+    /// Data was queued.
+    Ready,
+    /// The leader is another one by now.
+    StaleLeader,
+    /// The user has to know.
+    Report(Error),
+}
+
+/// The whole batches at the start of a fetched byte range.
+#[derive(Debug, PartialEq, Eq)]
+struct Extent {
+    bytes: usize,
+    next_offset: i64,
+}
+
+impl Partitions {
+    /// Takes in what a broker answered for one partition when asked for `sent`.
+    pub(super) fn on_fetched(
+        &mut self,
+        topic: &str,
+        sent: PartitionFetch,
+        data: PartitionData,
+        config: &ConsumerConfig,
+        generation: u64,
+        now: Instant,
+    ) -> Outcome {
+        let key = PartitionRef { topic, partition: data.partition_index };
+        let Some(name) = self.topic(key) else { return Outcome::Nothing };
+        let is_revoking = self.is_revoking;
+        let Some(partition) = self.map.get_mut(&key) else { return Outcome::Nothing };
+        // The answer to a question that was overtaken by a seek, a reset or another broker's answer.
+        if is_revoking || partition.need != Need::Nothing || partition.fetch_offset != sent.offset {
+            return Outcome::Nothing;
+        }
+        let code = ErrorCode(data.error_code);
+        if code.is_error() {
+            return partition.on_error(code, &name, data.partition_index, config, generation, now);
+        }
+        partition.succeed();
+        let records = data.records.unwrap_or_default();
+        if records.is_empty() {
+            return Outcome::Nothing;
+        }
+        let extent = match measure(&records, config.check_crcs) {
+            Ok(Some(extent)) if extent.next_offset > sent.offset => extent,
+            Ok(Some(extent)) => {
+                partition.retry_later(REPORTED_BACKOFF, now);
+                let detail = format!("{name}-{} goes back to {}", data.partition_index, extent.next_offset);
+                return Outcome::Report(Error::malformed("read fetched batches", detail));
+            }
+            Ok(None) => {
+                // Not one whole batch (brokers before KIP-74, or a limit on their side): ask for more.
+                let larger = partition.fetch_bytes_max.saturating_mul(2).max(1);
+                if larger == partition.fetch_bytes_max {
+                    partition.retry_later(REPORTED_BACKOFF, now);
+                }
+                partition.fetch_bytes_max = larger;
+                debug!(topic = %name, partition = data.partition_index, larger, "batch did not fit, fetching more");
+                return Outcome::Nothing;
+            }
+            Err(error) => {
+                partition.retry_later(REPORTED_BACKOFF, now);
+                let detail = format!("{name}-{} at offset {}: {error}", data.partition_index, sent.offset);
+                return Outcome::Report(Error::malformed("read fetched batches", detail));
+            }
+        };
+        partition.fetch_offset = extent.next_offset;
+        let aborted_transactions = data.aborted_transactions.unwrap_or_default();
+        self.push_ready(Fetched {
+            topic: name,
+            partition: data.partition_index,
+            first_wanted_offset: sent.offset,
+            next_offset: extent.next_offset,
+            records: RecordSet::new(records.slice(..extent.bytes)),
+            bytes: extent.bytes,
+            high_watermark: data.high_watermark,
+            log_start_offset: data.log_start_offset,
+            last_stable_offset: data.last_stable_offset,
+            aborted_transactions: aborted_transactions
+                .into_iter()
+                .map(|aborted| AbortedTransaction {
+                    producer_id: aborted.producer_id.0,
+                    first_offset: aborted.first_offset,
+                })
+                .collect(),
+        });
+        Outcome::Ready
+    }
+
+    /// Takes in the answer to an [`OffsetQuery`](super::plan::OffsetQuery).
+    pub(super) fn on_offset_found(
+        &mut self,
+        query: &super::plan::OffsetQuery,
+        answer: Result<i64, ErrorCode>,
+        generation: u64,
+        now: Instant,
+    ) -> Outcome {
+        let Some(partition) = self.map.get_mut(&query.tp) else { return Outcome::Nothing };
+        if partition.incarnation != query.incarnation || partition.need != Need::Reset(query.reset) {
+            return Outcome::Nothing;
+        }
+        let offset = match answer {
+            Ok(offset) => offset,
+            Err(code) if code.needs_metadata_refresh() || code == ErrorCode::UNKNOWN_LEADER_EPOCH => {
+                partition.retry_later(BACKOFF, now);
+                partition.stale_generation = Some(generation);
+                return Outcome::StaleLeader;
+            }
+            Err(code) if code.is_retriable() => {
+                partition.retry_later(BACKOFF, now);
+                return Outcome::Nothing;
+            }
+            Err(code) => {
+                partition.retry_later(REPORTED_BACKOFF, now);
+                let error = Error::broker("list offsets", code).with_source(query.tp.to_string());
+                return Outcome::Report(error);
+            }
+        };
+        if let Some(before) = partition.out_of_range_offset.take() {
+            // A log that lost its tail goes back; one whose head expired goes forward, over records that are gone for good.
+            let gap_count = (offset - before).max(0);
+            warn!(partition = %query.tp, before, offset, gap_count, "position was out of range and was reset");
+        }
+        partition.start_at(offset);
+        Outcome::Nothing
+    }
+}
+
+impl Partition {
+    fn on_error(
+        &mut self,
+        code: ErrorCode,
+        topic: &Arc<str>,
+        index: i32,
+        config: &ConsumerConfig,
+        generation: u64,
+        now: Instant,
+    ) -> Outcome {
+        debug!(%topic, partition = index, %code, offset = self.fetch_offset, "fetch was refused");
+        match code {
+            ErrorCode::OFFSET_OUT_OF_RANGE => match config.auto_offset_reset {
+                OffsetReset::None => {
+                    self.need = Need::Seek;
+                    let offset = self.fetch_offset;
+                    let detail = format!("offset {offset} of {topic}-{index}, and auto.offset.reset is none");
+                    Outcome::Report(Error::broker("fetch", code).with_source(detail))
+                }
+                reset => {
+                    self.out_of_range_offset = Some(self.fetch_offset);
+                    self.need = Need::Reset(reset);
+                    Outcome::Nothing
+                }
+            },
+            code if code.needs_metadata_refresh() || code == ErrorCode::UNKNOWN_LEADER_EPOCH => {
+                self.retry_later(BACKOFF, now);
+                self.stale_generation = Some(generation);
+                Outcome::StaleLeader
+            }
+            ErrorCode::UNKNOWN_SERVER_ERROR => {
+                warn!(%topic, partition = index, "the broker failed to read the partition; trying again");
+                self.retry_later(BACKOFF, now);
+                Outcome::Nothing
+            }
+            code if code.is_retriable() => {
+                self.retry_later(BACKOFF, now);
+                Outcome::Nothing
+            }
+            code => {
+                self.retry_later(REPORTED_BACKOFF, now);
+                Outcome::Report(Error::broker("fetch", code).with_source(format!("{topic}-{index}")))
+            }
+        }
+    }
+
+    fn retry_later(&mut self, first: Duration, now: Instant) {
+        let pause = first.saturating_mul(1 << self.failure_count.min(5)).min(BACKOFF_MAX.max(first));
+        self.failure_count = self.failure_count.saturating_add(1);
+        self.retry_at = Some(now + pause);
+    }
+}
+
+/// How far the whole batches reach; None where there is not one. What follows the last whole batch is fetched again.
+fn measure(records: &Bytes, check_crcs: bool) -> Result<Option<Extent>, Error> {
+    let mut extent: Option<Extent> = None;
+    for batch in RecordSet::new(records.clone()) {
+        let checked = batch.and_then(|batch| {
+            if check_crcs {
+                batch.check_crc()?;
+            }
+            Ok(batch)
+        });
+        match (checked, &mut extent) {
+            (Ok(batch), extent) => {
+                let before = extent.as_ref().map_or(0, |extent| extent.bytes);
+                *extent = Some(Extent {
+                    bytes: before + batch.bytes().len(),
+                    next_offset: batch.header().next_offset(),
+                });
+            }
+            // What came before the damage is good; the next fetch begins with the damage and reports it.
+            (Err(_), Some(_)) => break,
+            (Err(error), None) => return Err(error),
+        }
+    }
+    Ok(extent)
+}

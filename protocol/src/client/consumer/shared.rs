@@ -1,0 +1,64 @@
+//! What the user's handle and the background tasks of one consumer share. One thread, so a `RefCell` and never across an await.
+
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::ConsumerConfig;
+use super::partitions::Partitions;
+use crate::Error;
+use crate::client::group::Group;
+use crate::cluster::Cluster;
+
+/// Errors that wait for a poll; more of them would only repeat the story.
+const ERRORS_MAX: usize = 16;
+
+pub(super) struct Shared {
+    pub(super) cluster: Cluster,
+    pub(super) config: ConsumerConfig,
+    pub(super) group: Option<Group>,
+    pub(super) partitions: RefCell<Partitions>,
+    errors: RefCell<VecDeque<Error>>,
+    /// Nodes with a running broker loop.
+    pub(super) fetching_nodes: RefCell<HashSet<i32>>,
+    /// Wakes the poll.
+    pub(super) user: Notify,
+    /// Wakes the background tasks.
+    pub(super) background: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(cluster: Cluster, config: ConsumerConfig, group: Option<Group>) -> Self {
+        Self {
+            cluster,
+            config,
+            group,
+            partitions: RefCell::default(),
+            errors: RefCell::default(),
+            fetching_nodes: RefCell::default(),
+            user: Notify::new(),
+            background: Notify::new(),
+        }
+    }
+
+    /// Hands `error` to the next poll.
+    pub(super) fn report(&self, error: Error) {
+        let mut errors = self.errors.borrow_mut();
+        if errors.len() < ERRORS_MAX {
+            errors.push_back(error);
+        } else {
+            warn!(%error, "consumer error dropped, too many wait for a poll");
+        }
+        self.user.notify_one();
+    }
+
+    pub(super) fn take_error(&self) -> Option<Error> {
+        self.errors.borrow_mut().pop_front()
+    }
+
+    pub(super) fn wake_background(&self) {
+        self.background.notify_waiters();
+    }
+}
