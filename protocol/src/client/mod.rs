@@ -1,3 +1,13 @@
 //! What programs use: admin, producer, consumer and group membership, each on top of a [`Cluster`](crate::cluster::Cluster).
 
 pub mod admin;
+
+pub mod consumer;
+
+pub mod group;
+
+mod topic_partition;
+
+pub use topic_partition::{OffsetAndMetadata, TopicPartition};
+
+pub mod producer;

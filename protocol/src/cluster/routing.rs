@@ -16,8 +16,8 @@ use super::nodes::{NodeKey, Nodes};
 use super::refresh::Refresher;
 use super::retry::{RetryAction, RetryPolicy, decide};
 use super::{ClusterConfig, Leader, Metadata, Request, TopicMetadata};
-use crate::wire::records::BufferPool;
 use crate::net::{Connection, ConnectionConfig, Env};
+use crate::wire::records::BufferPool;
 use crate::{Error, ErrorCode, ErrorKind, Result};
 
 /// Whom a request is for.
@@ -218,6 +218,11 @@ impl Cluster {
         if let Some(newer) = metadata.with_leader(topic, partition, leader) {
             *metadata = Rc::new(newer);
         }
+    }
+
+    /// Whether the view is older than `metadata.max.age.ms`, so that whoever uses it should refresh it.
+    pub fn is_metadata_old(&self) -> bool {
+        self.inner.is_metadata_old()
     }
 
     /// The current view, refreshed first when it is older than `metadata.max.age.ms`, or empty.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::cluster::{Cluster, Metadata, Node, RetryAction, Target, decide};
+use crate::cluster::{Cluster, Metadata, Node, RetryAction, Target};
 use crate::{Error, Result};
 
 /// Administrative operations on one cluster.

@@ -1,0 +1,390 @@
+//! What callers and the send task share: open batches, buffer memory, who is ready to send, what is done.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::ProducerConfig;
+use super::queue::{Finished, SealedBatch};
+use super::record::{Ack, AppendError, Completion, ProduceRecord};
+use super::topic::{OpenBatch, Partition, PartitionState, TopicHandle};
+use crate::cluster::Cluster;
+use crate::wire::records::{BatchHeader, Compressor, HEADER_BYTES, ProducerStamp};
+use crate::{Error, Result};
+
+pub(super) struct Accumulator {
+    pub(super) cluster: Cluster,
+    pub(super) config: ProducerConfig,
+    pub(super) topics: RefCell<IndexMap<Arc<str>, TopicHandle>>,
+    /// Partitions that have something to send, each at most once (`Partition::is_ready`).
+    pub(super) ready: RefCell<VecDeque<Rc<Partition>>>,
+    /// Wakes the send task.
+    pub(super) wake: Notify,
+    pub(super) is_closed: Cell<bool>,
+    /// No batch expires before this; lowered when a batch is opened, raised when the send task has looked.
+    pub(super) no_expiry_before: Cell<Option<Instant>>,
+    compressor: RefCell<Compressor>,
+    /// Open batches in the order of their due times, with the batch id, by which stale entries are known.
+    lingering: RefCell<VecDeque<(Instant, u64, Rc<Partition>)>>,
+    next_batch_id: Cell<u64>,
+    used_bytes: Cell<usize>,
+    /// What the last record that found no room asked for.
+    wanted_bytes: Cell<usize>,
+    room: Notify,
+    completions: RefCell<Vec<Completion>>,
+    completed: Notify,
+    flush_generation: Cell<u64>,
+    /// Unfinished batches by flush generation, ascending.
+    unfinished: RefCell<VecDeque<(u64, usize)>>,
+    flushed: Notify,
+}
+
+impl Accumulator {
+    pub(super) fn new(cluster: Cluster, config: ProducerConfig) -> Result<Self> {
+        let compressor =
+            Compressor::new(config.compression, config.compression_level, cluster.pool().clone())?;
+        Ok(Self {
+            compressor: RefCell::new(compressor),
+            cluster,
+            config,
+            topics: RefCell::default(),
+            ready: RefCell::default(),
+            wake: Notify::new(),
+            is_closed: Cell::new(false),
+            no_expiry_before: Cell::new(None),
+            lingering: RefCell::default(),
+            next_batch_id: Cell::new(0),
+            used_bytes: Cell::new(0),
+            wanted_bytes: Cell::new(0),
+            room: Notify::new(),
+            completions: RefCell::default(),
+            completed: Notify::new(),
+            flush_generation: Cell::new(0),
+            unfinished: RefCell::default(),
+            flushed: Notify::new(),
+        })
+    }
+
+    pub(super) fn append(
+        &self,
+        topic: &TopicHandle,
+        asked: Option<i32>,
+        record: &ProduceRecord<'_>,
+        token: u64,
+    ) -> Result<(), AppendError> {
+        if self.is_closed.get() {
+            return Err(AppendError::Closed);
+        }
+        let size = record.size_upper_bound();
+        if size > self.config.request_bytes_max {
+            let max = self.config.request_bytes_max;
+            return Err(AppendError::TooLarge { size, max, setting: "max.request.size" });
+        }
+        let index = topic.state.choose(self.cluster.env(), asked, record.key)?;
+        let partitions = topic.state.partitions.borrow();
+        let Some(partition) = partitions.get(index) else {
+            return Err(AppendError::NoSuchPartition { partition: index as i32, count: partitions.len() });
+        };
+        let mut state = partition.state.borrow_mut();
+        let state = &mut *state;
+        loop {
+            if state.open.is_none() {
+                state.open = Some(self.open(partition, size)?);
+            }
+            let appended =
+                state.builder.append(record.timestamp_ms, record.key, record.value, record.headers);
+            match appended {
+                Ok(true) => break,
+                Ok(false) => self.close_batch(topic, partition, state).map_err(AppendError::Encode)?,
+                Err(error) => {
+                    if state.builder.is_empty()
+                        && let Some(open) = state.open.take()
+                    {
+                        self.release(open.charged_bytes, open.flush_generation);
+                    }
+                    return Err(AppendError::Encode(error));
+                }
+            }
+        }
+        if let Some(open) = &mut state.open {
+            match open.tokens.last_mut() {
+                Some((last, count)) if *last == token => *count += 1,
+                _ => open.tokens.push((token, 1)),
+            }
+        }
+        if state.builder.estimated_bytes() >= self.config.batch_bytes {
+            self.close_batch(topic, partition, state).map_err(AppendError::Encode)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the open batch of `partition`, if there is one, and queues it.
+    ///
+    /// # Errors
+    /// When it cannot be compressed; its records are then reported as failed.
+    pub(super) fn close_batch(
+        &self,
+        topic: &TopicHandle,
+        partition: &Rc<Partition>,
+        state: &mut PartitionState,
+    ) -> Result<()> {
+        let Some(open) = state.open.take() else { return Ok(()) };
+        topic.state.batch_closed(partition.index);
+        match self.seal(state) {
+            Ok((header, payload)) => {
+                let charged_bytes = HEADER_BYTES + payload.len();
+                self.used_bytes.set(self.used_bytes.get() - open.charged_bytes + charged_bytes);
+                self.room.notify_waiters();
+                state.queue.push(SealedBatch {
+                    id: open.id,
+                    header,
+                    payload,
+                    tokens: open.tokens,
+                    deadline: open.deadline,
+                    charged_bytes,
+                    flush_generation: open.flush_generation,
+                });
+                self.mark_ready(partition);
+                Ok(())
+            }
+            Err(error) => {
+                self.report(topic, partition.index, &open.tokens, Err(error.clone()));
+                self.release(open.charged_bytes, open.flush_generation);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes out the open batch of `partition` without sending it.
+    pub(super) fn fail_open_batch(
+        &self,
+        topic: &TopicHandle,
+        partition: &Partition,
+        state: &mut PartitionState,
+        cause: &Error,
+    ) {
+        let Some(open) = state.open.take() else { return };
+        topic.state.batch_closed(partition.index);
+        // The builder gives its buffer back only by finishing; what comes out is thrown away.
+        state.builder.finish(ProducerStamp::NONE, &mut self.compressor.borrow_mut()).ok();
+        self.report(topic, partition.index, &open.tokens, Err(cause.clone()));
+        self.release(open.charged_bytes, open.flush_generation);
+    }
+
+    /// Reports a batch that left its queue, and frees its memory.
+    pub(super) fn finish(&self, topic: &TopicHandle, partition: i32, finished: Finished) {
+        let Finished { batch, result } = finished;
+        self.report(topic, partition, &batch.tokens, result);
+        self.release(batch.charged_bytes, batch.flush_generation);
+    }
+
+    pub(super) fn mark_ready(&self, partition: &Rc<Partition>) {
+        if !partition.is_ready.replace(true) {
+            self.ready.borrow_mut().push_back(Rc::clone(partition));
+            self.wake.notify_one();
+        }
+    }
+
+    /// Makes open batches due whose time has come; gives the time of the next one.
+    pub(super) fn end_lingering(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let (due, id, partition) = {
+                let mut lingering = self.lingering.borrow_mut();
+                match lingering.front() {
+                    Some((due, _, _)) if *due <= now => lingering.pop_front()?,
+                    Some((due, id, partition)) => {
+                        let is_open =
+                            partition.state.borrow().open.as_ref().is_some_and(|open| open.id == *id);
+                        if is_open {
+                            return Some(*due);
+                        }
+                        lingering.pop_front()?
+                    }
+                    None => return None,
+                }
+            };
+            if due <= now {
+                self.make_due(&partition, id);
+            }
+        }
+    }
+
+    /// Makes every open batch due now.
+    pub(super) fn flush_hint(&self) {
+        let lingering = std::mem::take(&mut *self.lingering.borrow_mut());
+        for (_, id, partition) in lingering {
+            self.make_due(&partition, id);
+        }
+    }
+
+    /// Makes every open batch due and gives the generation that they, and all before them, belong to.
+    pub(super) fn begin_flush(&self) -> u64 {
+        let generation = self.flush_generation.get();
+        self.flush_generation.set(generation + 1);
+        self.flush_hint();
+        generation
+    }
+
+    /// Waits until all batches up to `generation` are done.
+    pub(super) async fn flushed(&self, generation: u64) {
+        loop {
+            let flushed = self.flushed.notified();
+            if self.unfinished.borrow().front().is_none_or(|(oldest, _)| *oldest > generation) {
+                return;
+            }
+            flushed.await;
+        }
+    }
+
+    pub(super) async fn has_room(&self) {
+        loop {
+            let room = self.room.notified();
+            let used = self.used_bytes.get();
+            if self.is_closed.get() || used == 0 || used + self.wanted_bytes.get() <= self.config.buffer_bytes
+            {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    pub(super) async fn take_completions(&self, out: &mut Vec<Completion>) {
+        loop {
+            let completed = self.completed.notified();
+            if self.take_completions_now(out) {
+                return;
+            }
+            completed.await;
+        }
+    }
+
+    /// Whether there were any.
+    pub(super) fn take_completions_now(&self, out: &mut Vec<Completion>) -> bool {
+        let mut done = self.completions.borrow_mut();
+        let had_any = !done.is_empty();
+        out.append(&mut done);
+        had_any
+    }
+
+    pub(super) fn used_bytes(&self) -> usize {
+        self.used_bytes.get()
+    }
+
+    /// Ends everything: callers wake up, the send task fails what is left and ends.
+    pub(super) fn close(&self) {
+        self.is_closed.set(true);
+        self.wake.notify_one();
+        self.room.notify_waiters();
+    }
+
+    fn open(&self, partition: &Rc<Partition>, record_size: usize) -> Result<OpenBatch, AppendError> {
+        if record_size > self.config.buffer_bytes {
+            let max = self.config.buffer_bytes;
+            return Err(AppendError::TooLarge { size: record_size, max, setting: "buffer.memory" });
+        }
+        // The builder takes a buffer of this size at once, so this is what has to be paid for.
+        let charged_bytes = self.config.batch_bytes.max(record_size);
+        let used = self.used_bytes.get();
+        if used > 0 && used + charged_bytes > self.config.buffer_bytes {
+            self.wanted_bytes.set(charged_bytes);
+            // Waiting for more records would now be waiting for oneself.
+            self.flush_hint();
+            return Err(AppendError::Full);
+        }
+        self.used_bytes.set(used + charged_bytes);
+        let id = self.next_batch_id.get();
+        self.next_batch_id.set(id + 1);
+        let now = Instant::now();
+        let deadline = now + self.config.delivery_timeout();
+        if self.no_expiry_before.get().is_none_or(|known| deadline < known) {
+            self.no_expiry_before.set(Some(deadline));
+        }
+        let flush_generation = self.flush_generation.get();
+        {
+            let mut unfinished = self.unfinished.borrow_mut();
+            match unfinished.back_mut() {
+                Some((generation, count)) if *generation == flush_generation => *count += 1,
+                _ => unfinished.push_back((flush_generation, 1)),
+            }
+        }
+        let is_due = self.config.linger_ms == 0;
+        if is_due {
+            self.mark_ready(partition);
+        } else {
+            let mut lingering = self.lingering.borrow_mut();
+            lingering.push_back((now + self.config.linger(), id, Rc::clone(partition)));
+            if lingering.len() == 1 {
+                // Nobody has set a timer yet.
+                self.wake.notify_one();
+            }
+        }
+        Ok(OpenBatch { id, deadline, charged_bytes, flush_generation, is_due, tokens: Vec::new() })
+    }
+
+    fn seal(&self, state: &mut PartitionState) -> Result<(BatchHeader, bytes::Bytes)> {
+        const DOING: &str = "close record batch";
+        let batch = state.builder.finish(ProducerStamp::NONE, &mut self.compressor.borrow_mut())?;
+        let Some(header) = BatchHeader::parse(&batch)? else {
+            return Err(Error::internal(DOING, "the batch is shorter than its header"));
+        };
+        let mut payload = batch.slice(HEADER_BYTES..);
+        if batch.len() < self.config.batch_bytes / 2 {
+            // It would hold on to a buffer that is much larger than itself, and than what it is charged for.
+            let mut fitting = self.cluster.pool().get(payload.len());
+            fitting.extend_from_slice(&payload);
+            payload = fitting.freeze();
+        }
+        Ok((header, payload))
+    }
+
+    fn make_due(&self, partition: &Rc<Partition>, id: u64) {
+        // Called from within an append too, when the memory is used up; that partition has no open batch then.
+        let Ok(mut state) = partition.state.try_borrow_mut() else { return };
+        if let Some(open) = &mut state.open
+            && open.id == id
+        {
+            open.is_due = true;
+            drop(state);
+            self.mark_ready(partition);
+        }
+    }
+
+    fn report(&self, topic: &TopicHandle, partition: i32, tokens: &[(u64, u32)], result: Result<(i64, i64)>) {
+        let mut completions = self.completions.borrow_mut();
+        let mut record_index = 0;
+        for (token, record_count) in tokens {
+            let result = match &result {
+                Ok((base_offset, log_append_time_ms)) => Ok(Ack {
+                    topic: topic.clone(),
+                    partition,
+                    base_offset: (*base_offset >= 0).then(|| base_offset + record_index),
+                    log_append_time_ms: (*log_append_time_ms >= 0).then_some(*log_append_time_ms),
+                }),
+                Err(error) => Err(error.clone()),
+            };
+            completions.push(Completion { token: *token, record_count: *record_count, result });
+            record_index += i64::from(*record_count);
+        }
+        self.completed.notify_one();
+    }
+
+    fn release(&self, bytes: usize, flush_generation: u64) {
+        self.used_bytes.set(self.used_bytes.get() - bytes);
+        self.room.notify_waiters();
+        let mut unfinished = self.unfinished.borrow_mut();
+        if let Some((_, count)) =
+            unfinished.iter_mut().find(|(generation, _)| *generation == flush_generation)
+        {
+            *count -= 1;
+        }
+        while unfinished.front().is_some_and(|(_, count)| *count == 0) {
+            unfinished.pop_front();
+            self.flushed.notify_waiters();
+        }
+    }
+}

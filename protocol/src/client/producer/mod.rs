@@ -1,0 +1,40 @@
+//! The idempotent, batching producer.
+//!
+//! ```text
+//!  append(record, token) ─► open batch of its partition ─► sealed (compressed once) ─► partition queue ─┐
+//!                                                                                                      ▼
+//!  completions ◄── (token, count, offset | error) per batch ◄── answers ◄── one request per leader ◄── send task
+//! ```
+//!
+//! * A record costs one copy into its batch: no allocation, no future, no lock. What is tracked per record is a run-length count
+//!   of the caller's tokens.
+//! * A batch is sent when it is full, when it has lingered, when the caller says that it is idle ([`Producer::flush_hint`]), or when
+//!   the buffer memory is used up. While a partition may send nothing, its open batch goes on filling.
+//! * One request carries one batch for every partition of a leader that has one; up to five requests per connection are in flight.
+//! * Order per partition and exactly-once over retries are the business of `queue`, which explains why they hold.
+//!
+//! A producer lives on one thread, inside a `LocalSet`.
+
+mod config;
+
+mod record;
+
+mod partitioner;
+
+mod topic;
+
+mod queue;
+
+mod request;
+
+mod accumulator;
+
+mod sender;
+
+mod handle;
+
+pub use config::{Acks, ProducerConfig};
+pub use handle::Producer;
+pub use partitioner::{murmur2, partition_for_key};
+pub use record::{Ack, AppendError, Completion, ProduceRecord};
+pub use topic::TopicHandle;

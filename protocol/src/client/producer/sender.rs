@@ -1,0 +1,542 @@
+//! The send task of a producer: groups ready partitions by leader, keeps requests in flight, feeds answers back to the queues.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use indexmap::IndexMap;
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProduceResponse};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use super::accumulator::Accumulator;
+use super::queue::{Consequence, Finished, Identity, Outcome};
+use super::request::{ProduceHead, TopicBatches, encode};
+use super::topic::{Partition, TopicHandle};
+use super::{Acks, ProducerConfig};
+use crate::cluster::{Cluster, Leader, RetryPolicy, Target};
+use crate::net::{Connection, LocalBoxFuture};
+use crate::{Error, ErrorCode, Result};
+
+/// Runs until the producer is closed; then everything that is left fails with `Closed`.
+pub(super) async fn run(accumulator: Rc<Accumulator>) {
+    let mut sender = Sender::new(accumulator);
+    while !sender.accumulator.is_closed.get() {
+        let now = Instant::now();
+        let expiry = sender.expire(now);
+        let timer = earlier(expiry, sender.send_ready(now));
+        tokio::select! {
+            Some(event) = sender.events.next(), if !sender.events.is_empty() => sender.handle(event),
+            () = sender.accumulator.wake.notified() => {}
+            () = sleep_until(timer.unwrap_or(now)), if timer.is_some() => {}
+        }
+    }
+    sender.fail_all(&Error::closed("produce"));
+}
+
+struct Sender {
+    accumulator: Rc<Accumulator>,
+    cluster: Cluster,
+    retries: RetryPolicy,
+    links: IndexMap<i32, Link>,
+    /// The producer id; None until it is fetched, and always None without idempotence.
+    identity: Option<Identity>,
+    is_fetching_identity: bool,
+    is_refreshing: bool,
+    /// Whether something could not be sent for want of newer metadata.
+    wants_metadata: bool,
+    seen_generation: u64,
+    events: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    finished: Vec<Finished>,
+}
+
+/// What the sender knows of one leader.
+#[derive(Default)]
+struct Link {
+    in_flight_count: usize,
+    is_dialing: bool,
+}
+
+enum Event {
+    Answered { node: i32, sent: SentRequest, outcome: Result<ProduceResponse> },
+    Dialled { node: i32, outcome: Result<()> },
+    Identified(Result<Identity>),
+    Refreshed(Result<()>),
+}
+
+/// What a request carries, in the order in which it carries it.
+#[derive(Default)]
+struct SentRequest {
+    topics: IndexMap<TopicKey, SentTopic>,
+    bytes: usize,
+}
+
+/// Topics are told apart by where their state lies: cheaper than by name, and stable as long as it is held.
+type TopicKey = usize;
+
+struct SentTopic {
+    topic: TopicHandle,
+    batches: TopicBatches,
+    sent: Vec<(Rc<Partition>, u64)>,
+}
+
+impl Sender {
+    fn new(accumulator: Rc<Accumulator>) -> Self {
+        let config = &accumulator.config;
+        Self {
+            cluster: accumulator.cluster.clone(),
+            retries: RetryPolicy {
+                first: Duration::from_millis(config.retry_backoff_ms),
+                max: Duration::from_millis(config.retry_backoff_max_ms),
+            },
+            links: IndexMap::new(),
+            identity: None,
+            is_fetching_identity: false,
+            is_refreshing: false,
+            wants_metadata: false,
+            seen_generation: 0,
+            events: FuturesUnordered::new(),
+            finished: Vec::new(),
+            accumulator,
+        }
+    }
+
+    fn config(&self) -> &ProducerConfig {
+        &self.accumulator.config
+    }
+
+    /// Sends everything that may be sent at `now`; gives the time at which to look again if nothing happens before.
+    fn send_ready(&mut self, now: Instant) -> Option<Instant> {
+        let mut timer = self.accumulator.end_lingering(now);
+        self.follow_metadata();
+        if self.accumulator.ready.borrow().is_empty() {
+            return timer;
+        }
+        if self.config().idempotence && self.identity.is_none() {
+            self.fetch_identity();
+            return timer;
+        }
+        for (node, mut partitions) in self.group_by_leader(now, &mut timer) {
+            if let Some(connection) = self.link(node) {
+                match connection.throttled_until() {
+                    Some(until) => timer = earlier(timer, Some(until)),
+                    None => self.send_to(node, &connection, &mut partitions, now),
+                }
+            }
+            let mut ready = self.accumulator.ready.borrow_mut();
+            for partition in partitions {
+                partition.is_ready.set(true);
+                ready.push_back(partition);
+            }
+        }
+        if self.wants_metadata || self.cluster.is_metadata_old() {
+            self.refresh();
+        }
+        timer
+    }
+
+    /// Takes the ready partitions that have something to send, by the node that leads them now. Those that have to wait stay
+    /// ready, and `timer` is set where they wait for a time.
+    fn group_by_leader(
+        &mut self,
+        now: Instant,
+        timer: &mut Option<Instant>,
+    ) -> IndexMap<i32, VecDeque<Rc<Partition>>> {
+        let metadata = self.cluster.metadata();
+        let mut groups: IndexMap<i32, VecDeque<Rc<Partition>>> = IndexMap::new();
+        let mut ready = self.accumulator.ready.borrow_mut();
+        for _ in 0..ready.len() {
+            let Some(partition) = ready.pop_front() else { break };
+            let Some(topic) = partition.topic.upgrade() else { continue };
+            let state = partition.state.borrow();
+            if !state.queue.has_sendable() && !state.open.as_ref().is_some_and(|open| open.is_due) {
+                partition.is_ready.set(false);
+                continue;
+            }
+            let backoff_until = state.queue.backoff_until(now);
+            drop(state);
+            match metadata.leader(&topic.name, partition.index) {
+                _ if backoff_until.is_some() => {
+                    *timer = earlier(*timer, backoff_until);
+                    ready.push_back(partition);
+                }
+                Some(leader) => groups.entry(leader.node).or_default().push_back(partition),
+                None => {
+                    self.wants_metadata = true;
+                    ready.push_back(partition);
+                }
+            }
+        }
+        groups
+    }
+
+    /// The live connection to `node`; otherwise one is being made.
+    fn link(&mut self, node: i32) -> Option<Connection> {
+        let link = self.links.entry(node).or_default();
+        if let Some(connection) = self.cluster.open_connection(node) {
+            return Some(connection);
+        }
+        if !link.is_dialing {
+            link.is_dialing = true;
+            let cluster = self.cluster.clone();
+            self.events.push(Box::pin(async move {
+                Event::Dialled { node, outcome: cluster.connection(node).await.map(|_| ()) }
+            }));
+        }
+        None
+    }
+
+    /// Sends to one leader until it has as many requests in flight as it may, or nothing is left to send. What remains in
+    /// `partitions` is still ready.
+    fn send_to(
+        &mut self,
+        node: i32,
+        connection: &Connection,
+        partitions: &mut VecDeque<Rc<Partition>>,
+        now: Instant,
+    ) {
+        let version = match connection.versions().version_for::<ProduceRequest>() {
+            Ok(version) => version,
+            Err(error) => return self.fail_partitions(partitions, &error),
+        };
+        while self
+            .links
+            .get(&node)
+            .is_some_and(|link| link.in_flight_count < self.accumulator.config.in_flight_max)
+        {
+            let sent = self.collect(node, partitions, now);
+            if sent.topics.is_empty() {
+                return;
+            }
+            self.send(node, connection, version, sent);
+        }
+    }
+
+    /// One request: at most one batch of each partition, within `max.request.size`.
+    fn collect(&mut self, node: i32, partitions: &mut VecDeque<Rc<Partition>>, now: Instant) -> SentRequest {
+        let accumulator = Rc::clone(&self.accumulator);
+        let config = &accumulator.config;
+        let mut request = SentRequest::default();
+        for _ in 0..partitions.len() {
+            let Some(partition) = partitions.pop_front() else { break };
+            let Some(topic) = partition.topic.upgrade() else { continue };
+            let topic = TopicHandle { state: topic };
+            let mut state = partition.state.borrow_mut();
+            if state.queue.may_send(node, config.idempotence, config.in_flight_max, now) {
+                if !state.queue.has_sendable()
+                    && let Err(error) = accumulator.close_batch(&topic, &partition, &mut state)
+                {
+                    warn!(topic = %topic.name(), partition = partition.index, %error, "failed to close a record batch");
+                }
+                let size = state.queue.next_bytes();
+                let fits = request.bytes == 0 || request.bytes + size <= config.request_bytes_max;
+                if fits && let Some((id, wire)) = state.queue.take(node, partition.index, self.identity) {
+                    request.bytes += size;
+                    let key = Rc::as_ptr(&topic.state) as TopicKey;
+                    let entry = request.topics.entry(key).or_insert_with(|| SentTopic {
+                        batches: TopicBatches { name: topic.state.wire_name.clone(), partitions: Vec::new() },
+                        topic,
+                        sent: Vec::new(),
+                    });
+                    entry.batches.partitions.push(wire);
+                    entry.sent.push((Rc::clone(&partition), id));
+                }
+            }
+            let has_more = state.queue.has_sendable() || state.open.as_ref().is_some_and(|open| open.is_due);
+            drop(state);
+            if has_more {
+                partitions.push_back(partition);
+            } else {
+                partition.is_ready.set(false);
+            }
+        }
+        request
+    }
+
+    fn send(&mut self, node: i32, connection: &Connection, version: i16, mut sent: SentRequest) {
+        let config = &self.accumulator.config;
+        let acks = config.acks;
+        let timeout_ms = i32::try_from(config.request_timeout_ms).unwrap_or(i32::MAX);
+        let batches: Vec<TopicBatches> = sent
+            .topics
+            .values_mut()
+            .map(|topic| TopicBatches {
+                name: topic.batches.name.clone(),
+                partitions: std::mem::take(&mut topic.batches.partitions),
+            })
+            .collect();
+        let reply = connection.send_pieces::<ProduceRequest>(
+            version,
+            acks != Acks::None,
+            |correlation_id, client_id, pieces| {
+                let head =
+                    ProduceHead { version, correlation_id, client_id, acks: acks.as_i16(), timeout_ms };
+                encode(head, &batches, pieces)
+            },
+        );
+        if let Some(link) = self.links.get_mut(&node) {
+            link.in_flight_count += 1;
+        }
+        let connection = connection.clone();
+        self.events.push(Box::pin(async move {
+            let outcome = match reply {
+                Err(error) => Err(error),
+                Ok(mut reply) if acks == Acks::None => {
+                    std::future::poll_fn(|cx| reply.poll_frame(cx)).await.map(|_| ProduceResponse::default())
+                }
+                Ok(reply) => reply.await,
+            };
+            if let Ok(response) = &outcome {
+                connection.throttle(response.throttle_time_ms);
+            }
+            Event::Answered { node, sent, outcome }
+        }));
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Answered { node, sent, outcome } => {
+                if let Some(link) = self.links.get_mut(&node) {
+                    link.in_flight_count -= 1;
+                }
+                self.answered(sent, outcome);
+            }
+            Event::Dialled { node, outcome } => {
+                if let Some(link) = self.links.get_mut(&node) {
+                    link.is_dialing = false;
+                }
+                if let Err(error) = outcome {
+                    debug!(node, %error, "failed to connect to the leader of partitions");
+                    self.wants_metadata = true;
+                }
+            }
+            Event::Identified(outcome) => {
+                self.is_fetching_identity = false;
+                match outcome {
+                    Ok(identity) => self.identity = Some(identity),
+                    // What was appended meanwhile fails; the next record makes us ask again.
+                    Err(error) => self.fail_all(&error),
+                }
+            }
+            Event::Refreshed(outcome) => {
+                self.is_refreshing = false;
+                if let Err(error) = outcome {
+                    debug!(%error, "failed to refresh metadata");
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, sent: SentRequest, outcome: Result<ProduceResponse>) {
+        let acks = self.config().acks;
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => {
+                for (partition, id) in sent.topics.into_values().flat_map(|topic| topic.sent) {
+                    self.batch_answered(&partition, id, Outcome::Failed(error.clone()));
+                }
+                return;
+            }
+        };
+        if acks == Acks::None {
+            let written = || Outcome::Written { base_offset: -1, log_append_time_ms: -1 };
+            for (partition, id) in sent.topics.into_values().flat_map(|topic| topic.sent) {
+                self.batch_answered(&partition, id, written());
+            }
+            return;
+        }
+        for (index, topic) in sent.topics.values().enumerate() {
+            // Brokers answer in the order of the request; anything else is searched for.
+            let answers = response
+                .responses
+                .get(index)
+                .filter(|answer| *answer.name == *topic.batches.name)
+                .or_else(|| response.responses.iter().find(|answer| *answer.name == *topic.batches.name));
+            for (index, (partition, id)) in topic.sent.iter().enumerate() {
+                let answer = answers.and_then(|answers| {
+                    let answers = &answers.partition_responses;
+                    answers
+                        .get(index)
+                        .filter(|answer| answer.index == partition.index)
+                        .or_else(|| answers.iter().find(|answer| answer.index == partition.index))
+                });
+                if let Some(answer) = answer {
+                    self.note_leader(&topic.topic, partition.index, answer);
+                }
+                self.batch_answered(partition, *id, outcome_of(&topic.topic, partition.index, answer));
+            }
+        }
+    }
+
+    fn batch_answered(&mut self, partition: &Rc<Partition>, id: u64, outcome: Outcome) {
+        let Some(topic) = partition.topic.upgrade() else { return };
+        let topic = TopicHandle { state: topic };
+        let now = Instant::now();
+        if let Outcome::Failed(error) = &outcome {
+            debug!(topic = %topic.name(), partition = partition.index, %error, "record batch was not written");
+        }
+        let consequence = {
+            let mut state = partition.state.borrow_mut();
+            let retries = self.accumulator.config.retries;
+            let consequence = state.queue.answered(id, outcome, retries, &mut self.finished);
+            if consequence.is_retried {
+                let (policy, env) = (self.retries, self.cluster.env());
+                state.queue.back_off(now, |failure_count| policy.backoff(env, failure_count));
+            }
+            if state.queue.has_sendable() || state.open.as_ref().is_some_and(|open| open.is_due) {
+                drop(state);
+                self.accumulator.mark_ready(partition);
+            }
+            consequence
+        };
+        let Consequence { needs_metadata_refresh, needs_new_identity, .. } = consequence;
+        self.wants_metadata |= needs_metadata_refresh;
+        if needs_new_identity {
+            self.identity = None;
+        }
+        for finished in self.finished.drain(..) {
+            self.accumulator.finish(&topic, partition.index, finished);
+        }
+    }
+
+    /// A leader that a broker names in its refusal saves a round of metadata (KIP-951).
+    fn note_leader(&self, topic: &TopicHandle, partition: i32, answer: &PartitionProduceResponse) {
+        let named = &answer.current_leader;
+        if answer.error_code != 0 && named.leader_id.0 >= 0 && named.leader_epoch >= 0 {
+            let leader = Leader { node: named.leader_id.0, epoch: named.leader_epoch };
+            self.cluster.note_leader(topic.name(), partition, leader);
+        }
+    }
+
+    fn fetch_identity(&mut self) {
+        if std::mem::replace(&mut self.is_fetching_identity, true) {
+            return;
+        }
+        let cluster = self.cluster.clone();
+        let deadline = Instant::now() + self.config().delivery_timeout();
+        self.events.push(Box::pin(async move {
+            let fetched = cluster.retrying(&Target::Any, deadline, async || {
+                let build = |_version| InitProducerIdRequest::default().with_transaction_timeout_ms(i32::MAX);
+                let (response, _) = cluster.call(&Target::Any, build).await?;
+                Error::check("get a producer id", response.error_code)?;
+                Ok(Identity { producer_id: response.producer_id.0, epoch: response.producer_epoch })
+            });
+            Event::Identified(fetched.await)
+        }));
+    }
+
+    fn refresh(&mut self) {
+        if std::mem::replace(&mut self.is_refreshing, true) {
+            return;
+        }
+        self.wants_metadata = false;
+        let cluster = self.cluster.clone();
+        self.events.push(Box::pin(async move {
+            let seen_generation = cluster.metadata().generation;
+            Event::Refreshed(cluster.refresh(seen_generation).await.map(|_| ()))
+        }));
+    }
+
+    /// Takes over new partitions and leaders from a newer view.
+    fn follow_metadata(&mut self) {
+        let metadata = self.cluster.metadata();
+        if metadata.generation == self.seen_generation {
+            return;
+        }
+        self.seen_generation = metadata.generation;
+        for (name, topic) in self.accumulator.topics.borrow().iter() {
+            if let Some(known) = metadata.topic(name)
+                && known.error == ErrorCode::NONE
+            {
+                topic.update(known, self.cluster.pool(), self.accumulator.config.batch_bytes);
+            }
+        }
+    }
+
+    /// Fails what has not been delivered in time; gives the time before which nothing else can expire.
+    fn expire(&mut self, now: Instant) -> Option<Instant> {
+        let no_expiry_before = self.accumulator.no_expiry_before.get()?;
+        if no_expiry_before > now {
+            return Some(no_expiry_before);
+        }
+        let mut earliest: Option<Instant> = None;
+        self.for_each_partition(|sender, topic, partition| {
+            let mut state = partition.state.borrow_mut();
+            if state.open.as_ref().is_some_and(|open| open.deadline <= now) {
+                let cause = Error::timeout("deliver record batch");
+                sender.accumulator.fail_open_batch(topic, partition, &mut state, &cause);
+            }
+            state.queue.expire(now, &mut sender.finished);
+            let open = state.open.as_ref().map(|open| open.deadline);
+            earliest = earlier(earliest, earlier(open, state.queue.earliest_deadline()));
+        });
+        self.accumulator.no_expiry_before.set(earliest);
+        earliest
+    }
+
+    fn fail_all(&mut self, cause: &Error) {
+        for partition in self.accumulator.ready.borrow_mut().drain(..) {
+            partition.is_ready.set(false);
+        }
+        self.for_each_partition(|sender, topic, partition| {
+            let mut state = partition.state.borrow_mut();
+            sender.accumulator.fail_open_batch(topic, partition, &mut state, cause);
+            state.queue.fail_all(cause, &mut sender.finished);
+        });
+    }
+
+    fn fail_partitions(&mut self, partitions: &mut VecDeque<Rc<Partition>>, cause: &Error) {
+        for partition in partitions.drain(..) {
+            partition.is_ready.set(false);
+            let Some(topic) = partition.topic.upgrade() else { continue };
+            let topic = TopicHandle { state: topic };
+            {
+                let mut state = partition.state.borrow_mut();
+                self.accumulator.fail_open_batch(&topic, &partition, &mut state, cause);
+                state.queue.fail_all(cause, &mut self.finished);
+            }
+            for finished in self.finished.drain(..) {
+                self.accumulator.finish(&topic, partition.index, finished);
+            }
+        }
+    }
+
+    /// Calls `visit` for every partition and reports what it finished.
+    fn for_each_partition(&mut self, mut visit: impl FnMut(&mut Self, &TopicHandle, &Rc<Partition>)) {
+        let topics: Vec<TopicHandle> = self.accumulator.topics.borrow().values().cloned().collect();
+        for topic in topics {
+            let partitions = topic.state.partitions.borrow().clone();
+            for partition in &partitions {
+                visit(self, &topic, partition);
+                for finished in self.finished.drain(..) {
+                    self.accumulator.finish(&topic, partition.index, finished);
+                }
+            }
+        }
+    }
+}
+
+fn outcome_of(topic: &TopicHandle, partition: i32, answer: Option<&PartitionProduceResponse>) -> Outcome {
+    const DOING: &str = "produce";
+    let Some(answer) = answer else {
+        let detail = format!("the answer does not mention {}-{partition}", topic.name());
+        return Outcome::Failed(Error::malformed(DOING, detail));
+    };
+    if answer.error_code == 0 {
+        return Outcome::Written {
+            base_offset: answer.base_offset,
+            log_append_time_ms: answer.log_append_time_ms,
+        };
+    }
+    let message = answer.error_message.as_deref().unwrap_or_default();
+    let separator = if message.is_empty() { "" } else { ": " };
+    let detail = format!("{}-{partition}{separator}{message}", topic.name());
+    Outcome::Failed(Error::broker(DOING, answer.error_code).with_source(detail))
+}
+
+fn earlier(left: Option<Instant>, right: Option<Instant>) -> Option<Instant> {
+    left.into_iter().chain(right).min()
+}

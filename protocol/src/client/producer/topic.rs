@@ -1,0 +1,162 @@
+//! A topic as one producer sees it: its partitions, each with its open batch and its queue, and where keyless records go.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use kafka_protocol::protocol::StrBytes;
+use tokio::time::Instant;
+
+use super::partitioner::{next_sticky, partition_for_key};
+use super::queue::PartitionQueue;
+use super::record::AppendError;
+use crate::cluster::TopicMetadata;
+use crate::net::Env;
+use crate::wire::records::{BatchBuilder, BufferPool};
+
+/// A topic whose metadata is known, for appending without a look-up. Clones share it; it belongs to the producer that gave it.
+#[derive(Clone)]
+pub struct TopicHandle {
+    pub(super) state: Rc<TopicState>,
+}
+
+pub(super) struct TopicState {
+    pub(super) name: Arc<str>,
+    pub(super) wire_name: StrBytes,
+    pub(super) partitions: RefCell<Vec<Rc<Partition>>>,
+    /// Partitions that have a leader; keyless records avoid the others.
+    available: RefCell<Vec<usize>>,
+    sticky: Cell<Option<usize>>,
+    last_sticky: Cell<Option<usize>>,
+}
+
+pub(super) struct Partition {
+    pub(super) topic: Weak<TopicState>,
+    pub(super) index: i32,
+    pub(super) is_ready: Cell<bool>,
+    pub(super) state: RefCell<PartitionState>,
+}
+
+pub(super) struct PartitionState {
+    pub(super) builder: BatchBuilder,
+    /// About the batch in `builder`; None while that is empty.
+    pub(super) open: Option<OpenBatch>,
+    pub(super) queue: PartitionQueue,
+}
+
+/// What is known of a batch that still takes records.
+pub(super) struct OpenBatch {
+    pub(super) id: u64,
+    pub(super) deadline: Instant,
+    pub(super) charged_bytes: usize,
+    pub(super) flush_generation: u64,
+    /// It has lingered, or somebody flushed: it goes out as soon as its partition may send.
+    pub(super) is_due: bool,
+    pub(super) tokens: Vec<(u64, u32)>,
+}
+
+impl TopicHandle {
+    /// The topic's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.state.name
+    }
+
+    /// How many partitions it has by the newest metadata.
+    pub fn partition_count(&self) -> usize {
+        self.state.partitions.borrow().len()
+    }
+
+    pub(super) fn new(metadata: &TopicMetadata, pool: &BufferPool, batch_bytes: usize) -> Self {
+        let state = Rc::new(TopicState {
+            name: Arc::clone(&metadata.name),
+            wire_name: StrBytes::from_string(metadata.name.to_string()),
+            partitions: RefCell::default(),
+            available: RefCell::default(),
+            sticky: Cell::new(None),
+            last_sticky: Cell::new(None),
+        });
+        let topic = Self { state };
+        topic.update(metadata, pool, batch_bytes);
+        topic
+    }
+
+    /// Takes over new partitions and which of them have leaders. Partitions never go away.
+    pub(super) fn update(&self, metadata: &TopicMetadata, pool: &BufferPool, batch_bytes: usize) {
+        let mut partitions = self.state.partitions.borrow_mut();
+        for index in partitions.len()..metadata.partitions.len() {
+            partitions.push(Rc::new(Partition {
+                topic: Rc::downgrade(&self.state),
+                index: index as i32,
+                is_ready: Cell::new(false),
+                state: RefCell::new(PartitionState {
+                    builder: BatchBuilder::new(pool.clone(), batch_bytes),
+                    open: None,
+                    queue: PartitionQueue::default(),
+                }),
+            }));
+        }
+        let mut available = self.state.available.borrow_mut();
+        available.clear();
+        available.extend(
+            metadata
+                .partitions
+                .iter()
+                .enumerate()
+                .filter(|(_, p)| p.leader.is_some())
+                .map(|(index, _)| index),
+        );
+    }
+}
+
+impl TopicState {
+    /// The partition for a record: the one asked for, that of its key, or the sticky one.
+    pub(super) fn choose(
+        &self,
+        env: &Env,
+        asked: Option<i32>,
+        key: Option<&[u8]>,
+    ) -> Result<usize, AppendError> {
+        let count = self.partitions.borrow().len();
+        if let Some(partition) = asked {
+            return match usize::try_from(partition) {
+                Ok(index) if index < count => Ok(index),
+                _ => Err(AppendError::NoSuchPartition { partition, count }),
+            };
+        }
+        if let Some(key) = key {
+            return Ok(partition_for_key(key, count));
+        }
+        if let Some(sticky) = self.sticky.get() {
+            return Ok(sticky);
+        }
+        let next = next_sticky(env, self.last_sticky.get(), &self.available.borrow(), count);
+        self.sticky.set(Some(next));
+        self.last_sticky.set(Some(next));
+        Ok(next)
+    }
+
+    /// The batch of `partition` was closed: keyless records go elsewhere from now on (KIP-480).
+    pub(super) fn batch_closed(&self, partition: i32) {
+        if self.sticky.get() == usize::try_from(partition).ok() {
+            self.sticky.set(None);
+        }
+    }
+}
+
+impl PartialEq for TopicHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.state, &other.state)
+    }
+}
+
+impl Eq for TopicHandle {}
+
+impl fmt::Debug for TopicHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicHandle")
+            .field("name", &self.state.name)
+            .field("partition_count", &self.partition_count())
+            .finish()
+    }
+}
