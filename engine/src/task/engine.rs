@@ -53,10 +53,11 @@ impl Engine {
         let env = self.config.env.clone();
         let control = run::Control::new(id.clone(), run, target_seen, events);
         let task_metrics = Arc::clone(&metrics);
-        let abort = self.config.executors.place().spawn(move || async move {
+        let task = self.config.executors.place().spawn(move || async move {
             run::run(spec, env, control, task_metrics).await;
             ended_sender.send_replace(true);
         });
-        TaskHandle { id, run, target, ended, metrics, abort }
+        let abort = task.abort_handle();
+        TaskHandle { id, run, target, ended, metrics, abort: task.abort_handle() }
     }
 }
