@@ -58,6 +58,6 @@ impl Engine {
             ended_sender.send_replace(true);
         });
         let abort = task.abort_handle();
-        TaskHandle { id, run, target, ended, metrics, abort: task.abort_handle() }
+        TaskHandle { id, run, target, ended, metrics, abort }
     }
 }
