@@ -147,7 +147,8 @@ impl Ledger {
         if entry.outstanding > 0 || !entry.is_sealed {
             return;
         }
-        let partition = &mut self.partitions[entry.partition];
+        let partition = entry.partition;
+        let partition = &mut self.partitions[partition];
         self.submitted[(token - self.first) as usize] = None;
         while let Some((token, _)) = partition.runs.front() {
             let is_done = token.checked_sub(self.first).is_none_or(|index| self.submitted[index as usize].is_none());

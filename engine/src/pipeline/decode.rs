@@ -1,7 +1,7 @@
 //! From raw columns to Connect data: runs the converters and cuts runs where a schema changes or a row is left out.
 
 use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, KafkaOffsets, Origin, Run, Segment};
-use arrow_array::{Array, BinaryViewArray};
+use arrow_array::BinaryViewArray;
 
 use super::Converters;
 use super::policy::{self, Stage};
@@ -136,7 +136,7 @@ mod tests {
     use std::sync::Arc;
 
     use api::{Headers, RowError, Timestamps};
-    use arrow_array::StringViewArray;
+    use arrow_array::{Array, StringViewArray};
 
     use crate::task::{TaskId, Tolerance};
 

@@ -108,7 +108,7 @@ impl SinkPipeline {
     }
 
     /// Runs until told to stop, or until something fails.
-    pub(crate) async fn run(&mut self, control: &mut Control) -> Result<()> {
+    pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
         let outcome = match self.start(control).await {
             Ok(true) => {
                 let streamed = self.stream(control).await;
@@ -122,7 +122,13 @@ impl SinkPipeline {
         if let Err(error) = self.task.stop().await {
             warn!(task = %self.id, %error, "failed to stop the sink task");
         }
-        self.consumer.close().await;
+        if let Some(commit) = self.commit.take() {
+            commit.outcome.abort();
+            let _aborted = commit.outcome.await;
+        }
+        if let Ok(consumer) = Rc::try_unwrap(self.consumer) {
+            consumer.close().await;
+        }
         outcome
     }
 
@@ -458,7 +464,10 @@ impl SinkPipeline {
 
     fn rewind(&mut self) {
         for (partition, offset) in &self.committed {
-            self.consumer.seek(&one(partition), *offset);
+            if let Err(error) = self.consumer.seek(&one(partition), *offset) {
+                // Only a partition that is no longer ours has no position; its next owner starts at the committed offset.
+                debug!(task = %self.id, ?partition, %error, "could not seek back");
+            }
         }
         self.current.clone_from(&self.committed);
         self.fetched.clear();

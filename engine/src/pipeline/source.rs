@@ -88,9 +88,10 @@ impl SourcePipeline {
         converters: Converters,
         env: Env,
         metrics: Arc<TaskMetrics>,
-    ) -> SourcePipeline {
+    ) -> Result<SourcePipeline> {
         let cluster = Cluster::new(env.clone(), spec.cluster.clone());
-        let producer = Rc::new(Producer::new(cluster, spec.producer.clone()));
+        let producer = Producer::new(cluster, spec.producer.clone())
+            .map_err(|error| Error::config("failed to make the producer").with_source(error))?;
         let progress = Progress {
             ledger: RefCell::new(Ledger::new(&id.connector)),
             failure: Cell::new(None),
@@ -100,11 +101,12 @@ impl SourcePipeline {
             acknowledged: Notify::new(),
         };
         let topics = HashMap::new();
-        SourcePipeline { id, spec, task, converters, env, producer, topics, progress: Rc::new(progress), metrics }
+        let (producer, progress) = (Rc::new(producer), Rc::new(progress));
+        Ok(SourcePipeline { id, spec, task, converters, env, producer, topics, progress, metrics })
     }
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
-    pub(crate) async fn run(&mut self, control: &mut Control) -> Result<()> {
+    pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
         let acks = tokio::task::spawn_local(take_acknowledgements(
             Rc::clone(&self.producer),
             Rc::clone(&self.progress),
@@ -116,10 +118,14 @@ impl SourcePipeline {
             Err(error) => Err(error),
         };
         self.finish().await;
-        acks.abort();
-        self.producer.close(Duration::ZERO).await;
         if let Err(error) = self.task.stop().await {
             warn!(task = %self.id, %error, "failed to stop the source task");
+        }
+        acks.abort();
+        let _aborted = acks.await;
+        if let Ok(producer) = Rc::try_unwrap(self.producer) {
+            // What is still on its way was warned about by `finish`; its offsets are not committed.
+            let _left = producer.close(Duration::ZERO, &mut Vec::new()).await;
         }
         outcome
     }

@@ -125,7 +125,7 @@ async fn build_and_run(
     match (plugin.create_task, kind) {
         (CreateTask::Source(create), TaskKind::Source(source)) => {
             let task = create(&props)?;
-            SourcePipeline::new(id, source, task, converters, env, metrics).run(control).await
+            SourcePipeline::new(id, source, task, converters, env, metrics)?.run(control).await
         }
         (CreateTask::Sink(create), TaskKind::Sink(sink)) => {
             let task = create(&props)?;
