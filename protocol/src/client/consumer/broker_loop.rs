@@ -189,7 +189,7 @@ impl BrokerLoop {
         let names: Vec<_> = queries.iter().map(|query| query.tp.clone()).collect();
         let by_name: IndexMap<_, _> = queries.into_iter().map(|query| (query.tp.clone(), query)).collect();
         let grouped = by_topic(&names);
-        let isolation_level = shared.config.isolation_level.wire();
+        let isolation_level = shared.config.isolation_level_wire();
         let build = |version: i16| {
             let topics = grouped.iter().map(|(topic, indexes)| {
                 let partitions = indexes.iter().filter_map(|&index| {
@@ -283,7 +283,7 @@ fn fetch_request(
         .with_max_wait_ms(wait_ms)
         .with_min_bytes(config.fetch_min_bytes)
         .with_max_bytes(bytes_max)
-        .with_isolation_level(config.isolation_level.wire())
+        .with_isolation_level(config.isolation_level_wire())
         .with_topics(topics);
     if version >= SESSIONS_SINCE {
         let forgotten = by_topic(&request.forget).into_iter().map(|(topic, partitions)| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::client::admin::IsolationLevel;
 use crate::client::group::GroupConfig;
 use crate::client::group::assignor::Assignor;
 
@@ -14,24 +15,6 @@ pub enum OffsetReset {
     Latest,
     /// Nowhere: report an error and wait for a seek.
     None,
-}
-
-/// `isolation.level`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IsolationLevel {
-    /// Everything up to the high watermark.
-    ReadUncommitted,
-    /// Up to the last stable offset, with the aborted transactions named.
-    ReadCommitted,
-}
-
-impl IsolationLevel {
-    pub(super) fn wire(self) -> i8 {
-        match self {
-            IsolationLevel::ReadUncommitted => 0,
-            IsolationLevel::ReadCommitted => 1,
-        }
-    }
 }
 
 /// The settings of one [`Consumer`](super::Consumer).
@@ -100,6 +83,14 @@ impl ConsumerConfig {
     /// Java's defaults as a member of `group_id`.
     pub fn in_group(group_id: &str) -> Self {
         Self { group_id: Some(group_id.into()), ..Self::new() }
+    }
+
+    /// `isolation.level` as requests carry it.
+    pub(super) fn isolation_level_wire(&self) -> i8 {
+        match self.isolation_level {
+            IsolationLevel::ReadUncommitted => 0,
+            IsolationLevel::ReadCommitted => 1,
+        }
     }
 
     pub(super) fn group(&self, group_id: &str) -> GroupConfig {

@@ -37,6 +37,6 @@ mod membership;
 
 mod handle;
 
-pub use config::{ConsumerConfig, IsolationLevel, OffsetReset};
+pub use config::{ConsumerConfig, OffsetReset};
 pub use handle::Consumer;
 pub use types::{AbortedTransaction, Fetched, Polled, Rebalance};

@@ -231,3 +231,158 @@ fn measure(records: &Bytes, check_crcs: bool) -> Result<Option<Extent>, Error> {
     }
     Ok(extent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::OffsetQuery;
+    use super::*;
+    use crate::client::TopicPartition;
+    use crate::wire::records::{
+        BatchBuilder, BufferPool, Codec, Compressor, ProducerStamp, patch_base_offset,
+    };
+
+    const OFFSET: i64 = 100;
+
+    fn config() -> ConsumerConfig {
+        ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::new() }
+    }
+
+    /// One partition "t-0" at [`OFFSET`].
+    fn partitions() -> Partitions {
+        let mut partitions = Partitions::default();
+        partitions.assign(&[TopicPartition::new("t", 0)], Need::Nothing, &config());
+        partitions.map[0].start_at(OFFSET);
+        partitions
+    }
+
+    fn batch(base_offset: i64, record_count: usize) -> Vec<u8> {
+        let pool = BufferPool::default();
+        let mut builder = BatchBuilder::new(pool.clone(), 1 << 16);
+        for _ in 0..record_count {
+            builder.append(0, None, Some(b"value"), &[]).unwrap();
+        }
+        let mut compressor = Compressor::new(Codec::None, None, pool).unwrap();
+        let mut bytes = builder.finish(ProducerStamp::NONE, &mut compressor).unwrap().to_vec();
+        assert!(patch_base_offset(&mut bytes, base_offset));
+        bytes
+    }
+
+    fn answer(partitions: &mut Partitions, data: PartitionData, config: &ConsumerConfig) -> Outcome {
+        let partition = &partitions.map[0];
+        let sent = PartitionFetch { offset: OFFSET, bytes_max: partition.fetch_bytes_max, leader_epoch: 0 };
+        partitions.on_fetched("t", sent, data, config, 7, Instant::now())
+    }
+
+    fn with_records(bytes: Vec<u8>) -> PartitionData {
+        PartitionData::default().with_records(Some(bytes.into()))
+    }
+
+    fn with_error(code: ErrorCode) -> PartitionData {
+        PartitionData::default().with_error_code(code.0)
+    }
+
+    #[test]
+    fn advances_over_whole_batches_and_cuts_off_the_rest() {
+        let mut partitions = partitions();
+        let whole = [batch(95, 10), batch(105, 5)].concat();
+        let mut bytes = whole.clone();
+        bytes.extend_from_slice(&batch(110, 5)[..40]);
+        assert!(matches!(answer(&mut partitions, with_records(bytes), &config()), Outcome::Ready));
+        let taken = partitions.take(usize::MAX);
+        assert_eq!(
+            (taken[0].first_wanted_offset, taken[0].next_offset, taken[0].bytes),
+            (OFFSET, 110, whole.len())
+        );
+        let mut records = taken[0].records.clone();
+        assert_eq!((records.by_ref().count(), records.incomplete_batch_bytes()), (2, None));
+        assert_eq!(partitions.map[0].position, Some(110));
+    }
+
+    #[test]
+    fn advances_over_a_batch_that_compaction_emptied() {
+        let mut partitions = partitions();
+        let mut bytes = batch(OFFSET, 1);
+        // lastOffsetDelta 49, no records: what the cleaner leaves to remember a producer.
+        bytes[23..27].copy_from_slice(&49_i32.to_be_bytes());
+        bytes[57..61].copy_from_slice(&0_i32.to_be_bytes());
+        assert!(matches!(answer(&mut partitions, with_records(bytes), &config()), Outcome::Ready));
+        assert_eq!(partitions.map[0].fetch_offset, OFFSET + 50);
+    }
+
+    #[test]
+    fn asks_for_more_when_not_one_batch_is_whole() {
+        let mut partitions = partitions();
+        let before = partitions.map[0].fetch_bytes_max;
+        let bytes = batch(OFFSET, 3)[..30].to_vec();
+        assert!(matches!(answer(&mut partitions, with_records(bytes), &config()), Outcome::Nothing));
+        assert_eq!(partitions.map[0].fetch_bytes_max, before * 2);
+        assert_eq!(partitions.map[0].fetch_offset, OFFSET);
+    }
+
+    #[test]
+    fn damage_is_reported_once_everything_before_it_is_delivered() {
+        let checking = ConsumerConfig { check_crcs: true, ..config() };
+        let mut partitions = partitions();
+        let mut bytes = [batch(OFFSET, 5), batch(105, 5)].concat();
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(matches!(answer(&mut partitions, with_records(bytes.clone()), &checking), Outcome::Ready));
+        assert_eq!(partitions.map[0].fetch_offset, 105);
+
+        let mut partitions = self::partitions();
+        let damaged = bytes[bytes.len() / 2..].to_vec();
+        let Outcome::Report(error) = answer(&mut partitions, with_records(damaged), &checking) else {
+            panic!("expected a report")
+        };
+        assert!(error.to_string().contains("t-0 at offset 100"), "{error}");
+        assert_eq!(partitions.map[0].fetch_offset, OFFSET);
+        assert!(partitions.map[0].retry_at.is_some());
+    }
+
+    #[test]
+    fn ignores_answers_that_a_seek_overtook() {
+        let mut partitions = partitions();
+        partitions.seek(&TopicPartition::new("t", 0), 500);
+        for data in [with_records(batch(OFFSET, 5)), with_error(ErrorCode::OFFSET_OUT_OF_RANGE)] {
+            assert!(matches!(answer(&mut partitions, data, &config()), Outcome::Nothing));
+        }
+        assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].need), (500, Need::Nothing));
+    }
+
+    #[test]
+    fn a_moved_leader_costs_no_position() {
+        for code in [
+            ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            ErrorCode::FENCED_LEADER_EPOCH,
+            ErrorCode::UNKNOWN_LEADER_EPOCH,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            ErrorCode::KAFKA_STORAGE_ERROR,
+        ] {
+            let mut partitions = partitions();
+            assert!(
+                matches!(answer(&mut partitions, with_error(code), &config()), Outcome::StaleLeader),
+                "{code}"
+            );
+            assert_eq!(partitions.map[0].stale_generation, Some(7));
+            assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].need), (OFFSET, Need::Nothing));
+        }
+    }
+
+    #[test]
+    fn data_before_a_gap_is_delivered_before_the_position_jumps() {
+        let mut partitions = partitions();
+        answer(&mut partitions, with_records(batch(OFFSET, 5)), &config());
+        let sent = PartitionFetch { offset: 105, bytes_max: 1, leader_epoch: 0 };
+        let data = with_error(ErrorCode::OFFSET_OUT_OF_RANGE);
+        partitions.on_fetched("t", sent, data, &config(), 7, Instant::now());
+        let query = OffsetQuery {
+            tp: TopicPartition::new("t", 0),
+            incarnation: partitions.map[0].incarnation,
+            reset: OffsetReset::Earliest,
+            leader_epoch: 0,
+        };
+        partitions.on_offset_found(&query, Ok(900), 7, Instant::now());
+        assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].position), (900, Some(OFFSET)));
+        assert_eq!(partitions.take(usize::MAX).len(), 1);
+        assert_eq!(partitions.map[0].position, Some(105));
+    }
+}

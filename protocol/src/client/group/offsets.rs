@@ -14,15 +14,14 @@ use crate::wire::messages::offset_commit_request::{OffsetCommitRequestPartition,
 use crate::wire::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use crate::wire::messages::{OffsetCommitRequest, OffsetFetchRequest, TopicName};
 
+/// A position to commit.
+type Commit = (TopicPartition, OffsetAndMetadata);
+
 impl Coordinator {
     /// Commits under `identity`, all or an error. A partition that was refused is named in the error.
-    pub(super) async fn commit(
-        &self,
-        identity: MemberIdentity,
-        offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
-    ) -> Result<(), Error> {
+    pub(super) async fn commit(&self, identity: MemberIdentity, offsets: Vec<Commit>) -> Result<(), Error> {
         let is_member = !identity.member_id.is_empty();
-        let mut topics: Vec<(Arc<str>, Vec<&(TopicPartition, OffsetAndMetadata)>)> = Vec::new();
+        let mut topics: Vec<(Arc<str>, Vec<&Commit>)> = Vec::new();
         let mut sorted: Vec<_> = offsets.iter().collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         for entry in sorted {
@@ -121,11 +120,7 @@ impl Coordinator {
     }
 }
 
-fn commit_topic(
-    topic: &str,
-    entries: &[&(TopicPartition, OffsetAndMetadata)],
-    version: i16,
-) -> OffsetCommitRequestTopic {
+fn commit_topic(topic: &str, entries: &[&Commit], version: i16) -> OffsetCommitRequestTopic {
     let partitions = entries
         .iter()
         .map(|(tp, committed)| {
