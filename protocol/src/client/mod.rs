@@ -2,6 +2,8 @@
 
 pub mod admin;
 
+pub mod producer;
+
 pub mod consumer;
 
 pub mod group;
@@ -9,5 +11,3 @@ pub mod group;
 mod topic_partition;
 
 pub use topic_partition::{OffsetAndMetadata, TopicPartition};
-
-pub mod producer;

@@ -27,3 +27,9 @@ pub use metadata::{Leader, Metadata, Node, PartitionMetadata, TopicMetadata};
 pub use request::Request;
 pub use retry::{RetryAction, RetryPolicy, decide};
 pub use routing::{Cluster, Target};
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+#[cfg(test)]
+mod tests;

@@ -94,12 +94,17 @@ impl Shared {
         Ok(receiver)
     }
 
-    /// Marks the connection dead and fails everything in flight with `cause`. The first cause stays.
+    /// Marks the connection dead and fails everything in flight with `cause`. The first cause stays. Where the cause is that one
+    /// response could not be read, to all others it is only a lost connection, which may be tried again.
     pub(super) fn poison(&self, cause: Error) {
         let mut state = self.state.borrow_mut();
         if state.poison.is_some() {
             return;
         }
+        let cause = match cause.kind() {
+            ErrorKind::Disconnected | ErrorKind::Timeout | ErrorKind::Closed => cause,
+            _ => Error::disconnected("await response", cause),
+        };
         state.poison = Some(cause.clone());
         state.outgoing.clear();
         let in_flight = std::mem::take(&mut state.in_flight);
@@ -119,6 +124,14 @@ impl Shared {
         }
         if let Some(driver) = driver {
             driver.wake();
+        }
+    }
+
+    /// Fails the oldest call in flight: the response that could not be read is the one to it.
+    fn fail_oldest(&self, cause: &Error) {
+        let oldest = self.state.borrow_mut().in_flight.pop_front();
+        if let Some(call) = oldest {
+            call.reply.send(Err(cause.clone())).ok();
         }
     }
 
@@ -260,6 +273,9 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         if let Err(cause) = this.poll_read(cx).and_then(|()| this.poll_write(cx)) {
+            if !matches!(cause.kind(), ErrorKind::Disconnected) {
+                this.shared.fail_oldest(&cause);
+            }
             this.shared.poison(cause);
         }
         let mut state = this.shared.state.borrow_mut();

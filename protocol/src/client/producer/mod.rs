@@ -38,3 +38,6 @@ pub use handle::Producer;
 pub use partitioner::{murmur2, partition_for_key};
 pub use record::{Ack, AppendError, Completion, ProduceRecord};
 pub use topic::TopicHandle;
+
+#[cfg(test)]
+mod tests;

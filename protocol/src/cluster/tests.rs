@@ -1,0 +1,208 @@
+//! Clusters against scripted brokers: bootstrap, refresh, coordinators, retries, backoff.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::{ApiKey, HeartbeatRequest};
+use tokio::time::Instant;
+
+use super::fake::{FakeCluster, Fault, run};
+use super::{Cluster, Target};
+use crate::{Error, ErrorCode, ErrorKind, Result};
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+fn group() -> Target {
+    Target::GroupCoordinator("g".into())
+}
+
+async fn heartbeat(cluster: &Cluster, target: &Target) -> Result<()> {
+    let (response, _) = cluster.call(target, |_| HeartbeatRequest::default()).await?;
+    Error::check("heartbeat", response.error_code)
+}
+
+#[test]
+fn bootstrap_servers_that_are_down_are_skipped() {
+    run(async {
+        let fake = FakeCluster::start(3);
+        fake.world.borrow_mut().up.remove(&1);
+        fake.world.borrow_mut().up.remove(&2);
+        let cluster = fake.client_of(&[1, 2, 3]);
+        let view = cluster.fresh_metadata().await.unwrap();
+        assert_eq!(view.nodes.len(), 1);
+        assert_eq!(view.cluster_id.as_deref(), Some("fake"));
+    });
+}
+
+#[test]
+fn no_broker_at_all_is_reported_with_the_last_cause() {
+    run(async {
+        let fake = FakeCluster::start(2);
+        fake.world.borrow_mut().up.clear();
+        let error = fake.client_of(&[1, 2]).fresh_metadata().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Disconnected);
+        assert!(error.to_string().contains("node:900"), "{error}");
+    });
+}
+
+#[test]
+fn concurrent_refreshes_share_one_request() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        fake.add_topic("t", &[1]);
+        let cluster = fake.client();
+        let refreshes = (0..50).map(|_| cluster.refresh(0));
+        for view in futures_util::future::join_all(refreshes).await {
+            assert_eq!(view.unwrap().generation, 1);
+        }
+        assert_eq!(fake.count(ApiKey::Metadata), 1);
+        // Who saw an older view gets the newer one without asking.
+        assert_eq!(cluster.refresh(0).await.unwrap().generation, 1);
+        assert_eq!(fake.count(ApiKey::Metadata), 1);
+    });
+}
+
+#[test]
+fn refreshes_in_a_row_are_spaced() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        let start = Instant::now();
+        for generation in 0..10 {
+            cluster.refresh(generation).await.unwrap();
+        }
+        assert!(start.elapsed() >= Duration::from_millis(9 * 80), "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn a_topic_that_is_being_created_is_waited_for() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        let create = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            fake.add_topic("late", &[1, 1, 1]);
+        };
+        let (topic, ()) = tokio::join!(cluster.topic("late", soon()), create);
+        assert_eq!(topic.unwrap().partitions.len(), 3);
+        let error = cluster.topic("never", Instant::now() + Duration::from_secs(3)).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        // Topics of interest stay in every view.
+        cluster.refresh(cluster.metadata().generation).await.unwrap();
+        assert_eq!(cluster.leader("late", 2).unwrap().node, 1);
+    });
+}
+
+#[test]
+fn a_coordinator_that_moved_is_found_again() {
+    run(async {
+        let fake = FakeCluster::start(3);
+        let cluster = fake.client();
+        heartbeat(&cluster, &group()).await.unwrap();
+        heartbeat(&cluster, &group()).await.unwrap();
+        assert_eq!(fake.count(ApiKey::FindCoordinator), 1, "cached");
+        fake.world.borrow_mut().coordinator = 2;
+        cluster.retrying(&group(), soon(), async || heartbeat(&cluster, &group()).await).await.unwrap();
+        assert_eq!(fake.count(ApiKey::FindCoordinator), 2);
+    });
+}
+
+#[test]
+fn a_coordinator_that_died_is_found_again() {
+    run(async {
+        let fake = FakeCluster::start(3);
+        let cluster = fake.client();
+        heartbeat(&cluster, &group()).await.unwrap();
+        fake.world.borrow_mut().up.remove(&1);
+        fake.world.borrow_mut().coordinator = 3;
+        cluster.retrying(&group(), soon(), async || heartbeat(&cluster, &group()).await).await.unwrap();
+    });
+}
+
+#[test]
+fn a_coordinator_that_is_not_ready_is_asked_for_again() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        fake.fail_next(ApiKey::FindCoordinator, Fault::Code(15));
+        fake.fail_next(ApiKey::Heartbeat, Fault::Code(14));
+        let cluster = fake.client();
+        cluster.retrying(&group(), soon(), async || heartbeat(&cluster, &group()).await).await.unwrap();
+        assert_eq!((fake.count(ApiKey::FindCoordinator), fake.count(ApiKey::Heartbeat)), (2, 2));
+    });
+}
+
+#[test]
+fn final_errors_are_not_retried_and_deadlines_hold() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        fake.fail_next(ApiKey::Heartbeat, Fault::Code(27));
+        let error = cluster
+            .retrying(&group(), soon(), async || heartbeat(&cluster, &group()).await)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::REBALANCE_IN_PROGRESS));
+        assert_eq!(fake.count(ApiKey::Heartbeat), 1);
+
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let always = async || -> Result<()> { Err(Error::broker("test", ErrorCode::REQUEST_TIMED_OUT)) };
+        let error = cluster.retrying(&Target::Any, deadline, always).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::REQUEST_TIMED_OUT));
+        assert!(Instant::now() <= deadline);
+        let forever = async || std::future::pending::<Result<()>>().await;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let error = cluster.retrying(&Target::Any, deadline, forever).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+    });
+}
+
+#[test]
+fn silent_brokers_are_given_up_after_the_request_timeout_and_reconnected() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        heartbeat(&cluster, &group()).await.unwrap();
+        fake.fail_next(ApiKey::Heartbeat, Fault::Silence);
+        let start = Instant::now();
+        assert_eq!(heartbeat(&cluster, &group()).await.unwrap_err().kind(), ErrorKind::Timeout);
+        assert_eq!(start.elapsed().as_secs(), 30);
+        heartbeat(&cluster, &group()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_node_that_refuses_is_dialled_with_growing_pauses() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        cluster.fresh_metadata().await.unwrap();
+        fake.world.borrow_mut().up.clear();
+        let dials_before = fake.world.borrow().dial_count;
+        let start = Instant::now();
+        for _ in 0..8 {
+            cluster.connection(1).await.unwrap_err();
+        }
+        // 50 + 100 + 200 + 400 + 800 + 1000 + 1000 ms, less 20 % at most, after the first.
+        assert!(start.elapsed() >= Duration::from_millis(3_550 * 8 / 10), "{:?}", start.elapsed());
+        assert_eq!(fake.world.borrow().dial_count - dials_before, 8);
+        fake.world.borrow_mut().up.insert(1);
+        let (first, second) = tokio::join!(cluster.connection(1), cluster.connection(1));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(fake.world.borrow().dial_count - dials_before, 9, "concurrent callers share a dial");
+    });
+}
+
+#[test]
+fn throttled_nodes_are_left_alone_for_the_time_they_ask() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        fake.world.borrow_mut().throttle_time_ms = 700;
+        heartbeat(&cluster, &group()).await.unwrap();
+        let start = Instant::now();
+        heartbeat(&cluster, &group()).await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(700));
+    });
+}
