@@ -119,7 +119,8 @@ fn is_noise(line: &str) -> bool {
     let is_ok =
         line.starts_with("test ") && (line.ends_with(" ... ok") || line.ends_with(" - should panic ... ok"));
     let is_empty_run = line.starts_with("test result: ok. 0 passed; 0 failed;");
-    is_ok || is_empty_run || line.starts_with("running ") || line.trim().is_empty()
+    let is_bench = line == "Success";
+    is_ok || is_empty_run || is_bench || line.starts_with("running ") || line.trim().is_empty()
 }
 
 #[cfg(test)]
