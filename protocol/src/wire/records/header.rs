@@ -276,6 +276,27 @@ pub fn stamped(header: &BatchHeader, stamp: ProducerStamp) -> BatchHeader {
     new
 }
 
+/// Gives all records of the whole v2 batch that starts at `batch` the broker's time, and adjusts the CRC without reading
+/// them. Returns `false`, and does nothing, if there is no whole v2 batch.
+pub fn patch_append_time(batch: &mut [u8], time_ms: i64) -> bool {
+    let length = batch.len();
+    let Ok(Some(old)) = BatchHeader::parse(batch) else { return false };
+    if old.total_bytes() > length {
+        return false;
+    }
+    let mut new = old;
+    new.attributes |= LOG_APPEND_TIME_BIT;
+    new.max_timestamp = time_ms;
+    new.crc = crc::replace_prefix(
+        old.crc,
+        &old.to_bytes()[ATTRIBUTES_AT..],
+        &new.to_bytes()[ATTRIBUTES_AT..],
+        old.total_bytes() - HEADER_BYTES,
+    );
+    batch[..HEADER_BYTES].copy_from_slice(&new.to_bytes());
+    true
+}
+
 /// The attribute bits of a batch to be written.
 pub(crate) fn attributes(codec: Codec, is_transactional: bool) -> i16 {
     let transactional = if is_transactional { TRANSACTIONAL_BIT } else { 0 };

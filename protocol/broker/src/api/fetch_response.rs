@@ -1,0 +1,237 @@
+//! The fetch response, encoded by hand: `kafka-protocol` would copy the records, and they are nearly all of it.
+//!
+//! Everything but large record slices goes into one buffer; the slices are sent from where they are stored.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use protocol::ErrorCode;
+
+use crate::cluster::{Node, TopicRef};
+
+/// Slices below this are copied: gathering them costs the kernel more than the copy.
+const COPIED_BYTES_MAX: usize = 2048;
+
+/// What a fetch found.
+#[derive(Debug, Default)]
+pub(super) struct FetchAnswer {
+    pub(super) session_id: i32,
+    pub(super) partitions: Vec<PartitionAnswer>,
+    pub(super) record_bytes: usize,
+    /// Something is in it that the client should know at once.
+    pub(super) has_error: bool,
+    /// `read_committed` clients get a list of aborted transactions, if only an empty one.
+    pub(super) is_committed_only: bool,
+}
+
+/// What a fetch found in one partition.
+#[derive(Debug)]
+pub(super) struct PartitionAnswer {
+    pub(super) topic: TopicRef,
+    pub(super) index: i32,
+    pub(super) code: ErrorCode,
+    pub(super) high_watermark: i64,
+    pub(super) log_start_offset: i64,
+    pub(super) diverging: Option<DivergingEpoch>,
+    pub(super) leader: Option<Leader>,
+    pub(super) records: Vec<Bytes>,
+    pub(super) record_bytes: usize,
+}
+
+/// Where the client's log and ours part (KIP-595).
+#[derive(Debug)]
+pub(super) struct DivergingEpoch {
+    pub(super) epoch: i32,
+    pub(super) end_offset: i64,
+}
+
+/// Who leads a partition now (KIP-951).
+#[derive(Debug)]
+pub(super) struct Leader {
+    pub(super) id: i32,
+    pub(super) epoch: i32,
+}
+
+impl PartitionAnswer {
+    pub(super) fn new(topic: TopicRef, index: i32) -> Self {
+        Self {
+            topic,
+            index,
+            code: ErrorCode::NONE,
+            high_watermark: -1,
+            log_start_offset: -1,
+            diverging: None,
+            leader: None,
+            records: Vec::new(),
+            record_bytes: 0,
+        }
+    }
+}
+
+impl FetchAnswer {
+    /// The whole frame in pieces, the length prefix in the first.
+    pub(super) fn encode(&self, version: i16, correlation_id: i32, nodes: &[Node]) -> Vec<Bytes> {
+        let mut out = Pieces::new();
+        let is_flexible = version >= 12;
+        out.head.put_i32(0);
+        out.head.put_i32(correlation_id);
+        if is_flexible {
+            out.head.put_u8(0);
+        }
+        // Throttle time.
+        out.head.put_i32(0);
+        if version >= 7 {
+            out.head.put_i16(ErrorCode::NONE.0);
+            out.head.put_i32(self.session_id);
+        }
+        let topics: Vec<&[PartitionAnswer]> = self.partitions.chunk_by(|a, b| a.topic == b.topic).collect();
+        out.put_count(topics.len(), is_flexible);
+        for partitions in topics {
+            out.put_topic(&partitions[0].topic, is_flexible);
+            out.put_count(partitions.len(), is_flexible);
+            for partition in partitions {
+                self.put_partition(partition, version, &mut out);
+            }
+            if is_flexible {
+                out.head.put_u8(0);
+            }
+        }
+        let names_leader = self.partitions.iter().any(|partition| partition.leader.is_some());
+        if version >= 16 && names_leader {
+            out.put_node_endpoints(nodes);
+        } else if is_flexible {
+            out.head.put_u8(0);
+        }
+        out.finish()
+    }
+
+    fn put_partition(&self, partition: &PartitionAnswer, version: i16, out: &mut Pieces) {
+        let is_flexible = version >= 12;
+        out.head.put_i32(partition.index);
+        out.head.put_i16(partition.code.0);
+        out.head.put_i64(partition.high_watermark);
+        // The last stable offset: without transactions it is the high watermark.
+        out.head.put_i64(partition.high_watermark);
+        if version >= 5 {
+            out.head.put_i64(partition.log_start_offset);
+        }
+        match (self.is_committed_only, is_flexible) {
+            (true, _) => out.put_count(0, is_flexible),
+            (false, true) => out.head.put_u8(0),
+            (false, false) => out.head.put_i32(-1),
+        }
+        if version >= 11 {
+            // No preferred read replica.
+            out.head.put_i32(-1);
+        }
+        out.put_count(partition.record_bytes, is_flexible);
+        for slice in &partition.records {
+            out.put_slice(slice);
+        }
+        if is_flexible {
+            out.put_partition_tags(partition);
+        }
+    }
+}
+
+/// One growing buffer, and the foreign slices that belong between its parts.
+struct Pieces {
+    head: BytesMut,
+    cuts: Vec<(usize, Bytes)>,
+    cut_bytes: usize,
+}
+
+impl Pieces {
+    fn new() -> Self {
+        Self { head: BytesMut::with_capacity(256), cuts: Vec::new(), cut_bytes: 0 }
+    }
+
+    /// A length or count: as it is, or one more as a varint in compact form.
+    fn put_count(&mut self, count: usize, is_compact: bool) {
+        if is_compact {
+            self.put_varint(count as u32 + 1);
+        } else {
+            self.head.put_i32(count as i32);
+        }
+    }
+
+    fn put_varint(&mut self, mut value: u32) {
+        while value >= 0x80 {
+            self.head.put_u8(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.head.put_u8(value as u8);
+    }
+
+    fn put_topic(&mut self, topic: &TopicRef, is_flexible: bool) {
+        match topic {
+            TopicRef::Id(id) => self.head.put_slice(id.as_bytes()),
+            TopicRef::Name(name) => {
+                if is_flexible {
+                    self.put_varint(name.len() as u32 + 1);
+                } else {
+                    self.head.put_i16(name.len() as i16);
+                }
+                self.head.put_slice(name.as_bytes());
+            }
+        }
+    }
+
+    fn put_partition_tags(&mut self, partition: &PartitionAnswer) {
+        let count = usize::from(partition.diverging.is_some()) + usize::from(partition.leader.is_some());
+        self.put_varint(count as u32);
+        if let Some(diverging) = &partition.diverging {
+            // Tag 0 of 4 + 8 bytes and an empty tag list.
+            self.head.put_slice(&[0, 13]);
+            self.head.put_i32(diverging.epoch);
+            self.head.put_i64(diverging.end_offset);
+            self.head.put_u8(0);
+        }
+        if let Some(leader) = &partition.leader {
+            // Tag 1 of 4 + 4 bytes and an empty tag list.
+            self.head.put_slice(&[1, 9]);
+            self.head.put_i32(leader.id);
+            self.head.put_i32(leader.epoch);
+            self.head.put_u8(0);
+        }
+    }
+
+    fn put_node_endpoints(&mut self, nodes: &[Node]) {
+        let mut body = Self::new();
+        body.put_count(nodes.len(), true);
+        for node in nodes {
+            body.head.put_i32(node.id);
+            body.put_varint(node.host.len() as u32 + 1);
+            body.head.put_slice(node.host.as_bytes());
+            body.head.put_i32(i32::from(node.port));
+            // No rack, no tags.
+            body.head.put_slice(&[0, 0]);
+        }
+        // One tag: number 0, its size, its content.
+        self.head.put_slice(&[1, 0]);
+        self.put_varint(body.head.len() as u32);
+        self.head.put_slice(&body.head);
+    }
+
+    fn put_slice(&mut self, slice: &Bytes) {
+        if slice.len() <= COPIED_BYTES_MAX {
+            self.head.put_slice(slice);
+        } else {
+            self.cut_bytes += slice.len();
+            self.cuts.push((self.head.len(), slice.clone()));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        let length = (self.head.len() + self.cut_bytes - 4) as u32;
+        self.head[..4].copy_from_slice(&length.to_be_bytes());
+        let mut pieces = Vec::with_capacity(self.cuts.len() * 2 + 1);
+        let mut taken = 0;
+        for (at, slice) in self.cuts {
+            pieces.push(self.head.split_to(at - taken).freeze());
+            pieces.push(slice);
+            taken = at;
+        }
+        pieces.push(self.head.freeze());
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+}

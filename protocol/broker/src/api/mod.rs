@@ -1,0 +1,37 @@
+//! The requests that the broker answers, one file per API key: the list of files is the list of what is served.
+//!
+//! Each file has the same shape: the versions it answers, `handle`, and `refuse`, the answer that carries one error code
+//! everywhere (for injected faults). [`served`] is the table that `ApiVersions` and the dispatcher read.
+
+mod alter_configs;
+mod api_versions;
+mod call;
+mod create_partitions;
+mod create_topics;
+mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod fetch;
+mod fetch_response;
+mod find_coordinator;
+mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+mod served;
+mod sync_group;
+
+pub(crate) use call::Call;
+pub(crate) use served::dispatch;

@@ -1,0 +1,17 @@
+//! The state of the cluster: nodes, topics, partitions, configurations, fetch sessions. Nothing here does I/O or waits.
+
+mod config_def;
+mod fetch_session;
+mod fetch_watch;
+mod node;
+mod partition;
+mod state;
+mod topic;
+
+pub(crate) use config_def::{ConfigDef, ConfigKind, ConfigScope, ConfigSource, Overrides, describe};
+pub(crate) use fetch_session::{FetchSession, FetchSessions, Reported, SessionPartition, TopicRef};
+pub(crate) use fetch_watch::{FetchWatch, Watches};
+pub(crate) use node::Node;
+pub(crate) use partition::{Appended, Partition};
+pub(crate) use state::{Cluster, NewTopic};
+pub(crate) use topic::{Topic, TopicSettings};

@@ -1,0 +1,9 @@
+//! A node of the cluster, as clients are told about it.
+
+/// One broker node. Several may live in one process and share the cluster's state.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) id: i32,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}

@@ -1,0 +1,114 @@
+//! One partition: who leads it, its log, its idempotent producers, and the fetches that wait on it.
+
+use bytes::Bytes;
+use protocol::ErrorCode;
+use protocol::wire::records::Decompressor;
+
+use super::{TopicSettings, Watches};
+use crate::log::{Log, Producers, ReceivedBatch};
+use crate::memory::MemoryBudget;
+use crate::refusal::Refusal;
+
+/// A partition of a topic.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) leader: i32,
+    pub(crate) leader_epoch: i32,
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) log: Log,
+    pub(crate) watches: Watches,
+    producers: Producers,
+}
+
+/// Where a batch went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    /// -1 where records keep the producer's timestamps.
+    pub(crate) log_append_time_ms: i64,
+    pub(crate) log_start_offset: i64,
+}
+
+impl Partition {
+    /// `replicas` are node ids, the leader first.
+    pub(crate) fn new(replicas: Vec<i32>, budget: MemoryBudget) -> Self {
+        Self {
+            leader: replicas.first().copied().unwrap_or(-1),
+            leader_epoch: 0,
+            replicas,
+            log: Log::new(budget),
+            watches: Watches::default(),
+            producers: Producers::default(),
+        }
+    }
+
+    /// Checks the records of a produce request and stores them, unless they are a repetition.
+    pub(crate) fn append(
+        &mut self,
+        records: Option<Bytes>,
+        settings: &TopicSettings,
+        now_ms: i64,
+        decompressor: &mut Decompressor,
+    ) -> Result<Appended, Refusal> {
+        let batch = ReceivedBatch::check(records)?;
+        let size = batch.bytes().len();
+        if size > settings.message_bytes_max {
+            return Err(Refusal::new(
+                ErrorCode::MESSAGE_TOO_LARGE,
+                format!(
+                    "record batch of {size} bytes is above max.message.bytes = {}",
+                    settings.message_bytes_max
+                ),
+            ));
+        }
+        let append_time_ms = settings.stamps_append_time.then_some(now_ms);
+        let sequenced = batch.sequenced();
+        if let Some(sequenced) = &sequenced
+            && let Some(base_offset) = self.producers.check(sequenced)?
+        {
+            return Ok(self.appended(base_offset, append_time_ms));
+        }
+        if append_time_ms.is_none()
+            && batch.header().max_timestamp.saturating_sub(now_ms) > settings.timestamp_ahead_max_ms
+        {
+            return Err(Refusal::new(
+                ErrorCode::INVALID_TIMESTAMP,
+                format!(
+                    "timestamp {} is more than message.timestamp.after.max.ms = {} ahead of the broker's clock",
+                    batch.header().max_timestamp,
+                    settings.timestamp_ahead_max_ms
+                ),
+            ));
+        }
+        if settings.is_compacted {
+            batch.check_keys(decompressor)?;
+        }
+        let base_offset = self.log.append(&batch, self.leader_epoch, append_time_ms)?;
+        if let Some(sequenced) = &sequenced {
+            self.producers.appended(sequenced, base_offset);
+        }
+        if let Some(bytes_max) = settings.retention_bytes {
+            self.log.trim_to_size(bytes_max);
+        }
+        self.watches.appended(size);
+        Ok(self.appended(base_offset, append_time_ms))
+    }
+
+    /// Checks that the client's idea of the leader epoch is ours (KIP-320); -1 means that it has none.
+    pub(crate) fn check_epoch(&self, client_epoch: i32) -> Result<(), Refusal> {
+        match client_epoch {
+            -1 => Ok(()),
+            older if older < self.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH.into()),
+            newer if newer > self.leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn appended(&self, base_offset: i64, append_time_ms: Option<i64>) -> Appended {
+        Appended {
+            base_offset,
+            log_append_time_ms: append_time_ms.unwrap_or(-1),
+            log_start_offset: self.log.start_offset(),
+        }
+    }
+}

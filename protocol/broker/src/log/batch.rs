@@ -1,0 +1,133 @@
+//! A record batch as a producer sent it, checked as Kafka's `LogValidator` does, but without decoding its records.
+
+use bytes::Bytes;
+use protocol::ErrorCode;
+use protocol::wire::records::{BatchHeader, Decompressor, RecordBatch, RecordSet};
+
+use super::{Sequenced, TimestampHit};
+use crate::refusal::Refusal;
+
+/// Position of the format version in a batch, the same in all formats.
+const MAGIC_AT: usize = 16;
+
+/// One whole, undamaged batch of format v2 that holds data.
+#[derive(Debug)]
+pub(crate) struct ReceivedBatch {
+    batch: RecordBatch,
+}
+
+impl ReceivedBatch {
+    /// Takes the records of one partition out of a produce request.
+    pub(crate) fn check(records: Option<Bytes>) -> Result<Self, Refusal> {
+        let records = records.unwrap_or_default();
+        if records.get(MAGIC_AT).is_some_and(|magic| *magic < 2) {
+            return Err(invalid("produce requests of this version hold record batches of format 2 only"));
+        }
+        let mut set = RecordSet::new(records);
+        let batch = match set.next() {
+            None if set.incomplete_batch_bytes().is_none() => {
+                return Err(invalid("produce request without records"));
+            }
+            None => return Err(corrupt("record batch is cut off")),
+            Some(Err(error)) => return Err(corrupt(error.to_string())),
+            Some(Ok(batch)) => batch,
+        };
+        if set.next().is_some() || set.incomplete_batch_bytes().is_some() {
+            return Err(invalid(
+                "produce requests of this version hold exactly one record batch per partition",
+            ));
+        }
+        batch.check_crc().map_err(|error| corrupt(error.to_string()))?;
+        check_header(&batch)?;
+        Ok(Self { batch })
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        self.batch.bytes()
+    }
+
+    pub(crate) fn header(&self) -> &BatchHeader {
+        self.batch.header()
+    }
+
+    /// What an idempotent producer stamped on it.
+    pub(crate) fn sequenced(&self) -> Option<Sequenced> {
+        let header = self.batch.header();
+        if header.producer_id < 0 {
+            return None;
+        }
+        let room = i32::MAX - header.base_sequence;
+        let last_sequence = if header.last_offset_delta <= room {
+            header.base_sequence + header.last_offset_delta
+        } else {
+            header.last_offset_delta - room - 1
+        };
+        Some(Sequenced {
+            producer_id: header.producer_id,
+            epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+            last_sequence,
+        })
+    }
+
+    /// Refuses records without key, which a compacted topic cannot hold.
+    pub(crate) fn check_keys(&self, decompressor: &mut Decompressor) -> Result<(), Refusal> {
+        let payload = self.batch.payload(decompressor).map_err(|error| corrupt(error.to_string()))?;
+        for record in self.batch.records(&payload) {
+            if record.map_err(|error| corrupt(error.to_string()))?.key.is_none() {
+                return Err(invalid("compacted topic cannot accept message without key"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Searches the records of a stored batch by offset and timestamp. A batch that cannot be decoded has none.
+pub(super) fn with_timestamps<T>(
+    stored: Bytes,
+    decompressor: &mut Decompressor,
+    search: impl FnOnce(&mut dyn Iterator<Item = TimestampHit>) -> Option<T>,
+) -> Option<T> {
+    let batch = RecordSet::new(stored).next()?.ok()?;
+    let payload = batch.payload(decompressor).ok()?;
+    let base_offset = batch.header().base_offset;
+    let mut hits = batch.records(&payload).map_while(Result::ok).map(|record| TimestampHit {
+        offset: base_offset + i64::from(record.offset_delta),
+        timestamp_ms: record.timestamp,
+    });
+    search(&mut hits)
+}
+
+fn check_header(batch: &RecordBatch) -> Result<(), Refusal> {
+    let header = batch.header();
+    batch
+        .codec()
+        .map_err(|error| Refusal::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, error.to_string()))?;
+    if header.record_count < 1 || header.has_gaps() {
+        return Err(invalid(format!(
+            "record batch says it holds {} records but its last offset delta is {}",
+            header.record_count, header.last_offset_delta
+        )));
+    }
+    if header.is_control() {
+        return Err(invalid("clients cannot write control batches"));
+    }
+    if header.is_transactional() {
+        return Err(Refusal::new(ErrorCode::INVALID_TXN_STATE, "this broker has no transactions yet"));
+    }
+    if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
+        return Err(invalid(format!(
+            "record batch of producer {} has epoch {} and sequence {}",
+            header.producer_id, header.producer_epoch, header.base_sequence
+        )));
+    }
+    Ok(())
+}
+
+fn invalid(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::INVALID_RECORD, why)
+}
+
+fn corrupt(why: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::CORRUPT_MESSAGE, why)
+}

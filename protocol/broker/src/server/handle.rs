@@ -1,0 +1,153 @@
+//! A broker on a thread of its own, and the handle that other threads hold.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::thread::JoinHandle;
+
+use protocol::wire::messages::ApiKey;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, LocalSet};
+
+use super::shared::RequestCounts;
+use super::{InProcessDialer, accept};
+use crate::config::Builder;
+use crate::{Broker, Faults};
+
+/// A running broker. Dropping the handle stops it.
+#[derive(Debug)]
+pub struct BrokerHandle {
+    addresses: Vec<SocketAddr>,
+    cluster_id: String,
+    dialer: InProcessDialer,
+    faults: Faults,
+    requests: RequestCounts,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Builder {
+    /// Starts the broker on a thread of its own, listening on `address` (`host:port`; port 0 for any free one). Further
+    /// nodes listen on free ports of the same host. Listens already when this returns.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or no thread can be started.
+    pub fn spawn_thread(self, address: &str) -> io::Result<BrokerHandle> {
+        let first = StdListener::bind(address)?;
+        let host = first.local_addr()?.ip();
+        let mut listeners = vec![first];
+        for _ in 1..self.config.node_count {
+            listeners.push(StdListener::bind((host, 0))?);
+        }
+        for listener in &listeners {
+            listener.set_nonblocking(true)?;
+        }
+        let addresses = listeners.iter().map(StdListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let (started, ready) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("kafka-broker".to_owned()).spawn(move || {
+            LocalSet::new().block_on(&runtime, async move {
+                let broker = self.build();
+                let parts =
+                    (broker.cluster_id(), broker.dialer(), broker.faults(), broker.shared.requests.clone());
+                let serving = serve_all(&broker, listeners);
+                if started.send(parts).is_err() {
+                    return;
+                }
+                tokio::select! {
+                    result = serving => if let Err(error) = result {
+                        tracing::error!(%error, "the embedded broker cannot listen");
+                    },
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        let Ok((cluster_id, dialer, faults, requests)) = ready.recv() else {
+            return Err(io::Error::other("the broker's thread ended before it began to serve"));
+        };
+        Ok(BrokerHandle {
+            addresses,
+            cluster_id,
+            dialer,
+            faults,
+            requests,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+async fn serve_all(broker: &Broker, listeners: Vec<StdListener>) -> io::Result<()> {
+    let node_ids: Vec<i32> = broker.shared.cluster.borrow().nodes.iter().map(|node| node.id).collect();
+    let mut serving = JoinSet::new();
+    for (node_id, listener) in node_ids.into_iter().zip(listeners) {
+        serving.spawn_local(accept(broker.shared.clone(), node_id, TcpListener::from_std(listener)?));
+    }
+    match serving.join_next().await {
+        Some(Ok(result)) => result,
+        Some(Err(error)) => Err(io::Error::other(error)),
+        None => Ok(()),
+    }
+}
+
+impl BrokerHandle {
+    /// Where the first node listens.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Where the nodes listen, in the order of their ids.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// All addresses in the form of `bootstrap.servers`.
+    pub fn bootstrap_servers(&self) -> String {
+        let addresses: Vec<String> = self.addresses.iter().map(SocketAddr::to_string).collect();
+        addresses.join(",")
+    }
+
+    /// The id of the cluster.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// Connects within the process, from any thread.
+    pub fn dialer(&self) -> InProcessDialer {
+        self.dialer.clone()
+    }
+
+    /// The faults that requests meet.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How many requests of a kind have arrived so far.
+    pub fn request_count(&self, key: ApiKey) -> u64 {
+        self.requests.get(key as i16)
+    }
+
+    /// Stops the broker and waits until its thread has ended. All its data is gone then.
+    pub fn shutdown(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The thread may have ended already.
+            let _was_heard = stop.send(()).is_ok();
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the embedded broker's thread ended by a panic, which is a bug of the broker");
+        }
+    }
+}
+
+impl Drop for BrokerHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,59 @@
+//! Accepts TCP connections for one node.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::{Connection, Shared};
+
+/// How long to wait when the system cannot accept, for example because no file descriptor is free.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Serves connections until the future is dropped, and their connections with it.
+pub(crate) async fn accept(shared: Rc<Shared>, node_id: i32, listener: TcpListener) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    {
+        let mut cluster = shared.cluster.borrow_mut();
+        let cluster_id = cluster.id.clone();
+        if shared.config.advertised_port.is_none()
+            && let Some(node) = cluster.nodes.iter_mut().find(|node| node.id == node_id)
+        {
+            node.port = address.port();
+        }
+        tracing::info!(
+            %address,
+            node_id,
+            cluster_id = %cluster_id,
+            memory_bytes_max = shared.config.memory_bytes_max,
+            "embedded Kafka broker listens; it keeps all data in memory, and loses it when it stops"
+        );
+    }
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
+                    }
+                    if let Some(connection) = Connection::new(&shared, node_id, &peer.ip().to_string()) {
+                        connections.spawn_local(connection.run(stream));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%address, %error, "cannot accept a connection");
+                    sleep(ACCEPT_RETRY).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection ended by a panic, which is a bug of the broker");
+                }
+            }
+        }
+    }
+}
