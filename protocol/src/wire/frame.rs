@@ -5,7 +5,7 @@
 //! responses to `ApiVersions` never do, and that a broker which does not know the `ApiVersions` version answers in
 //! version 0 (KIP-511).
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::buf::ByteBufMut;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
@@ -148,13 +148,17 @@ pub fn decode_request_header(frame: &mut Bytes) -> Result<RequestHeaderView> {
     })
 }
 
-/// Decodes the body that [`decode_request_header`] left, and empties `body`. Byte fields are slices, not copies.
+/// Decodes the body that [`decode_request_header`] left, and leaves in `body` what follows the request. Byte fields are
+/// slices, not copies.
+///
+/// A broker has to ignore what is left, as Kafka does: librdkafka 2.16 writes the null list of an "all topics" `Metadata`
+/// request as four bytes where the version wants one.
 ///
 /// # Errors
-/// `Malformed` if the bytes are not exactly one such request.
+/// `Malformed` if the bytes do not start with such a request.
 pub fn decode_request_body<R: Request>(body: &mut Bytes, version: i16) -> Result<R> {
-    let request = decode_whole(body, version, lengths_of::<R>(version), "decode request")?;
-    body.advance(body.len());
+    let (request, rest) = decode_prefix(body, version, lengths_of::<R>(version), "decode request")?;
+    *body = rest;
     Ok(request)
 }
 
@@ -255,6 +259,7 @@ fn encode_frame_into<B: ByteBufMut>(
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf;
     use kafka_protocol::messages::api_versions_response::ApiVersion;
     use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
     use kafka_protocol::messages::{
@@ -374,5 +379,14 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(correlation_id(&[0, 0, 0]).is_err());
         assert!(decode_response::<MetadataRequest>(Bytes::new(), 9).is_err());
+    }
+
+    /// librdkafka 2.16.0, `Metadata` of version 13 for all topics: three bytes too many, which Kafka ignores.
+    #[test]
+    fn bytes_after_a_request_are_left_and_not_an_error() {
+        let mut body = Bytes::from_static(&[0, 0, 0, 0, 1, 0, 0]);
+        let request = decode_request_body::<MetadataRequest>(&mut body, 13).unwrap();
+        assert_eq!(request.topics, None);
+        assert_eq!(body.len(), 3);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
 use std::thread::JoinHandle;
 
 use protocol::wire::messages::ApiKey;
@@ -82,7 +83,7 @@ async fn serve_all(broker: &Broker, listeners: Vec<StdListener>) -> io::Result<(
     let node_ids: Vec<i32> = broker.shared.cluster.borrow().nodes.iter().map(|node| node.id).collect();
     let mut serving = JoinSet::new();
     for (node_id, listener) in node_ids.into_iter().zip(listeners) {
-        serving.spawn_local(accept(broker.shared.clone(), node_id, TcpListener::from_std(listener)?));
+        serving.spawn_local(accept(Rc::clone(&broker.shared), node_id, TcpListener::from_std(listener)?));
     }
     match serving.join_next().await {
         Some(Ok(result)) => result,
