@@ -193,6 +193,10 @@ async fn serve(world: Rc<RefCell<World>>, node: i32, mut stream: DuplexStream) {
                     answer::<MetadataRequest>(world.metadata(&request, version), version, id)
                 }
                 ApiKey::InitProducerId => {
+                    let request = frame::decode_request_body::<InitProducerIdRequest>(&mut body, version);
+                    let request = request.unwrap();
+                    // Kafka answers INVALID_REQUEST to an empty one, which is what the crate's default is.
+                    assert_eq!(request.transactional_id, None);
                     world.next_producer_id += 1;
                     let response = InitProducerIdResponse::default()
                         .with_error_code(code)

@@ -419,7 +419,12 @@ impl Sender {
         let deadline = Instant::now() + self.config().delivery_timeout();
         self.events.push(Box::pin(async move {
             let fetched = cluster.retrying(&Target::Any, deadline, async || {
-                let build = |_version| InitProducerIdRequest::default().with_transaction_timeout_ms(i32::MAX);
+                let build = |_version| {
+                    InitProducerIdRequest::default()
+                        // The crate's default is an empty id, which Kafka refuses.
+                        .with_transactional_id(None)
+                        .with_transaction_timeout_ms(i32::MAX)
+                };
                 let (response, _) = cluster.call(&Target::Any, build).await?;
                 Error::check("get a producer id", response.error_code)?;
                 Ok(Identity { producer_id: response.producer_id.0, epoch: response.producer_epoch })
