@@ -1,0 +1,241 @@
+//! The consumer against an embedded broker that fails on purpose: nothing is lost, nothing comes twice, and it goes on.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod support;
+
+use std::time::Duration;
+
+use broker::Fault;
+use protocol::ErrorCode;
+use protocol::client::consumer::{ConsumerConfig, Polled, Rebalance};
+use protocol::client::{OffsetAndMetadata, TopicPartition};
+use protocol::wire::messages::ApiKey;
+use support::reader::{Reader, TICK, earliest, member, numbered};
+use support::{PATIENCE, TestCluster, Writer, run, tp, unique};
+use tokio::time::Instant;
+
+/// Goal: whatever fault meets `api` while data flows, every record comes once and in order.
+fn check_flow(api: ApiKey, faults: &[Fault]) {
+    run(async {
+        for fault in faults {
+            let cluster = TestCluster::embedded(2);
+            let topic = cluster.topic("fault", 4).await;
+            let names: Vec<_> = (0..4).map(|partition| tp(&topic, partition)).collect();
+            let writer = Writer::new(&cluster);
+            cluster.broker().faults().times(3, api, *fault);
+            let config = ConsumerConfig { fetch_max_wait_ms: 50, ..earliest() };
+            let mut client = cluster.config();
+            // A request that is dropped without a word costs this long.
+            client.request_timeout_ms = 1_000;
+            let mut reader = Reader::with_client(&cluster, client, config);
+            reader.consumer.assign(names.clone());
+            for round in 0..5 {
+                for partition in 0..4 {
+                    writer.append(&topic, partition, &numbered(round * 10..round * 10 + 10)).await;
+                }
+                if round == 2 {
+                    cluster.broker().faults().times(3, api, *fault);
+                }
+                let wanted = (round as usize + 1) * 40;
+                reader.until(&format!("{api:?} {fault:?}"), |reader| reader.count() >= wanted).await;
+            }
+            for name in &names {
+                assert_eq!(reader.values_of(name), numbered(0..50), "{api:?} {fault:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn refused_fetches_lose_nothing() {
+    let codes = [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::FENCED_LEADER_EPOCH,
+        ErrorCode::UNKNOWN_LEADER_EPOCH,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::OFFSET_NOT_AVAILABLE,
+        ErrorCode::KAFKA_STORAGE_ERROR,
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+        ErrorCode::INVALID_FETCH_SESSION_EPOCH,
+    ];
+    check_flow(ApiKey::Fetch, &codes.map(Fault::Error));
+}
+
+#[test]
+fn broken_connections_lose_nothing() {
+    check_flow(ApiKey::Fetch, &[Fault::Disconnect, Fault::LoseResponse, Fault::Drop]);
+}
+
+#[test]
+fn positions_are_looked_up_until_they_are_known() {
+    let errors = [ErrorCode::NOT_LEADER_OR_FOLLOWER, ErrorCode::LEADER_NOT_AVAILABLE].map(Fault::Error);
+    check_flow(ApiKey::ListOffsets, &[errors[0], errors[1], Fault::Disconnect]);
+    check_flow(ApiKey::Metadata, &[Fault::Disconnect]);
+}
+
+#[test]
+fn a_permission_that_is_missing_is_reported_and_holds_up_nothing_else() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("denied", 1).await;
+        Writer::new(&cluster).append(&topic, 0, &numbered(0..1)).await;
+        cluster.broker().faults().once(ApiKey::Fetch, Fault::Error(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+        let mut reader = Reader::new(&cluster, earliest());
+        reader.consumer.assign(vec![tp(&topic, 0)]);
+        let deadline = Instant::now() + PATIENCE;
+        let error = loop {
+            assert!(Instant::now() < deadline);
+            if let Err(error) = reader.consumer.poll(TICK).await {
+                break error;
+            }
+        };
+        assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+        reader.until("the record, once it is permitted", |reader| reader.count() == 1).await;
+    });
+}
+
+/// Goal: whatever fault meets `api` while a group forms, both members end with half of the partitions each.
+fn check_group(api: ApiKey, faults: &[Fault]) {
+    run(async {
+        for fault in faults {
+            let cluster = TestCluster::embedded(2);
+            let topic = cluster.topic("group", 4).await;
+            let group = unique("group");
+            let faulty = cluster.broker().faults();
+            let new_member = || {
+                let mut client = cluster.config();
+                client.request_timeout_ms = 1_000;
+                let config = ConsumerConfig { max_poll_interval_ms: 5_000, ..member(&group) };
+                let reader = Reader::with_client(&cluster, client, config);
+                reader.consumer.subscribe(vec![topic.clone()]);
+                reader
+            };
+            faulty.times(2, api, *fault);
+            let mut first = new_member();
+            first.until(&format!("{api:?} {fault:?}"), |first| first.owned.len() == 4).await;
+            faulty.times(2, api, *fault);
+            let mut second = new_member();
+            let deadline = Instant::now() + PATIENCE;
+            while first.owned.len() != 2 || second.owned.len() != 2 {
+                assert!(Instant::now() < deadline, "{api:?} {fault:?} {:?} {:?}", first.owned, second.owned);
+                tokio::join!(first.step(TICK), second.step(TICK));
+            }
+            faulty.clear_all();
+            let mut all = [first.owned, second.owned].concat();
+            all.sort();
+            assert_eq!(all, (0..4).map(|partition| tp(&topic, partition)).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
+fn groups_form_over_failing_coordinators() {
+    let errors = [
+        ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        ErrorCode::NOT_COORDINATOR,
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode::REBALANCE_IN_PROGRESS,
+    ]
+    .map(Fault::Error);
+    check_group(ApiKey::JoinGroup, &errors);
+    check_group(ApiKey::SyncGroup, &errors);
+    check_group(ApiKey::FindCoordinator, &errors[..1]);
+    check_group(ApiKey::OffsetFetch, &errors[..3]);
+}
+
+#[test]
+fn groups_form_over_broken_connections() {
+    check_group(ApiKey::JoinGroup, &[Fault::Disconnect]);
+    check_group(ApiKey::SyncGroup, &[Fault::Disconnect, Fault::LoseResponse]);
+    check_group(ApiKey::Heartbeat, &[Fault::Disconnect, Fault::LoseResponse]);
+    check_group(ApiKey::OffsetFetch, &[Fault::LoseResponse]);
+}
+
+async fn joined(cluster: &TestCluster, topic: &str) -> Reader {
+    let mut reader = Reader::new(cluster, member(&unique("fenced")));
+    reader.consumer.subscribe(vec![topic.to_owned()]);
+    reader.until("assigned", |reader| reader.owned.len() == 1).await;
+    reader.rebalances.clear();
+    reader
+}
+
+#[test]
+fn a_fenced_member_loses_its_partitions_and_joins_again() {
+    run(async {
+        for code in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION] {
+            let cluster = TestCluster::embedded(1);
+            let topic = cluster.topic("fenced", 1).await;
+            let mut reader = joined(&cluster, &topic).await;
+            cluster.broker().faults().once(ApiKey::Heartbeat, Fault::Error(code));
+            reader.until("lost and assigned", |reader| reader.rebalances.len() == 2).await;
+            let name = vec![tp(&topic, 0)];
+            assert_eq!(
+                reader.rebalances,
+                [Rebalance::Lost(name.clone()), Rebalance::Assigned(name)],
+                "{code}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_refused_commit_is_noticed_before_the_next_heartbeat() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("refused", 1).await;
+        let mut reader = joined(&cluster, &topic).await;
+        let offsets = [(tp(&topic, 0), OffsetAndMetadata::new(0))];
+        let faults = cluster.broker().faults();
+        faults.once(ApiKey::OffsetCommit, Fault::Error(ErrorCode::NOT_COORDINATOR));
+        reader.consumer.commit(&offsets).await.unwrap();
+        faults.once(ApiKey::OffsetCommit, Fault::Error(ErrorCode::ILLEGAL_GENERATION));
+        let error = reader.consumer.commit(&offsets).await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::ILLEGAL_GENERATION));
+        assert!(error.to_string().contains(&tp(&topic, 0).to_string()), "{error}");
+        reader.until("lost and assigned", |reader| reader.rebalances.len() == 2).await;
+        assert!(matches!(&reader.rebalances[0], Rebalance::Lost(_)));
+    });
+}
+
+#[test]
+fn a_group_that_refuses_us_is_an_error_and_not_a_silence() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("refuses", 1).await;
+        cluster
+            .broker()
+            .faults()
+            .once(ApiKey::JoinGroup, Fault::Error(ErrorCode::GROUP_AUTHORIZATION_FAILED));
+        let mut reader = Reader::new(&cluster, member(&unique("refuses")));
+        reader.consumer.subscribe(vec![topic]);
+        let deadline = Instant::now() + PATIENCE;
+        let error = loop {
+            assert!(Instant::now() < deadline);
+            match reader.consumer.poll(TICK).await {
+                Ok(polled) => assert!(matches!(polled, Polled::Idle), "{polled:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.code(), Some(ErrorCode::GROUP_AUTHORIZATION_FAILED));
+        reader.until("assigned, once it is permitted", |reader| reader.owned.len() == 1).await;
+    });
+}
+
+#[test]
+fn an_idle_consumer_asks_once_per_wait_and_names_nothing_twice() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("idle", 50).await;
+        let names: Vec<TopicPartition> = (0..50).map(|partition| tp(&topic, partition)).collect();
+        let config = ConsumerConfig { fetch_max_wait_ms: 200, ..earliest() };
+        let reader = Reader::new(&cluster, config);
+        reader.consumer.assign(names);
+        assert!(matches!(reader.consumer.poll(Duration::from_secs(1)).await.unwrap(), Polled::Idle));
+        let before = cluster.broker().request_count(ApiKey::Fetch);
+        assert!(matches!(reader.consumer.poll(Duration::from_secs(2)).await.unwrap(), Polled::Idle));
+        let fetch_count = cluster.broker().request_count(ApiKey::Fetch) - before;
+        assert!((5..=12).contains(&fetch_count), "{fetch_count} fetches in 2 s");
+        assert_eq!(cluster.broker().request_count(ApiKey::ListOffsets), 1);
+    });
+}

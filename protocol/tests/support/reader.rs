@@ -1,0 +1,111 @@
+//! A consumer with a memory: what it has seen, what it owns, and how that changed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled, Rebalance};
+use protocol::client::{OffsetAndMetadata, TopicPartition};
+use protocol::cluster::{Cluster, ClusterConfig};
+use tokio::time::Instant;
+
+use super::{PATIENCE, TestCluster, tp, values};
+
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+pub(crate) fn numbered(range: std::ops::Range<u32>) -> Vec<String> {
+    range.map(|number| format!("value-{number}")).collect()
+}
+
+pub(crate) fn earliest() -> ConsumerConfig {
+    ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::new() }
+}
+
+pub(crate) fn member(group_id: &str) -> ConsumerConfig {
+    ConsumerConfig {
+        auto_offset_reset: OffsetReset::Earliest,
+        session_timeout_ms: 10_000,
+        heartbeat_interval_ms: 100,
+        ..ConsumerConfig::in_group(group_id)
+    }
+}
+
+/// A consumer with everything it has seen.
+pub(crate) struct Reader {
+    pub(crate) consumer: Consumer,
+    pub(crate) seen: BTreeMap<TopicPartition, Vec<(i64, String)>>,
+    pub(crate) owned: Vec<TopicPartition>,
+    pub(crate) rebalances: Vec<Rebalance>,
+}
+
+impl Reader {
+    pub(crate) fn new(cluster: &TestCluster, config: ConsumerConfig) -> Self {
+        Self::with_client(cluster, cluster.config(), config)
+    }
+
+    pub(crate) fn with_client(cluster: &TestCluster, client: ClusterConfig, config: ConsumerConfig) -> Self {
+        let consumer = Consumer::new(Cluster::new(cluster.env.clone(), client), config);
+        Self { consumer, seen: BTreeMap::new(), owned: Vec::new(), rebalances: Vec::new() }
+    }
+
+    pub(crate) fn assigned(
+        cluster: &TestCluster,
+        config: ConsumerConfig,
+        partitions: &[TopicPartition],
+    ) -> Self {
+        let reader = Self::new(cluster, config);
+        reader.consumer.assign(partitions.to_vec());
+        reader
+    }
+
+    /// One poll; commits what it has seen of partitions that are about to move.
+    pub(crate) async fn step(&mut self, wait: Duration) {
+        match self.consumer.poll(wait).await.unwrap() {
+            Polled::Records(fetched) => {
+                for one in fetched {
+                    let name = tp(&one.topic, one.partition);
+                    assert_eq!(self.consumer.position(&name), Some(one.next_offset));
+                    self.seen.entry(name).or_default().extend(values(&one.records, one.first_wanted_offset));
+                }
+            }
+            Polled::Rebalance(rebalance) => {
+                match &rebalance {
+                    Rebalance::Revoked(partitions) => {
+                        self.commit(partitions).await;
+                        self.owned.clear();
+                    }
+                    Rebalance::Assigned(partitions) => {
+                        self.owned.clone_from(partitions);
+                        self.owned.sort();
+                    }
+                    Rebalance::Lost(_) => self.owned.clear(),
+                }
+                self.rebalances.push(rebalance);
+            }
+            Polled::Idle => {}
+        }
+    }
+
+    pub(crate) async fn commit(&self, partitions: &[TopicPartition]) {
+        let offsets: Vec<_> = partitions
+            .iter()
+            .filter_map(|tp| Some((tp.clone(), OffsetAndMetadata::new(self.consumer.position(tp)?))))
+            .collect();
+        self.consumer.commit(&offsets).await.unwrap();
+    }
+
+    pub(crate) async fn until(&mut self, what: &str, is_done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_done(self) {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            self.step(TICK).await;
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.seen.values().map(Vec::len).sum()
+    }
+
+    pub(crate) fn values_of(&self, name: &TopicPartition) -> Vec<String> {
+        self.seen.get(name).into_iter().flatten().map(|(_, value)| value.clone()).collect()
+    }
+}
