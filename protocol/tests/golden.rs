@@ -1,6 +1,8 @@
 //! Record batches that Kafka's own Java client wrote (`golden/GoldenBatches.java`, kafka-clients 4.3.0) are read as what
 //! they are, and what we write without compression is the same to the byte.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::path::Path;
 
 use bytes::Bytes;

@@ -57,52 +57,28 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// `None` if the bytes are not a record; `self` has then not moved.
+    /// The first record of `rest`, and what follows it; `None` if the bytes are not a record.
     #[inline(always)]
-    fn parse(&mut self) -> Option<RecordRef<'a>> {
-        let mut rest = self.rest;
-        let length = usize::try_from(varint::read_i32(&mut rest)?).ok()?;
-        let (mut body, rest) = rest.split_at_checked(length)?;
-        // Attributes: unused by Kafka.
-        body = body.split_first()?.1;
-        let timestamp_delta = varint::read_i64(&mut body)?;
-        let offset_delta = varint::read_i32(&mut body)?;
-        let key = read_nullable(&mut body)?;
-        let value = read_nullable(&mut body)?;
-        let header_count = usize::try_from(varint::read_i32(&mut body)?).ok()?;
+    fn parse(&self) -> Option<(RecordRef<'a>, &'a [u8])> {
+        let (length, rest) = varint::read_i32(self.rest)?;
+        let (body, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        let (_unused_attributes, body) = body.split_first()?;
+        let (timestamp_delta, body) = varint::read_i64(body)?;
+        let (offset_delta, body) = varint::read_i32(body)?;
+        let (key, body) = read_nullable(body)?;
+        let (value, body) = read_nullable(body)?;
+        let (header_count, body) = varint::read_i32(body)?;
+        let header_count = usize::try_from(header_count).ok()?;
         // A header takes two bytes at least; no header may leave no bytes.
         if header_count > body.len() / 2 || (header_count == 0 && !body.is_empty()) {
             return None;
         }
-        self.rest = rest;
         let timestamp = match self.log_append_time {
             None => self.base_timestamp.wrapping_add(timestamp_delta),
             Some(time) => time,
         };
         let headers = Headers { bytes: body, count: header_count as u32 };
-        Some(RecordRef { offset_delta, timestamp, key, value, headers })
-    }
-
-    /// Why the iteration ends here: at the end, or by an error.
-    #[cold]
-    fn end(&mut self) -> Option<Result<RecordRef<'a>>> {
-        let rest = std::mem::take(&mut self.rest);
-        let missing = std::mem::take(&mut self.remaining);
-        if rest.is_empty() && (missing == 0 || self.ends_with_bytes) {
-            return None;
-        }
-        let base_offset = self.base_offset;
-        let detail = if missing == 0 {
-            format!("{} bytes follow the last record of the batch at offset {base_offset}", rest.len())
-        } else if rest.is_empty() {
-            format!("the batch at offset {base_offset} lacks {missing} records of its count")
-        } else {
-            format!(
-                "a length is wrong in a record of the batch at offset {base_offset}, {} bytes before its end",
-                rest.len()
-            )
-        };
-        Some(Err(Error::malformed("read record", detail)))
+        Some((RecordRef { offset_delta, timestamp, key, value, headers }, rest))
     }
 }
 
@@ -111,20 +87,38 @@ impl<'a> Iterator for Records<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.remaining == 0 {
-            if self.rest.is_empty() {
-                return None;
-            }
-            return self.end();
+        if self.remaining == 0 && self.rest.is_empty() {
+            return None;
         }
-        match self.parse() {
-            Some(record) => {
-                self.remaining -= 1;
-                Some(Ok(record))
-            }
-            None => self.end(),
+        if self.remaining > 0
+            && let Some((record, rest)) = self.parse()
+        {
+            self.remaining -= 1;
+            self.rest = rest;
+            return Some(Ok(record));
         }
+        let rest = std::mem::take(&mut self.rest);
+        let missing = std::mem::take(&mut self.remaining);
+        if rest.is_empty() && self.ends_with_bytes {
+            return None;
+        }
+        Some(Err(wrong_end(self.base_offset, rest.len(), missing)))
     }
+}
+
+/// Why the iteration ends by an error. Takes values and not the iterator, which can then live in registers.
+#[cold]
+fn wrong_end(base_offset: i64, bytes_left: usize, missing: u32) -> Error {
+    let detail = if missing == 0 {
+        format!("{bytes_left} bytes follow the last record of the batch at offset {base_offset}")
+    } else if bytes_left == 0 {
+        format!("the batch at offset {base_offset} lacks {missing} records of its count")
+    } else {
+        format!(
+            "a length is wrong in a record of the batch at offset {base_offset}, {bytes_left} bytes before its end"
+        )
+    };
+    Error::malformed("read record", detail)
 }
 
 /// The headers of one record, as they stand in it: order and duplicates are kept.
@@ -182,12 +176,11 @@ pub struct HeadersIter<'a> {
 }
 
 impl<'a> HeadersIter<'a> {
-    fn parse(&mut self) -> Option<Header<'a>> {
-        let length = usize::try_from(varint::read_i32(&mut self.rest)?).ok()?;
-        let (key, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        let value = read_nullable(&mut self.rest)?;
-        Some(Header { key, value })
+    fn parse(&self) -> Option<(Header<'a>, &'a [u8])> {
+        let (length, rest) = varint::read_i32(self.rest)?;
+        let (key, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+        let (value, rest) = read_nullable(rest)?;
+        Some((Header { key, value }, rest))
     }
 
     #[cold]
@@ -209,8 +202,9 @@ impl<'a> Iterator for HeadersIter<'a> {
             return self.fail("bytes follow the last header of a record");
         }
         match self.parse() {
-            Some(header) => {
+            Some((header, rest)) => {
                 self.remaining -= 1;
+                self.rest = rest;
                 Some(Ok(header))
             }
             None => self.fail("a length is wrong in a header of a record"),
@@ -238,14 +232,15 @@ impl ControlType {
     }
 }
 
-/// Bytes after a length, where a negative length is null. The outer `None` means that the length is wrong.
+/// Bytes after a length, where a negative length is null, and what follows. `None` means that the length is wrong.
 #[inline(always)]
-fn read_nullable<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let length = varint::read_i32(bytes)?;
-    if length < 0 {
-        return Some(None);
+fn read_nullable(bytes: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (length, bytes) = varint::read_i32(bytes)?;
+    match usize::try_from(length) {
+        Err(_negative) => Some((None, bytes)),
+        Ok(length) => {
+            let (value, rest) = bytes.split_at_checked(length)?;
+            Some((Some(value), rest))
+        }
     }
-    let (value, rest) = bytes.split_at_checked(length as usize)?;
-    *bytes = rest;
-    Some(Some(value))
 }
