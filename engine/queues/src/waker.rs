@@ -94,7 +94,7 @@ impl AtomicWaker {
     /// Wakes the waiter, if one has registered since it was last woken.
     #[inline]
     pub fn wake(&self) {
-        // Pairs with the fence in `register`.
+        // Pairs with the fence in `register`. An atomic exchange in its place measured no faster (`benches/queues_spsc.rs`).
         fence(Ordering::SeqCst);
         if self.state.load(Ordering::Relaxed) == EMPTY {
             return;
