@@ -151,6 +151,9 @@ impl fmt::Debug for ConfigKey {
     }
 }
 
+/// Offers values for a key, given every key's name and parsed value.
+pub type Recommender = fn(&[(&'static str, ConfigValue)]) -> Vec<String>;
+
 /// Where a form shows a key, and with what. Keys without one stand outside any group, under their own name.
 #[derive(Clone, Copy)]
 pub struct Placement {
@@ -165,7 +168,7 @@ pub struct Placement {
     /// Keys whose recommendations or visibility depend on this one.
     pub dependents: &'static [&'static str],
     /// Values to offer, given everything parsed so far.
-    pub recommended: Option<fn(&[(&'static str, ConfigValue)]) -> Vec<String>>,
+    pub recommended: Option<Recommender>,
 }
 
 impl Placement {

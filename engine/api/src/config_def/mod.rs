@@ -16,7 +16,7 @@ mod table;
 pub mod validators;
 
 pub use config::{Config, ConfigValue};
-pub use key::{ConfigKey, ConfigType, Default, Importance, Placement, Validator, Width};
+pub use key::{ConfigKey, ConfigType, Default, Importance, Placement, Recommender, Validator, Width};
 pub use secret::{HIDDEN, Secret};
 pub use table::{ConfigDef, ValidatedKey};
 

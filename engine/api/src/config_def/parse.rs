@@ -15,10 +15,12 @@ pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> 
         ConfigType::String | ConfigType::Class => Ok(ConfigValue::String(trimmed.to_owned())),
         ConfigType::Password => Ok(ConfigValue::Password(Secret::new(trimmed))),
         ConfigType::Short => {
-            trimmed.parse::<i16>().map(|n| ConfigValue::Long(n.into())).map_err(|_| number())
+            trimmed.parse::<i16>().map(|n| ConfigValue::Long(n.into())).map_err(|_not_a_number| number())
         }
-        ConfigType::Int => trimmed.parse::<i32>().map(|n| ConfigValue::Long(n.into())).map_err(|_| number()),
-        ConfigType::Long => trimmed.parse().map(ConfigValue::Long).map_err(|_| number()),
+        ConfigType::Int => {
+            trimmed.parse::<i32>().map(|n| ConfigValue::Long(n.into())).map_err(|_not_a_number| number())
+        }
+        ConfigType::Long => trimmed.parse().map(ConfigValue::Long).map_err(|_not_a_number| number()),
         ConfigType::Double => parse_double(trimmed).map(ConfigValue::Double).ok_or_else(number),
         ConfigType::List if trimmed.is_empty() => Ok(ConfigValue::List(Vec::new())),
         // Java splits at `\s*,\s*`: blanks around the whole were trimmed, so trimming each item is the same.

@@ -76,7 +76,7 @@ fn reports_type_and_validator_errors_together() {
             Default::Required,
             Some(validators::non_empty_without_control_chars),
         ));
-    let found = def.validate(&props(&[("tasks.max", "x"), ("name", "a\u{7}\r")]));
+    let found = def.validate(&props(&[("tasks.max", "x"), ("name", "a\u{7}b")]));
     assert_eq!(
         found[0].errors,
         [
@@ -87,7 +87,7 @@ fn reports_type_and_validator_errors_together() {
     assert_eq!(
         found[1].errors,
         [
-            "Invalid value a\u{7} for configuration name: String may not contain control sequences but had the following ASCII chars: 7"
+            "Invalid value a\u{7}b for configuration name: String may not contain control sequences but had the following ASCII chars: 7"
         ]
     );
     assert!(def.validate(&props(&[("name", "ok")])).iter().all(|key| key.errors.is_empty()));

@@ -1,0 +1,13 @@
+//! The command line: what each command takes, and its exit code.
+
+mod arguments;
+
+mod standalone;
+
+mod broker;
+
+mod quickstart;
+
+mod signals;
+
+pub use arguments::run;

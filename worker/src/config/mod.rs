@@ -1,0 +1,62 @@
+//! Everything an operator writes: properties files, worker and connector configurations, plug-in names, client settings.
+//!
+//! ```text
+//! file ─ properties ─▶ Props ─ worker ─▶ WorkerConfig ─┬─ clients ─▶ producer, consumer, cluster settings of a task
+//! file ─ connector_file ─▶ NewConnector ─ connector ───┘
+//!                              plugins: names and aliases to registry lines
+//! ```
+
+pub mod properties;
+
+mod worker;
+
+mod worker_table;
+
+mod listener;
+
+mod plugins;
+
+mod connector;
+
+mod connector_table;
+
+mod connector_file;
+
+mod clients;
+
+pub use clients::{ClientSpec, client_specs, cluster_config};
+pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
+pub use connector_file::{ConnectorFileError, read_connector_file};
+pub(crate) use listener::bracketed;
+pub use listener::{Listener, ListenerError};
+pub use plugins::{OverridePolicy, Plugins, Registry, UnknownConnector};
+pub use worker::{WorkerConfig, is_secret};
+
+/// State that a connector is created in (`initial_state`) and asked to be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetState {
+    /// Instance and tasks run.
+    #[default]
+    Started,
+    /// Tasks are kept, nothing moves.
+    Paused,
+    /// No tasks.
+    Stopped,
+}
+
+/// A connector to create.
+#[derive(Clone)]
+pub struct NewConnector {
+    /// Its name.
+    pub name: String,
+    /// Its configuration, `name` included. May hold secrets, so it does not print.
+    pub config: api::Props,
+    /// What to start it as.
+    pub initial_state: TargetState,
+}
+
+impl std::fmt::Debug for NewConnector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewConnector").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,213 @@
+//! Which plug-ins there are, and the names they answer to.
+
+use api::plugin::{ConnectorPlugin, ConverterPlugin};
+use api::{Error, Result};
+
+/// The plug-ins a worker is built with. A custom worker adds its own to the built-in ones.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// Connectors.
+    pub connectors: Vec<ConnectorPlugin>,
+    /// Converters.
+    pub converters: Vec<ConverterPlugin>,
+}
+
+/// Plug-ins in the order that REST lists them, found by full class name, simple class name or pruned name.
+#[derive(Debug, Clone)]
+pub struct Plugins {
+    connectors: Vec<ConnectorPlugin>,
+    converters: Vec<ConverterPlugin>,
+}
+
+/// No connector answers to a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct UnknownConnector {
+    message: String,
+}
+
+impl Plugins {
+    /// Sorts a registry.
+    pub fn new(registry: Registry) -> Plugins {
+        let Registry { mut connectors, mut converters } = registry;
+        // Java lists sinks first.
+        connectors.sort_by_key(|plugin| (plugin.is_source(), plugin.class));
+        converters.sort_by_key(|plugin| plugin.class);
+        Plugins { connectors, converters }
+    }
+
+    /// All connectors: sinks, then sources, each by class name.
+    pub fn connectors(&self) -> &[ConnectorPlugin] {
+        &self.connectors
+    }
+
+    /// All converters by class name.
+    pub fn converters(&self) -> &[ConverterPlugin] {
+        &self.converters
+    }
+
+    /// The connector with this class name or alias.
+    ///
+    /// # Errors
+    /// Java's message when none or several answer to it.
+    pub fn connector(&self, name: &str) -> Result<ConnectorPlugin, UnknownConnector> {
+        let classes = self.connectors.iter().map(|plugin| plugin.class);
+        match find(classes, name, "Connector") {
+            Found::One(index) => Ok(self.connectors[index]),
+            Found::Several(indexes) => {
+                let classes = self.describe(indexes.into_iter());
+                let message = format!(
+                    "More than one connector matches alias {name}. Please use full package and class name instead. \
+                     Classes found: {classes}"
+                );
+                Err(UnknownConnector { message })
+            }
+            Found::None => {
+                let available = self.describe(0..self.connectors.len());
+                let message = format!(
+                    "Failed to find any class that implements Connector and which name matches {name}, available \
+                     connectors are: {available}"
+                );
+                Err(UnknownConnector { message })
+            }
+        }
+    }
+
+    /// The converter with this class name or alias; `None` as well when several answer to it.
+    pub fn converter(&self, name: &str) -> Option<ConverterPlugin> {
+        match find(self.converters.iter().map(|plugin| plugin.class), name, "Converter") {
+            Found::One(index) => Some(self.converters[index]),
+            Found::None | Found::Several(_) => None,
+        }
+    }
+
+    fn describe(&self, indexes: impl Iterator<Item = usize>) -> String {
+        let descriptions = indexes.map(|index| {
+            let plugin = &self.connectors[index];
+            let kind = if plugin.is_source() { "source" } else { "sink" };
+            let (class, version) = (plugin.class, plugin.version);
+            format!(
+                "PluginDesc{{klass=class {class}, name='{class}', version='{version}', encodedVersion={version}, \
+                 type={kind}, typeName='{kind}', location='classpath'}}"
+            )
+        });
+        descriptions.collect::<Vec<_>>().join(", ")
+    }
+}
+
+enum Found {
+    None,
+    One(usize),
+    Several(Vec<usize>),
+}
+
+/// Full class names go before aliases.
+fn find(classes: impl Iterator<Item = &'static str> + Clone, name: &str, suffix: &str) -> Found {
+    if let Some(index) = classes.clone().position(|class| class == name) {
+        return Found::One(index);
+    }
+    let is_alias = |class: &str| {
+        let simple = class.rsplit(['.', '$']).next().unwrap_or(class);
+        simple == name || (pruned(simple, suffix) == name && !name.is_empty())
+    };
+    let found: Vec<_> =
+        classes.enumerate().filter(|(_, class)| is_alias(class)).map(|(index, _)| index).collect();
+    match found.as_slice() {
+        [] => Found::None,
+        [index] => Found::One(*index),
+        _ => Found::Several(found),
+    }
+}
+
+/// The simple name cut at the last occurrence of the kind (`PluginUtils#prunedName`).
+fn pruned<'a>(simple: &'a str, suffix: &str) -> &'a str {
+    simple.rfind(suffix).map_or(simple, |at| &simple[..at])
+}
+
+/// Which client settings a connector may override.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverridePolicy {
+    /// All of them.
+    All,
+    /// None.
+    None,
+    /// Who it connects as, and nothing else.
+    Principal,
+}
+
+impl OverridePolicy {
+    /// By alias or class name.
+    pub(super) fn find(name: &str) -> Result<OverridePolicy> {
+        let simple = name.strip_prefix("org.apache.kafka.connect.connector.policy.").unwrap_or(name);
+        match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
+            "All" => Ok(OverridePolicy::All),
+            "None" => Ok(OverridePolicy::None),
+            "Principal" => Ok(OverridePolicy::Principal),
+            _ => Err(Error::config(format!(
+                "Failed to find any class that implements interface \
+                 org.apache.kafka.connect.connector.policy.ConnectorClientConfigOverridePolicy and which name matches {name}"
+            ))),
+        }
+    }
+
+    /// Java's message where `key` (its prefix taken off) may not be overridden.
+    pub(super) fn refusal(self, key: &str) -> Option<String> {
+        const PRINCIPAL: [&str; 3] = ["sasl.jaas.config", "sasl.mechanism", "security.protocol"];
+        let (alias, allowed) = match self {
+            OverridePolicy::All => return None,
+            OverridePolicy::None => ("None", false),
+            OverridePolicy::Principal => ("Principal", PRINCIPAL.contains(&key)),
+        };
+        let message = || {
+            format!(
+                "The '{alias}' policy does not allow '{key}' to be overridden in the connector configuration."
+            )
+        };
+        (!allowed).then(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, expected: &[&str]) {
+        const CLASSES: [&str; 4] = [
+            "a.FileStreamSinkConnector",
+            "a.FileStreamSourceConnector",
+            "a.OtherSink",
+            "b.OtherSinkConnector",
+        ];
+        let found: Vec<_> = match find(CLASSES.iter().copied(), name, "Connector") {
+            Found::None => Vec::new(),
+            Found::One(index) => vec![CLASSES[index]],
+            Found::Several(indexes) => indexes.into_iter().map(|index| CLASSES[index]).collect(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn answers_to_full_simple_and_pruned_names() {
+        check("a.FileStreamSinkConnector", &["a.FileStreamSinkConnector"]);
+        check("FileStreamSinkConnector", &["a.FileStreamSinkConnector"]);
+        check("FileStreamSink", &["a.FileStreamSinkConnector"]);
+        check("OtherSink", &["a.OtherSink", "b.OtherSinkConnector"]);
+        check("b.OtherSinkConnector", &["b.OtherSinkConnector"]);
+        check("FileStream", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn principal_policy_allows_who_to_be() {
+        assert_eq!(OverridePolicy::find("Principal").unwrap().refusal("sasl.mechanism"), None);
+        let none = OverridePolicy::find(
+            "org.apache.kafka.connect.connector.policy.NoneConnectorClientConfigOverridePolicy",
+        );
+        assert_eq!(
+            none.unwrap().refusal("acks").unwrap(),
+            "The 'None' policy does not allow 'acks' to be overridden in the connector configuration."
+        );
+        assert!(OverridePolicy::find("Some").is_err());
+    }
+}

@@ -1,0 +1,160 @@
+//! The worker's configuration, parsed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use api::config_def::Config;
+use api::{Error, Props, Result};
+use engine::task::ConverterSpec;
+use protocol::cluster::HostPort;
+
+use super::listener::Listener;
+use super::plugins::{OverridePolicy, Plugins};
+use super::{cluster_config, worker_table};
+
+/// What a standalone worker runs with.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Everything given, unknown keys included: `producer.*`, `consumer.*` and the like are read from here.
+    pub originals: Props,
+    /// `bootstrap.servers`.
+    pub bootstrap: Vec<HostPort>,
+    /// `key.converter` with its settings.
+    pub key_converter: ConverterSpec,
+    /// `value.converter` with its settings.
+    pub value_converter: ConverterSpec,
+    /// `task.shutdown.graceful.timeout.ms`.
+    pub shutdown_timeout: Duration,
+    /// `offset.flush.interval.ms`.
+    pub offset_flush_interval: Duration,
+    /// `offset.flush.timeout.ms`.
+    pub offset_flush_timeout: Duration,
+    /// `listeners`, at least one.
+    pub listeners: Vec<Listener>,
+    /// `rest.advertised.host.name`.
+    pub advertised_host: Option<String>,
+    /// `rest.advertised.port`.
+    pub advertised_port: Option<u16>,
+    /// `connector.client.config.override.policy`.
+    pub override_policy: OverridePolicy,
+    /// `offset.storage.file.filename`.
+    pub offsets_file: PathBuf,
+    /// What the operator should know about keys that have no effect.
+    pub warnings: Vec<String>,
+}
+
+/// Whether a value under this key is a secret: it is never logged, whatever table declares it.
+pub fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    [
+        "password",
+        "secret",
+        "jaas",
+        "token",
+        "credential",
+        "ssl.keystore.key",
+        "certificate.chain",
+        "truststore.certificates",
+    ]
+    .iter()
+    .any(|part| key.contains(part))
+}
+
+impl WorkerConfig {
+    /// Parses the properties of a standalone worker.
+    ///
+    /// # Errors
+    /// The first key that is missing, wrong or not supported, with Java's message where Java has one.
+    pub fn standalone(props: Props, plugins: &Plugins) -> Result<WorkerConfig> {
+        let config = worker_table::standalone().parse(&props)?;
+        refuse_unsupported(&config)?;
+        // Fails early on client settings that no connector could run with.
+        let bootstrap = cluster_config(&config.list("bootstrap.servers").join(","), &Props::new())?.bootstrap;
+        let listeners = config.list("listeners").iter().map(|text| {
+            Listener::parse(text).map_err(|error| {
+                Error::config(format!(
+                    "Invalid value {} for configuration listeners: {error}",
+                    config.get("listeners")
+                ))
+            })
+        });
+        let listeners: Vec<_> = listeners.collect::<Result<_>>()?;
+        if listeners.is_empty() {
+            return Err(Error::config(
+                "Invalid value [] for configuration listeners: At least one listener is needed.",
+            ));
+        }
+        let port = config.long_or_null("rest.advertised.port").map(|port| {
+            u16::try_from(port).map_err(|_out_of_range| {
+                Error::config(format!(
+                    "Invalid value {port} for configuration rest.advertised.port: Not a port."
+                ))
+            })
+        });
+        Ok(WorkerConfig {
+            bootstrap,
+            key_converter: converter(&config, "key.converter", plugins)?,
+            value_converter: converter(&config, "value.converter", plugins)?,
+            shutdown_timeout: millis(&config, "task.shutdown.graceful.timeout.ms"),
+            offset_flush_interval: millis(&config, "offset.flush.interval.ms"),
+            offset_flush_timeout: millis(&config, "offset.flush.timeout.ms"),
+            listeners,
+            advertised_host: config.string_or_null("rest.advertised.host.name").map(str::to_owned),
+            advertised_port: port.transpose()?,
+            override_policy: OverridePolicy::find(config.string("connector.client.config.override.policy"))?,
+            offsets_file: config.string("offset.storage.file.filename").into(),
+            warnings: warnings(&config),
+            originals: props,
+        })
+    }
+
+    /// The settings of all clients of one kind, such as `producer.`, prefix taken off.
+    pub fn client_props(&self, prefix: &str) -> Props {
+        let stripped = self
+            .originals
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
+        stripped.collect()
+    }
+}
+
+fn converter(config: &Config, key: &'static str, plugins: &Plugins) -> Result<ConverterSpec> {
+    let class = config.string(key);
+    let plugin = plugins.converter(class).ok_or_else(|| {
+        Error::config(format!(
+            "Invalid value {class} for configuration {key}: Class {class} could not be found."
+        ))
+    })?;
+    Ok(ConverterSpec { plugin, props: config.with_prefix(&format!("{key}.")) })
+}
+
+fn millis(config: &Config, key: &str) -> Duration {
+    Duration::from_millis(config.long(key).max(0).unsigned_abs())
+}
+
+/// Keys that change what the worker does, and which can't be honoured yet: going on without them would surprise.
+fn refuse_unsupported(config: &Config) -> Result<()> {
+    for key in ["config.providers", "rest.extension.classes"] {
+        if !config.list(key).is_empty() {
+            let value = config.list(key).join(",");
+            return Err(Error::config(format!(
+                "Invalid value {value} for configuration {key}: Not supported by this version of Aqueduct."
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    let unused = [
+        "plugin.path",
+        "metric.reporters",
+        "access.control.allow.origin",
+        "admin.listeners",
+        "response.http.headers.config",
+        "internal.key.converter",
+        "internal.value.converter",
+    ];
+    let given = unused.into_iter().filter(|key| config.originals().contains_key(*key));
+    given.map(|key| format!("the key {key} has no effect in this version of Aqueduct")).collect()
+}

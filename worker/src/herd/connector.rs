@@ -1,0 +1,180 @@
+//! One connector within the state machine.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use api::Props;
+use api::plugin::ConnectorPlugin;
+
+use super::event::{Epoch, Token};
+use crate::config::TargetState;
+
+/// State of a connector instance or task, under Java's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// Stopped cleanly, or not started yet.
+    Unassigned,
+    /// At work.
+    Running,
+    /// Kept, but not polled.
+    Paused,
+    /// Ended by an error; someone has to restart it.
+    Failed,
+    /// Stopped in order to be started again.
+    Restarting,
+    /// A connector that has no tasks because it was asked to stop.
+    Stopped,
+}
+
+/// A state and, where it is FAILED, why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The state.
+    pub state: State,
+    /// In the form of a Java stack trace.
+    pub trace: Option<String>,
+}
+
+impl Status {
+    pub(super) fn of(state: State) -> Status {
+        Status { state, trace: None }
+    }
+
+    pub(super) fn failed(trace: String) -> Status {
+        Status { state: State::Failed, trace: Some(trace) }
+    }
+}
+
+/// A connector: what it should be, what it is, and what is still to be done about the difference.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) plugin: ConnectorPlugin,
+    pub(super) config: Props,
+    pub(super) target: TargetState,
+    pub(super) status: Option<Status>,
+    /// The instance that runs.
+    pub(super) instance: Option<Epoch>,
+    pub(super) tasks: Vec<Task>,
+    /// The configuration that the tasks were made from: tasks restart when it changes, even if their own does not.
+    pub(super) applied: Option<Props>,
+    /// Work in the order asked for; one thing at a time.
+    pub(super) steps: VecDeque<Step>,
+    pub(super) waiting: Option<Waiting>,
+    /// Why the operation at hand failed, for its reply.
+    pub(super) failure: Option<String>,
+    pub(super) is_leaving: bool,
+}
+
+/// A task of a connector; its number is its place.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) props: Props,
+    pub(super) status: Option<Status>,
+    /// The start that has not ended yet.
+    pub(super) running: Option<Epoch>,
+}
+
+/// One thing to do for a connector.
+#[derive(Debug)]
+pub(super) enum Step {
+    Configure(ConnectorPlugin, Props),
+    StopInstance,
+    /// Starts the instance where the target state is STARTED; else only says which state it is in.
+    StartInstance,
+    /// Has the instance split its work, and replaces the tasks if that changed anything.
+    Generate,
+    ReplaceTasks(Vec<Props>),
+    StopTasks(Tasks),
+    StartTasks(Vec<u32>),
+    Pause,
+    Resume,
+    /// What remains of a stop once tasks and instance are gone.
+    Stopped,
+    MarkRestarting {
+        instance: bool,
+        tasks: Vec<u32>,
+    },
+    /// Ends an operation that answered before it began: its failure is in the status and belongs to no later answer.
+    ForgetFailure,
+    Remove,
+    Reply(Token, ReplyKind),
+}
+
+/// Which tasks a step is about.
+#[derive(Debug)]
+pub(super) enum Tasks {
+    /// All that there are when the step's turn comes.
+    All,
+    /// These, as far as they exist then.
+    Numbers(Vec<u32>),
+}
+
+/// Which answer a command gets when it succeeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReplyKind {
+    Created,
+    Updated,
+    Done,
+}
+
+/// What a connector waits for before its next step.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// An instance to start; bounded once somebody else waits for the connector.
+    Start { epoch: Epoch, deadline_ms: Option<u64> },
+    /// An instance to split its work; bounded likewise.
+    Generate { epoch: Epoch, deadline_ms: Option<u64> },
+    /// Tasks to end.
+    Ended { epochs: BTreeSet<Epoch>, deadline_ms: u64 },
+}
+
+impl Waiting {
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        match self {
+            Waiting::Start { deadline_ms, .. } | Waiting::Generate { deadline_ms, .. } => *deadline_ms,
+            Waiting::Ended { deadline_ms, .. } => Some(*deadline_ms),
+        }
+    }
+}
+
+impl Connector {
+    pub(super) fn new(plugin: ConnectorPlugin, config: Props, target: TargetState) -> Connector {
+        Connector {
+            plugin,
+            config,
+            target,
+            status: None,
+            instance: None,
+            tasks: Vec::new(),
+            applied: None,
+            steps: VecDeque::new(),
+            waiting: None,
+            failure: None,
+            is_leaving: false,
+        }
+    }
+
+    pub(super) fn task_numbers(&self) -> Vec<u32> {
+        (0..self.tasks.len() as u32).collect()
+    }
+
+    /// Nothing is left to do and nothing awaited.
+    pub(super) fn is_idle(&self) -> bool {
+        self.steps.is_empty() && self.waiting.is_none()
+    }
+
+    pub(super) fn is_failed(&self) -> bool {
+        matches!(&self.status, Some(Status { state: State::Failed, .. }))
+    }
+
+    /// The complete configuration of a task: what the connector gave, the task's class, and the connector's topics.
+    pub(super) fn complete(&self, mut props: Props) -> Props {
+        props.insert("task.class".to_owned(), self.plugin.task_class.to_owned());
+        for key in ["topics", "topics.regex"] {
+            if let Some(value) = self.config.get(key) {
+                props.insert(key.to_owned(), value.clone());
+            }
+        }
+        props
+    }
+}

@@ -1,0 +1,336 @@
+//! The shell around [`Herd`]: performs its actions on the control thread and feeds it what happens.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Error, Props};
+use engine::Engine;
+use engine::connector::ConnectorHandle;
+use engine::metrics::TaskMetrics;
+use engine::offset::OffsetStore;
+use engine::rt::clock::{self, Instant};
+use engine::task::{TaskEvent, TaskHandle, TaskId, TaskState, trace};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::event::{Action, Command, Epoch, Event, GenerateError, Outcome, Refusal, Token};
+use super::machine::Herd;
+use super::task_spec::task_spec;
+use crate::config::{ConnectorConfig, Plugins, WorkerConfig};
+
+/// What a herder works with.
+#[derive(Clone)]
+pub struct HerderConfig {
+    /// `host:port`, as status answers show it.
+    pub worker_id: Arc<str>,
+    /// The worker's configuration.
+    pub worker: Rc<WorkerConfig>,
+    /// Plug-ins.
+    pub plugins: Rc<Plugins>,
+    /// Runs tasks.
+    pub engine: Engine,
+    /// Keeps source offsets.
+    pub offsets: Arc<dyn OffsetStore>,
+}
+
+impl std::fmt::Debug for HerderConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HerderConfig").field("worker_id", &self.worker_id).finish_non_exhaustive()
+    }
+}
+
+/// A handle on the herd. Lives on the control thread, within its `LocalSet`.
+#[derive(Clone)]
+pub struct Herder {
+    shared: Rc<Shared>,
+}
+
+impl std::fmt::Debug for Herder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Herder").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+struct Shared {
+    config: HerderConfig,
+    started: Instant,
+    herd: RefCell<Herd>,
+    running: RefCell<Running>,
+    task_events: mpsc::UnboundedSender<TaskEvent>,
+    deadline_changed: Notify,
+    ended: watch::Sender<bool>,
+}
+
+/// What the actions have started.
+#[derive(Default)]
+struct Running {
+    next_token: Token,
+    waiters: HashMap<Token, oneshot::Sender<Result<Outcome, Refusal>>>,
+    /// `None` while it starts.
+    instances: HashMap<Epoch, Option<Rc<ConnectorHandle>>>,
+    tasks: HashMap<Epoch, RunningTask>,
+    /// From the engine's count of starts to ours.
+    epochs: HashMap<u64, Epoch>,
+}
+
+struct RunningTask {
+    id: TaskId,
+    handle: Rc<TaskHandle>,
+}
+
+impl Herder {
+    /// Starts to herd. Must be called within a `LocalSet`.
+    pub fn new(config: HerderConfig) -> Herder {
+        let stop_timeout_ms = config.worker.shutdown_timeout.as_millis() as u64;
+        let (task_events, inbox) = mpsc::unbounded_channel();
+        let herder = Herder {
+            shared: Rc::new(Shared {
+                herd: RefCell::new(Herd::new(Arc::clone(&config.worker_id), stop_timeout_ms)),
+                config,
+                started: clock::now(),
+                running: RefCell::default(),
+                task_events,
+                deadline_changed: Notify::new(),
+                ended: watch::channel(false).0,
+            }),
+        };
+        tokio::task::spawn_local(herder.clone().relay_task_events(inbox));
+        tokio::task::spawn_local(herder.clone().keep_time());
+        herder
+    }
+
+    /// Carries out a command and waits for its result.
+    ///
+    /// # Errors
+    /// As the command's.
+    pub async fn command(&self, command: Command) -> Result<Outcome, Refusal> {
+        let (reply, outcome) = oneshot::channel();
+        let token = {
+            let mut running = self.shared.running.borrow_mut();
+            running.next_token += 1;
+            let token = running.next_token;
+            running.waiters.insert(token, reply);
+            token
+        };
+        self.step(Event::Command { token, command });
+        outcome.await.unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Looks at the herd. The closure must not call the herder.
+    pub fn look<T>(&self, at: impl FnOnce(&Herd) -> T) -> T {
+        at(&self.shared.herd.borrow())
+    }
+
+    /// The plug-ins that it works with.
+    pub fn plugins(&self) -> &Plugins {
+        &self.shared.config.plugins
+    }
+
+    /// The worker's configuration.
+    pub fn worker(&self) -> &WorkerConfig {
+        &self.shared.config.worker
+    }
+
+    /// Counters of the tasks of a connector that run, by task number.
+    pub fn metrics(&self, connector: &str) -> Vec<Arc<TaskMetrics>> {
+        let running = self.shared.running.borrow();
+        let mut found: Vec<_> =
+            running.tasks.values().filter(|task| &*task.id.connector == connector).collect();
+        found.sort_by_key(|task| task.id.task);
+        found.into_iter().map(|task| task.handle.metrics()).collect()
+    }
+
+    /// Every connector of the command line has been created.
+    pub fn set_ready(&self) {
+        self.step(Event::Ready);
+    }
+
+    /// Stops everything and waits for it.
+    pub async fn shutdown(&self) {
+        let mut ended = self.shared.ended.subscribe();
+        self.step(Event::Shutdown);
+        let _sender_lives_in_self = ended.wait_for(|ended| *ended).await;
+    }
+
+    fn step(&self, event: Event) {
+        let now_ms = (clock::now() - self.shared.started).as_millis() as u64;
+        let actions = self.shared.herd.borrow_mut().step(event, now_ms);
+        for action in actions {
+            self.perform(action);
+        }
+        self.shared.deadline_changed.notify_one();
+    }
+
+    fn perform(&self, action: Action) {
+        match action {
+            Action::StartInstance { connector, epoch, plugin, config } => {
+                self.shared.running.borrow_mut().instances.insert(epoch, None);
+                let herder = self.clone();
+                tokio::task::spawn_local(async move {
+                    let started = ConnectorHandle::start(plugin, &connector, config).await;
+                    herder.instance_started(connector, epoch, started);
+                });
+            }
+            Action::StopInstance { epoch } => {
+                // Dropping the handle stops the instance, on its own thread.
+                drop(self.shared.running.borrow_mut().instances.remove(&epoch));
+            }
+            Action::GenerateTasks { connector, epoch, config } => {
+                tokio::task::spawn_local(self.clone().generate(connector, epoch, config));
+            }
+            Action::StartTask { id, epoch, plugin: _, config, props, starts_paused } => {
+                self.start_task(id, epoch, &config, props, starts_paused);
+            }
+            Action::PauseTask { epoch } => self.with_task(epoch, |task| task.handle.pause()),
+            Action::ResumeTask { epoch } => self.with_task(epoch, |task| task.handle.resume()),
+            Action::StopTask { epoch } => self.with_task(epoch, |task| task.handle.stop()),
+            Action::AbandonTask { id, epoch } => {
+                tracing::warn!(
+                    connector = &*id.connector,
+                    task = id.task,
+                    timeout_ms = self.shared.config.worker.shutdown_timeout.as_millis() as u64,
+                    "task has not stopped in time and is given up; until its current call returns it lives on as a zombie"
+                );
+                self.with_task(epoch, |task| task.handle.abandon());
+            }
+            Action::Reply { token, result } => {
+                if let Some(waiter) = self.shared.running.borrow_mut().waiters.remove(&token) {
+                    let _caller_gone = waiter.send(result);
+                }
+            }
+            Action::Ended => drop(self.shared.ended.send_replace(true)),
+        }
+    }
+
+    fn with_task(&self, epoch: Epoch, act: impl FnOnce(&RunningTask)) {
+        if let Some(task) = self.shared.running.borrow().tasks.get(&epoch) {
+            act(task);
+        }
+    }
+
+    fn instance_started(&self, connector: Arc<str>, epoch: Epoch, started: Result<ConnectorHandle, Error>) {
+        let result = match started {
+            Ok(handle) => {
+                match self.shared.running.borrow_mut().instances.get_mut(&epoch) {
+                    Some(place) => *place = Some(Rc::new(handle)),
+                    // Stopped meanwhile.
+                    None => drop(handle),
+                }
+                tracing::info!(connector = &*connector, "connector started");
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.running.borrow_mut().instances.remove(&epoch);
+                tracing::error!(connector = &*connector, error = %chain(&error), "connector failed to start");
+                Err(trace(&error, "herd.start_connector"))
+            }
+        };
+        self.step(Event::InstanceStarted { connector, epoch, result });
+    }
+
+    async fn generate(self, connector: Arc<str>, epoch: Epoch, config: Props) {
+        let result = self.task_props(&connector, epoch, &config).await.map_err(|error| {
+            tracing::error!(connector = &*connector, error = %chain(&error), "connector failed to make task configurations");
+            GenerateError { message: error.message().to_owned(), trace: trace(&error, "herd.task_configs") }
+        });
+        self.step(Event::TasksGenerated { connector, epoch, result });
+    }
+
+    async fn task_props(&self, connector: &str, epoch: Epoch, config: &Props) -> Result<Vec<Props>, Error> {
+        let config = ConnectorConfig::parse(config, &self.shared.config.plugins, &self.shared.config.worker)?;
+        let instance = self.shared.running.borrow().instances.get(&epoch).cloned().flatten();
+        let instance = instance.ok_or_else(|| Error::fatal("the connector has been stopped"))?;
+        let props = instance.task_props(config.tasks_max).await?;
+        if let Some(message) = config.too_many_tasks(connector, props.len()) {
+            if config.enforces_tasks_max {
+                return Err(Error::fatal(message)
+                    .with_java_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
+            }
+            tracing::warn!(connector, "{message}");
+        }
+        Ok(props)
+    }
+
+    fn start_task(&self, id: TaskId, epoch: Epoch, connector: &Props, props: Props, starts_paused: bool) {
+        let HerderConfig { worker, plugins, engine, offsets, .. } = &self.shared.config;
+        let spec = match task_spec(id.clone(), connector, props, starts_paused, plugins, worker, offsets) {
+            Ok(spec) => spec,
+            Err(error) => {
+                tracing::error!(connector = &*id.connector, task = id.task, error = %chain(&error), "failed to start task");
+                let state = TaskState::Failed { trace: trace(&error, "herd.start_task") };
+                let herder = self.clone();
+                // Not at once: the step that asked for it is still being carried out.
+                tokio::task::spawn_local(async move {
+                    herder.step(Event::TaskReported { id: id.clone(), epoch, state });
+                    herder.step(Event::TaskEnded { id, epoch });
+                });
+                return;
+            }
+        };
+        let handle = Rc::new(engine.start_task(spec, self.shared.task_events.clone()));
+        let run = handle.run();
+        let herder = self.clone();
+        {
+            let mut running = self.shared.running.borrow_mut();
+            running.epochs.insert(run, epoch);
+            running.tasks.insert(epoch, RunningTask { id: id.clone(), handle: Rc::clone(&handle) });
+        }
+        tokio::task::spawn_local(async move {
+            handle.ended().await;
+            // Its last report was sent before it ended; let that be taken in first.
+            tokio::task::yield_now().await;
+            {
+                let mut running = herder.shared.running.borrow_mut();
+                running.tasks.remove(&epoch);
+                running.epochs.remove(&run);
+            }
+            herder.step(Event::TaskEnded { id, epoch });
+        });
+    }
+
+    async fn relay_task_events(self, mut inbox: mpsc::UnboundedReceiver<TaskEvent>) {
+        while let Some(TaskEvent { id, run, state }) = inbox.recv().await {
+            let Some(epoch) = self.shared.running.borrow().epochs.get(&run).copied() else { continue };
+            let (connector, task) = (&*id.connector, id.task);
+            match &state {
+                TaskState::Running => tracing::info!(connector, task, "task running"),
+                TaskState::Paused => tracing::info!(connector, task, "task paused"),
+                // The engine has said so.
+                TaskState::Stopped | TaskState::Failed { .. } => {}
+            }
+            self.step(Event::TaskReported { id, epoch, state });
+        }
+    }
+
+    /// Sends a tick whenever something the herd waits for is overdue.
+    async fn keep_time(self) {
+        loop {
+            let deadline_ms = self.look(Herd::deadline_ms);
+            let changed = self.shared.deadline_changed.notified();
+            match deadline_ms {
+                None => changed.await,
+                Some(deadline_ms) => {
+                    let deadline = self.shared.started + Duration::from_millis(deadline_ms);
+                    tokio::select! {
+                        () = changed => {}
+                        () = tokio::time::sleep_until(deadline) => self.step(Event::Tick),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

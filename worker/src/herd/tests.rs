@@ -1,0 +1,483 @@
+//! The state machine alone: a scripted world for single behaviours, a random one for what must always hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::plugin::{ConnectorPlugin, CreateTask};
+use api::{Error, Props};
+use engine::task::{TaskId, TaskState};
+use proptest::prelude::*;
+
+use super::event::GenerateError;
+use super::*;
+use crate::config::TargetState;
+
+const PLUGIN: ConnectorPlugin = ConnectorPlugin {
+    class: "test.TestSinkConnector",
+    task_class: "test.TestSinkTask",
+    version: "1.0",
+    config_def: api::ConfigDef::default,
+    start: |_| Err(Error::fatal("never started")),
+    create_task: CreateTask::Sink(|_| Err(Error::fatal("never created"))),
+};
+
+const STOP_TIMEOUT_MS: u64 = 5_000;
+
+/// Performs actions at once, unless told to leave them.
+struct World {
+    herd: Herd,
+    now_ms: u64,
+    next_token: Token,
+    replies: BTreeMap<Token, Result<Outcome, Refusal>>,
+    instances: BTreeSet<Epoch>,
+    tasks: BTreeMap<Epoch, TaskId>,
+    abandoned: BTreeSet<Epoch>,
+    has_ended: bool,
+    /// Connectors by what they do.
+    fails_start: bool,
+    hangs_start: bool,
+    task_count: usize,
+    fails_generate: bool,
+    ignores_stop: bool,
+}
+
+fn props(entries: &[(&str, &str)]) -> Props {
+    entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            herd: Herd::new("w:1".into(), STOP_TIMEOUT_MS),
+            now_ms: 0,
+            next_token: 0,
+            replies: BTreeMap::new(),
+            instances: BTreeSet::new(),
+            tasks: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
+            has_ended: false,
+            fails_start: false,
+            hangs_start: false,
+            task_count: 1,
+            fails_generate: false,
+            ignores_stop: false,
+        }
+    }
+
+    /// Feeds an event and whatever follows from it.
+    fn feed(&mut self, event: Event) {
+        let mut events = vec![event];
+        while !events.is_empty() {
+            let event = events.remove(0);
+            for action in self.herd.step(event, self.now_ms) {
+                self.perform(action, &mut events);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
+        match action {
+            Action::StartInstance { connector, epoch, .. } => {
+                assert!(self.instances.insert(epoch));
+                if self.hangs_start {
+                    return;
+                }
+                let result = if self.fails_start { Err("a trace".to_owned()) } else { Ok(()) };
+                if result.is_err() {
+                    self.instances.remove(&epoch);
+                }
+                events.push(Event::InstanceStarted { connector, epoch, result });
+            }
+            Action::StopInstance { epoch } => {
+                self.instances.remove(&epoch);
+            }
+            Action::GenerateTasks { connector, epoch, config } => {
+                assert!(self.instances.contains(&epoch), "an instance that runs is asked");
+                let result = if self.fails_generate {
+                    Err(GenerateError { message: "too many".to_owned(), trace: "a trace".to_owned() })
+                } else {
+                    Ok(vec![config; self.task_count])
+                };
+                events.push(Event::TasksGenerated { connector, epoch, result });
+            }
+            Action::StartTask { id, epoch, starts_paused, .. } => {
+                let others = self.tasks.iter().filter(|(epoch, _)| !self.abandoned.contains(epoch));
+                assert!(others.into_iter().all(|(_, other)| *other != id), "{id} runs already");
+                self.tasks.insert(epoch, id.clone());
+                let state = if starts_paused { TaskState::Paused } else { TaskState::Running };
+                events.push(Event::TaskReported { id, epoch, state });
+            }
+            Action::PauseTask { epoch } => self.report(epoch, TaskState::Paused, events),
+            Action::ResumeTask { epoch } => self.report(epoch, TaskState::Running, events),
+            Action::StopTask { epoch } => {
+                if !self.ignores_stop {
+                    self.report(epoch, TaskState::Stopped, events);
+                    events.extend(self.end(epoch));
+                }
+            }
+            Action::AbandonTask { epoch, .. } => {
+                assert!(self.tasks.contains_key(&epoch));
+                self.abandoned.insert(epoch);
+            }
+            Action::Reply { token, result } => {
+                assert!(self.replies.insert(token, result).is_none(), "one reply per command");
+            }
+            Action::Ended => self.has_ended = true,
+        }
+    }
+
+    fn report(&self, epoch: Epoch, state: TaskState, events: &mut Vec<Event>) {
+        if let Some(id) = self.tasks.get(&epoch) {
+            events.push(Event::TaskReported { id: id.clone(), epoch, state });
+        }
+    }
+
+    fn end(&mut self, epoch: Epoch) -> Option<Event> {
+        self.abandoned.remove(&epoch);
+        self.tasks.remove(&epoch).map(|id| Event::TaskEnded { id, epoch })
+    }
+
+    fn send(&mut self, connector: &str, kind: CommandKind) -> Token {
+        self.next_token += 1;
+        let token = self.next_token;
+        let command = Command { connector: connector.into(), kind };
+        self.feed(Event::Command { token, command });
+        token
+    }
+
+    #[track_caller]
+    fn run(&mut self, connector: &str, kind: CommandKind) -> Result<Outcome, Refusal> {
+        let token = self.send(connector, kind);
+        self.replies.get(&token).cloned().expect("an answer")
+    }
+
+    fn create(&mut self, connector: &str) -> Result<Outcome, Refusal> {
+        self.run(connector, create(TargetState::Started))
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.feed(Event::Tick);
+    }
+
+    fn fail_task(&mut self, epoch: Epoch) {
+        let mut events = Vec::new();
+        self.report(epoch, TaskState::Failed { trace: "boom".to_owned() }, &mut events);
+        events.extend(self.end(epoch));
+        for event in events {
+            self.feed(event);
+        }
+    }
+
+    /// States of instance and tasks in one line.
+    fn states(&self, connector: &str) -> String {
+        let Some(status) = self.herd.status(connector) else { return "none".to_owned() };
+        let tasks: Vec<_> = status.tasks.iter().map(|task| format!("{:?}", task.state.state)).collect();
+        format!("{:?} {}", status.connector.state, tasks.join(",")).trim_end().to_owned()
+    }
+}
+
+fn create(initial: TargetState) -> CommandKind {
+    CommandKind::Create { plugin: PLUGIN, config: props(&[("topics", "t")]), initial }
+}
+
+fn configure(value: &str) -> CommandKind {
+    CommandKind::Configure { plugin: PLUGIN, config: props(&[("k", value)]) }
+}
+
+fn message(result: Result<Outcome, Refusal>) -> String {
+    result.unwrap_err().to_string()
+}
+
+#[test]
+fn creates_with_tasks_and_refuses_a_second() {
+    let mut world = World::new();
+    world.task_count = 2;
+    let Ok(Outcome::Created(info)) = world.create("c") else { panic!() };
+    assert_eq!(
+        serde_json::to_string(&info).unwrap(),
+        r#"{"name":"c","config":{"topics":"t"},"tasks":[{"connector":"c","task":0},{"connector":"c","task":1}],"type":"sink"}"#
+    );
+    assert_eq!(world.states("c"), "Running Running,Running");
+    let task = &world.herd.tasks("c").unwrap()[1];
+    assert_eq!(task.config, props(&[("topics", "t"), ("task.class", "test.TestSinkTask")]));
+    assert_eq!(message(world.create("c")), "Connector c already exists");
+}
+
+#[test]
+fn status_is_javas_json() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let epoch = *world.tasks.keys().next().unwrap();
+    world.fail_task(epoch);
+    assert_eq!(
+        serde_json::to_string(&world.herd.status("c").unwrap()).unwrap(),
+        r#"{"name":"c","connector":{"state":"RUNNING","worker_id":"w:1","version":"1.0"},"tasks":[{"id":0,"state":"FAILED","worker_id":"w:1","version":"1.0","trace":"boom"}],"type":"sink"}"#
+    );
+}
+
+#[test]
+fn unknown_names_get_javas_answers() {
+    let mut world = World::new();
+    let mut check = |kind, text: &str| assert_eq!(message(world.run("x", kind)), text);
+    check(CommandKind::Delete, "Connector x not found");
+    check(CommandKind::Pause, "Unknown connector x");
+    check(CommandKind::Resume, "Unknown connector x");
+    check(CommandKind::Stop, "No connector `x` configured");
+    check(CommandKind::RestartInstance, "Connector x not found");
+    check(CommandKind::Restart { include_tasks: true, only_failed: false }, "Unknown connector: x");
+    check(CommandKind::RestartTask { task: 0 }, "Connector x not found");
+    world.create("c").unwrap();
+    assert_eq!(message(world.run("c", CommandKind::RestartTask { task: 7 })), "Task c-7 not found");
+    assert_eq!(world.states("c"), "Running Running", "no phantom task");
+}
+
+#[test]
+fn pauses_resumes_stops() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    world.run("c", CommandKind::Pause).unwrap();
+    assert_eq!((world.states("c").as_str(), world.instances.len()), ("Paused Paused", 0));
+    world.run("c", CommandKind::Resume).unwrap();
+    assert_eq!((world.states("c").as_str(), world.instances.len()), ("Running Running", 1));
+    assert_eq!(world.tasks.len(), 1, "the same tasks go on");
+    world.run("c", CommandKind::Stop).unwrap();
+    assert_eq!((world.states("c").as_str(), world.tasks.len(), world.instances.len()), ("Stopped", 0, 0));
+    assert_eq!(message(world.run("c", CommandKind::RestartTask { task: 0 })), "Task c-0 not found");
+    world.run("c", CommandKind::RestartInstance).unwrap();
+    assert_eq!(world.states("c"), "Stopped");
+    world.run("c", CommandKind::Pause).unwrap();
+    assert_eq!(world.states("c"), "Paused");
+    world.run("c", CommandKind::Resume).unwrap();
+    assert_eq!(world.states("c"), "Running Running");
+}
+
+#[test]
+fn initial_states_start_nothing() {
+    let mut world = World::new();
+    world.run("p", create(TargetState::Paused)).unwrap();
+    world.run("s", create(TargetState::Stopped)).unwrap();
+    assert_eq!((world.states("p").as_str(), world.states("s").as_str()), ("Paused", "Stopped"));
+    assert!(world.instances.is_empty() && world.tasks.is_empty());
+    world.run("p", CommandKind::Resume).unwrap();
+    assert_eq!(world.states("p"), "Running Running");
+}
+
+#[test]
+fn a_failed_start_leaves_a_failed_connector() {
+    let mut world = World::new();
+    world.fails_start = true;
+    assert_eq!(message(world.create("c")), "Failed to transition connector c to state STARTED");
+    assert_eq!(world.states("c"), "Failed");
+    world.run("c", CommandKind::Pause).unwrap();
+    assert_eq!(world.states("c"), "Failed");
+    world.run("c", CommandKind::Resume).unwrap();
+    assert_eq!(
+        message(world.run("c", CommandKind::RestartInstance)),
+        "Failed to transition connector c to state STARTED"
+    );
+    world.fails_start = false;
+    world.run("c", CommandKind::RestartInstance).unwrap();
+    assert_eq!(world.states("c"), "Running Running");
+}
+
+#[test]
+fn too_many_tasks_fail_the_instance_and_spare_its_tasks() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    world.fails_generate = true;
+    assert_eq!(message(world.run("c", configure("2"))), "too many");
+    assert_eq!(world.states("c"), "Failed Running");
+    world.run("c", CommandKind::RestartTask { task: 0 }).expect("an older failure is nobody else's");
+}
+
+#[test]
+fn a_new_configuration_replaces_tasks_once() {
+    let mut world = World::new();
+    assert!(matches!(world.run("c", configure("1")), Ok(Outcome::Created(_))));
+    let first = world.tasks.clone();
+    assert!(matches!(world.run("c", configure("1")), Ok(Outcome::Updated(_))));
+    assert_eq!(world.tasks, first, "nothing changed, nothing restarts");
+    world.task_count = 3;
+    let Ok(Outcome::Updated(info)) = world.run("c", configure("2")) else { panic!() };
+    assert_eq!(info.tasks.len(), 3);
+    assert_eq!(world.states("c"), "Running Running,Running,Running");
+}
+
+#[test]
+fn restarts_what_has_failed() {
+    let mut world = World::new();
+    world.task_count = 2;
+    world.create("c").unwrap();
+    let before: Vec<_> = world.tasks.keys().copied().collect();
+    world.fail_task(before[1]);
+    assert_eq!(world.states("c"), "Running Running,Failed");
+    let Ok(Outcome::Restarting(planned)) =
+        world.run("c", CommandKind::Restart { include_tasks: true, only_failed: true })
+    else {
+        panic!()
+    };
+    let states: Vec<_> = planned.tasks.iter().map(|task| task.state.state).collect();
+    assert_eq!((planned.connector.state, states), (State::Running, vec![State::Running, State::Restarting]));
+    assert_eq!(planned.tasks[1].state.trace.as_deref(), Some("boom"));
+    assert_eq!(world.states("c"), "Running Running,Running");
+    assert!(world.tasks.contains_key(&before[0]), "the healthy task was left alone");
+    world.run("c", CommandKind::Restart { include_tasks: true, only_failed: false }).unwrap();
+    assert!(!world.tasks.contains_key(&before[0]));
+    assert_eq!(world.states("c"), "Running Running,Running");
+}
+
+#[test]
+fn a_task_that_hangs_is_given_up_in_time() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    world.ignores_stop = true;
+    let token = world.send("c", CommandKind::Delete);
+    assert!(!world.replies.contains_key(&token));
+    assert_eq!(message(world.create("c")), "Connector c already exists");
+    assert_eq!(message(world.run("c", CommandKind::Delete)), "Connector c not found");
+    world.pass(STOP_TIMEOUT_MS - 1);
+    assert!(!world.replies.contains_key(&token));
+    world.pass(1);
+    assert_eq!(world.replies[&token], Ok(Outcome::Done));
+    assert_eq!((world.herd.zombie_count(), world.herd.names().count()), (1, 0));
+    world.ignores_stop = false;
+    world.create("c").expect("its name is free again");
+    let zombie = *world.abandoned.iter().next().unwrap();
+    let ended = world.end(zombie).unwrap();
+    world.feed(ended);
+    assert_eq!((world.herd.zombie_count(), world.states("c").as_str()), (0, "Running Running"));
+}
+
+#[test]
+fn a_start_that_hangs_is_given_up_once_somebody_waits() {
+    let mut world = World::new();
+    world.hangs_start = true;
+    let creation = world.send("c", create(TargetState::Started));
+    world.pass(60_000);
+    assert!(!world.replies.contains_key(&creation), "a slow start may take its time");
+    let late = *world.instances.iter().next().unwrap();
+    let deletion = world.send("c", CommandKind::Delete);
+    world.pass(5_000);
+    assert!(world.replies[&creation].is_err());
+    assert_eq!(world.replies[&deletion], Ok(Outcome::Done));
+    world.instances.insert(late);
+    world.feed(Event::InstanceStarted { connector: "c".into(), epoch: late, result: Ok(()) });
+    assert!(world.instances.is_empty(), "an instance that comes too late is stopped");
+}
+
+#[test]
+fn a_task_that_just_ends_has_failed() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let epoch = *world.tasks.keys().next().unwrap();
+    let ended = world.end(epoch).unwrap();
+    world.feed(ended);
+    assert_eq!(world.states("c"), "Running Failed");
+}
+
+#[test]
+fn shutdown_ends_within_one_timeout() {
+    let mut world = World::new();
+    world.create("a").unwrap();
+    world.create("b").unwrap();
+    world.ignores_stop = true;
+    let waiting = world.send("a", CommandKind::RestartTask { task: 0 });
+    world.pass(3_000);
+    world.feed(Event::Shutdown);
+    assert_eq!(world.replies[&waiting], Err(Refusal::ShuttingDown));
+    assert_eq!(message(world.create("z")), "Worker is shutting down");
+    assert!(!world.has_ended);
+    world.pass(STOP_TIMEOUT_MS);
+    assert!(world.has_ended);
+    assert_eq!(world.herd.zombie_count(), 2);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Command(usize, u8),
+    Behave {
+        fails_start: bool,
+        hangs_start: bool,
+        fails_generate: bool,
+        ignores_stop: bool,
+        task_count: usize,
+    },
+    FailTask(usize),
+    EndTask(usize),
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..3_usize, 0..12_u8).prop_map(|(name, kind)| Step::Command(name, kind)),
+        2 => (prop::bool::weighted(0.2), prop::bool::weighted(0.1), prop::bool::weighted(0.2), prop::bool::weighted(0.2), 0..4_usize)
+            .prop_map(|(fails_start, hangs_start, fails_generate, ignores_stop, task_count)| Step::Behave {
+                fails_start, hangs_start, fails_generate, ignores_stop, task_count
+            }),
+        1 => any::<prop::sample::Index>().prop_map(|index| Step::FailTask(index.index(8))),
+        1 => any::<prop::sample::Index>().prop_map(|index| Step::EndTask(index.index(8))),
+        2 => (1..7_000_u64).prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+fn command(kind: u8) -> CommandKind {
+    match kind {
+        0 => create(TargetState::Started),
+        1 => create(TargetState::Paused),
+        2 => create(TargetState::Stopped),
+        3 => configure("1"),
+        4 => configure("2"),
+        5 => CommandKind::Delete,
+        6 => CommandKind::Pause,
+        7 => CommandKind::Resume,
+        8 => CommandKind::Stop,
+        9 => CommandKind::RestartInstance,
+        10 => CommandKind::Restart { include_tasks: true, only_failed: false },
+        _ => CommandKind::RestartTask { task: 0 },
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    /// Whatever is asked in whatever order, of connectors and tasks that fail, hang or lie: every command is answered once, no
+    /// task or instance runs twice or beyond its connector, and a shutdown leaves nothing.
+    #[test]
+    fn always_answers_and_cleans_up(steps in steps()) {
+        let mut world = World::new();
+        for step in steps {
+            match step {
+                Step::Command(name, kind) => {
+                    world.send(["a", "b", "c"][name], command(kind));
+                }
+                Step::Behave { fails_start, hangs_start, fails_generate, ignores_stop, task_count } => {
+                    world = World { fails_start, hangs_start, fails_generate, ignores_stop, task_count, ..world };
+                }
+                Step::FailTask(index) | Step::EndTask(index) => {
+                    let Some(epoch) = world.tasks.keys().nth(index).copied() else { continue };
+                    if matches!(step, Step::FailTask(_)) {
+                        world.fail_task(epoch);
+                    } else if let Some(ended) = world.end(epoch) {
+                        world.feed(ended);
+                    }
+                }
+                Step::Pass(ms) => world.pass(ms),
+            }
+            let names: BTreeSet<Arc<str>> = world.herd.names().cloned().collect();
+            for (epoch, id) in &world.tasks {
+                prop_assert!(world.abandoned.contains(epoch) || names.contains(&id.connector), "{} outlives its connector", id);
+            }
+            prop_assert!(world.instances.len() <= names.len());
+            prop_assert_eq!(world.herd.zombie_count(), world.abandoned.len());
+        }
+        // A connector that hangs while nobody else wants it may keep its caller waiting; the shutdown answers everyone.
+        world.feed(Event::Shutdown);
+        world.pass(STOP_TIMEOUT_MS);
+        prop_assert!(world.has_ended);
+        prop_assert!(world.instances.is_empty());
+        prop_assert_eq!(world.replies.len() as u64, world.next_token);
+        let abandoned: Vec<_> = world.tasks.keys().copied().collect();
+        prop_assert_eq!(abandoned, world.abandoned.iter().copied().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,181 @@
+//! What REST shows of the herd, in Java's JSON: field order is the order in these types.
+
+use std::sync::Arc;
+
+use api::Props;
+use serde::{Serialize, Serializer};
+
+use super::connector::{Connector, State, Status};
+use super::machine::Herd;
+
+/// `ConnectorInfo`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConnectorInfo {
+    /// Name.
+    #[serde(serialize_with = "text")]
+    pub name: Arc<str>,
+    /// Configuration as given.
+    #[serde(serialize_with = "map")]
+    pub config: Props,
+    /// Its tasks.
+    pub tasks: Vec<TaskIdInfo>,
+    /// `source` or `sink`.
+    pub r#type: &'static str,
+}
+
+/// `ConnectorTaskId`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskIdInfo {
+    /// Connector name.
+    #[serde(serialize_with = "text")]
+    pub connector: Arc<str>,
+    /// Number.
+    pub task: u32,
+}
+
+/// `TaskInfo`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskInfo {
+    /// Which task.
+    pub id: TaskIdInfo,
+    /// Its configuration.
+    #[serde(serialize_with = "map")]
+    pub config: Props,
+}
+
+/// A configuration by itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct ConfigInfo(#[serde(serialize_with = "map")] pub Props);
+
+/// `ConnectorStateInfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectorStateInfo {
+    /// Name.
+    #[serde(serialize_with = "text")]
+    pub name: Arc<str>,
+    /// The instance.
+    pub connector: InstanceState,
+    /// Tasks by number.
+    pub tasks: Vec<TaskStateInfo>,
+    /// `source` or `sink`.
+    pub r#type: &'static str,
+}
+
+/// `ConnectorState`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InstanceState {
+    /// State.
+    pub state: State,
+    /// Which worker has it.
+    #[serde(serialize_with = "text")]
+    pub worker_id: Arc<str>,
+    /// Version of the plug-in.
+    pub version: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+/// `TaskState`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskStateInfo {
+    /// Number.
+    pub id: u32,
+    /// State and the rest.
+    #[serde(flatten)]
+    pub state: InstanceState,
+}
+
+impl Herd {
+    /// Connector names in the order of their creation.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.connectors.keys()
+    }
+
+    /// Whether every connector of the command line has been created.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// How many tasks did not stop in time and have not ended since.
+    pub fn zombie_count(&self) -> usize {
+        self.zombies.len()
+    }
+
+    /// A connector's raw configuration.
+    pub fn config(&self, connector: &str) -> Option<&Props> {
+        Some(&self.connectors.get(connector)?.config)
+    }
+
+    /// A connector as `GET /connectors/{c}` shows it.
+    pub fn info(&self, connector: &str) -> Option<ConnectorInfo> {
+        let (name, connector) = self.connectors.get_key_value(connector)?;
+        Some(ConnectorInfo {
+            name: Arc::clone(name),
+            config: connector.config.clone(),
+            tasks: connector.task_numbers().into_iter().map(|task| id(name, task)).collect(),
+            r#type: kind(connector),
+        })
+    }
+
+    /// A connector's tasks with their configurations.
+    pub fn tasks(&self, connector: &str) -> Option<Vec<TaskInfo>> {
+        let (name, connector) = self.connectors.get_key_value(connector)?;
+        let tasks = connector.tasks.iter().zip(0..);
+        Some(
+            tasks
+                .map(|(task, number)| TaskInfo { id: id(name, number), config: task.props.clone() })
+                .collect(),
+        )
+    }
+
+    /// A connector's status; `None` also while it has none yet.
+    pub fn status(&self, connector: &str) -> Option<ConnectorStateInfo> {
+        let (name, connector) = self.connectors.get_key_value(connector)?;
+        let status = connector.status.as_ref()?;
+        let tasks = connector.tasks.iter().zip(0..);
+        Some(ConnectorStateInfo {
+            name: Arc::clone(name),
+            connector: self.state_of(connector, status),
+            tasks: tasks
+                .filter_map(|(task, id)| {
+                    Some(TaskStateInfo { id, state: self.state_of(connector, task.status.as_ref()?) })
+                })
+                .collect(),
+            r#type: kind(connector),
+        })
+    }
+
+    /// A task's status.
+    pub fn task_status(&self, connector: &str, task: u32) -> Option<TaskStateInfo> {
+        let connector = self.connectors.get(connector)?;
+        let status = connector.tasks.get(task as usize)?.status.as_ref()?;
+        Some(TaskStateInfo { id: task, state: self.state_of(connector, status) })
+    }
+
+    fn state_of(&self, connector: &Connector, status: &Status) -> InstanceState {
+        InstanceState {
+            state: status.state,
+            worker_id: Arc::clone(&self.worker_id),
+            version: connector.plugin.version,
+            trace: status.trace.clone(),
+        }
+    }
+}
+
+fn id(connector: &Arc<str>, task: u32) -> TaskIdInfo {
+    TaskIdInfo { connector: Arc::clone(connector), task }
+}
+
+fn kind(connector: &Connector) -> &'static str {
+    if connector.plugin.is_source() { "source" } else { "sink" }
+}
+
+fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn map<S: Serializer>(props: &Props, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(props)
+}

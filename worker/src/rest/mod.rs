@@ -1,0 +1,24 @@
+//! Java Connect's REST interface.
+//!
+//! ```text
+//!  listener ─▶ server (limits, time) ─▶ routes (one match) ─▶ herder ─▶ entities ─▶ JSON
+//!                                         │
+//!                                         └─ error: the only place that knows status codes of failures
+//! ```
+//!
+//! It runs on the control thread, which never moves data: a busy core or a hung task delays no answer. It listens before the
+//! worker is complete; requests that need more than there is yet wait for it.
+
+mod server;
+
+mod routes;
+
+mod request;
+
+mod requests;
+
+mod error;
+
+pub use error::RestError;
+pub use routes::RestState;
+pub use server::{BindError, Bound, Server};

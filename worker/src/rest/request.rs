@@ -1,0 +1,164 @@
+//! Taking a request apart: path, query, body, all bounded.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::Request;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+
+use super::error::RestError;
+
+/// Largest body that is read.
+pub(super) const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// How long a body may take to arrive.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request's parts that decide what to do.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Path segments, decoded; a trailing slash and matrix parameters are gone.
+    pub(super) segments: Vec<String>,
+    query: Vec<(String, String)>,
+    /// The `Host` header.
+    pub(super) host: Option<String>,
+}
+
+impl Parts {
+    pub(super) fn of<B>(request: &Request<B>) -> Parts {
+        let path = request.uri().path();
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments = if path.is_empty() { Vec::new() } else { path.split('/').map(segment).collect() };
+        let pairs = request.uri().query().unwrap_or("").split('&').filter(|pair| !pair.is_empty());
+        let query = pairs.map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(&key.replace('+', " ")), decode(&value.replace('+', " ")))
+        });
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        Parts { segments, query: query.collect(), host: host.map(str::to_owned) }
+    }
+
+    /// Every value of a query parameter.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A boolean query parameter as JAX-RS reads it: anything but `true` is false, nothing is the default.
+    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
+        match self.all(name).next() {
+            None | Some("") => default,
+            Some(value) => value.eq_ignore_ascii_case("true"),
+        }
+    }
+}
+
+/// Checks that the caller takes JSON and sends nothing else.
+pub(super) fn check_media_types(request: &Request<Incoming>) -> Result<(), RestError> {
+    let header =
+        |name| request.headers().get(name).and_then(|value: &hyper::header::HeaderValue| value.to_str().ok());
+    if let Some(accept) = header(ACCEPT) {
+        let accepts = |range: &str| {
+            let range = range.split(';').next().unwrap_or("").trim();
+            ["application/json", "application/*", "*/*"].iter().any(|json| range.eq_ignore_ascii_case(json))
+        };
+        if !accept.trim().is_empty() && !accept.split(',').any(accepts) {
+            return Err(RestError::NotAcceptable);
+        }
+    }
+    let has_body = !request.body().is_end_stream();
+    let is_json = header(CONTENT_TYPE).is_some_and(|content_type| {
+        content_type.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json")
+    });
+    if has_body && !is_json { Err(RestError::UnsupportedMediaType) } else { Ok(()) }
+}
+
+/// Reads a body within its limits.
+pub(super) async fn read_body(request: Request<Incoming>) -> Result<Bytes, RestError> {
+    let body = Limited::new(request.into_body(), BODY_BYTES_MAX);
+    match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RestError::BodyTooLarge),
+        Ok(Err(error)) => Err(RestError::BodyBroken(format!("failed to read the request body: {error}"))),
+        Err(_elapsed) => Err(RestError::BodyTimeout),
+    }
+}
+
+fn segment(raw: &str) -> String {
+    decode(raw.split(';').next().unwrap_or(raw))
+}
+
+/// Percent-decoding; what is not valid stays as it is, bytes that are no UTF-8 become U+FFFD.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let digit = |at: usize| tail.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Percent-encodes a connector name for `Location`, leaving alone what Java leaves alone.
+pub(super) fn encode(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=/".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(uri: &str, segments: &[&str]) {
+        let request = Request::builder().uri(uri).body(()).unwrap();
+        assert_eq!(Parts::of(&request).segments, segments);
+    }
+
+    #[test]
+    fn takes_paths_apart() {
+        check("/", &[]);
+        check("/connectors/", &["connectors"]);
+        check("/connectors/%C3%BC%20x/config", &["connectors", "ü x", "config"]);
+        check("/connectors/a%2Fb+c", &["connectors", "a/b+c"]);
+        check("/connectors/a;v=1/status", &["connectors", "a", "status"]);
+        check("/connectors/100%25", &["connectors", "100%"]);
+        check("/connectors/%zz%f", &["connectors", "%zz%f"]);
+        check("//connectors", &["", "connectors"]);
+    }
+
+    #[test]
+    fn reads_flags_as_jax_rs_does() {
+        let request =
+            Request::builder().uri("/?a=true&b=TRUE&c=yes&d=&e&expand=status&expand=info").body(()).unwrap();
+        let parts = Parts::of(&request);
+        let flags: Vec<_> =
+            ["a", "b", "c", "d", "e", "f"].iter().map(|name| parts.flag(name, true)).collect();
+        assert_eq!(flags, [true, true, false, true, true, true]);
+        assert_eq!(parts.all("expand").collect::<Vec<_>>(), ["status", "info"]);
+    }
+
+    #[test]
+    fn encodes_names_as_java_does() {
+        assert_eq!(encode("ü x"), "%C3%BC%20x");
+        assert_eq!(encode("a:b@c/d%e"), "a:b@c/d%25e");
+    }
+}

@@ -1,0 +1,243 @@
+//! The offsets file: kept in memory, replaced as a whole on every change.
+//!
+//! A replacement is written beside the file, synced, renamed over it, and the directory synced: a crash at any moment leaves
+//! the old or the new file, never half of one. One thread of its own writes, so that no core waits for the disk; whatever
+//! arrives while it writes goes into the next file together.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+use api::Error;
+use bytes::Bytes;
+use engine::offset::{OffsetEntry, OffsetStore, StoreFuture};
+use engine::rt::blocking;
+use tokio::sync::oneshot;
+
+use super::java_map::{self, Entries, JavaMapError};
+
+/// A larger file is refused: 2 GB is what Java's format can hold, and offsets are a few hundred bytes each.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Why the offsets file could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It exists but can't be read.
+    #[error("failed to read the offsets file {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It holds something else than offsets.
+    #[error("the offsets file {} was not written by Kafka Connect or Aqueduct: {source}; move it away to start without stored offsets", path.display())]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: JavaMapError,
+    },
+}
+
+/// The store. Dropping it ends the writing thread after what it was given.
+#[derive(Debug)]
+pub struct FileOffsetStore {
+    entries: Arc<Mutex<Entries>>,
+    changes: mpsc::Sender<Change>,
+}
+
+/// Entries of one `set`, and who waits for them.
+#[derive(Debug)]
+struct Change {
+    entries: Vec<OffsetEntry>,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+impl FileOffsetStore {
+    /// Opens the file; a missing or empty one holds no offsets and is created by the first change.
+    ///
+    /// # Errors
+    /// When there is a file that can't be read, or holds something else.
+    pub fn open(path: &Path) -> Result<FileOffsetStore, OpenError> {
+        // Writing goes through a symbolic link, as Java's does, instead of replacing it.
+        let path = fs::canonicalize(path).unwrap_or_else(|_missing| path.to_owned());
+        let entries = Arc::new(Mutex::new(load(&path)?));
+        let (changes, inbox) = mpsc::channel();
+        let shared = Arc::clone(&entries);
+        let writes = {
+            let path = path.clone();
+            move || write_changes(&path, &shared, &inbox)
+        };
+        blocking::run("offsets file", writes).map_err(|source| OpenError::Io { path, source })?;
+        Ok(FileOffsetStore { entries, changes })
+    }
+}
+
+impl OffsetStore for FileOffsetStore {
+    fn get(&self, keys: Vec<Bytes>) -> StoreFuture<Vec<Option<Bytes>>> {
+        let entries = lock(&self.entries);
+        let found = keys.iter().map(|key| entries.get(key).cloned()).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn set(&self, entries: Vec<OffsetEntry>) -> StoreFuture<()> {
+        let (done, outcome) = oneshot::channel();
+        let sent = self.changes.send(Change { entries, done });
+        Box::pin(async move {
+            let outcome = match sent {
+                Ok(()) => outcome.await.unwrap_or_else(|_gone| Err("its writer has ended".to_owned())),
+                Err(_gone) => Err("its writer has ended".to_owned()),
+            };
+            // The engine keeps the offsets and tries again with its next commit.
+            outcome.map_err(|reason| Error::retriable(format!("failed to write the offsets file: {reason}")))
+        })
+    }
+}
+
+fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
+    // The map is only ever replaced as a whole, so a panicking holder can't have left it half changed.
+    entries.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn load(path: &Path) -> Result<Entries, OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    let bytes = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Entries::new()),
+        Err(error) => return Err(io(error)),
+        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
+            return Err(io(io::ErrorKind::FileTooLarge.into()));
+        }
+        Ok(_) => fs::read(path).map_err(io)?,
+    };
+    java_map::read(&bytes.into()).map_err(|source| OpenError::Format { path: path.to_owned(), source })
+}
+
+/// The writing thread: lives until the store is dropped.
+fn write_changes(path: &Path, shared: &Mutex<Entries>, inbox: &mpsc::Receiver<Change>) {
+    while let Ok(first) = inbox.recv() {
+        let mut next = lock(shared).clone();
+        let mut waiting = Vec::new();
+        for change in std::iter::once(first).chain(inbox.try_iter()) {
+            for (key, value) in change.entries {
+                match value {
+                    Some(value) => next.insert(key, value),
+                    None => next.shift_remove(&key),
+                };
+            }
+            waiting.push(change.done);
+        }
+        let outcome =
+            replace(path, &java_map::write(&next)).map_err(|error| format!("{}: {error}", path.display()));
+        if outcome.is_ok() {
+            *lock(shared) = next;
+        }
+        for done in waiting {
+            let _caller_gone = done.send(outcome.clone());
+        }
+    }
+}
+
+/// Replaces the file so that a crash leaves the old or the new one.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
+    name.push(".tmp");
+    let temporary = directory.join(name);
+    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // Best effort: a full disk should get its space back.
+        let _left_behind = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn entry(key: &str, value: Option<&str>) -> OffsetEntry {
+        (Bytes::copy_from_slice(key.as_bytes()), value.map(|value| Bytes::copy_from_slice(value.as_bytes())))
+    }
+
+    fn get(store: &FileOffsetStore, key: &str) -> Option<Bytes> {
+        run(store.get(vec![Bytes::copy_from_slice(key.as_bytes())])).unwrap().pop().unwrap()
+    }
+
+    #[test]
+    fn offsets_survive_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("connect.offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(get(&store, "a"), None);
+        run(store.set(vec![entry("a", Some("1")), entry("b", Some("2"))])).unwrap();
+        run(store.set(vec![entry("a", Some("3")), entry("b", None)])).unwrap();
+        assert_eq!(get(&store, "a").unwrap(), "3");
+        let reopened = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(get(&reopened, "a").unwrap(), "3");
+        assert_eq!(get(&reopened, "b"), None);
+        let files: Vec<_> =
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["connect.offsets"], "no temporary file stays");
+    }
+
+    #[test]
+    fn many_changes_share_a_write_and_keep_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        let pending: Vec<_> = (0..1_000)
+            .map(|n| store.set(vec![entry("k", Some(&n.to_string())), entry(&format!("k{n}"), Some(""))]))
+            .collect();
+        run(async {
+            for set in pending {
+                set.await.unwrap();
+            }
+        });
+        let reopened = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(get(&reopened, "k").unwrap(), "999");
+        assert_eq!(lock(&reopened.entries).len(), 1_001);
+    }
+
+    #[test]
+    fn a_failed_write_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let path = inner.join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        run(store.set(vec![entry("a", Some("1"))])).unwrap();
+        fs::rename(&inner, directory.path().join("moved")).unwrap();
+        let error = run(store.set(vec![entry("a", Some("2"))])).unwrap_err();
+        assert!(error.message().contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(get(&store, "a").unwrap(), "1");
+        fs::rename(directory.path().join("moved"), &inner).unwrap();
+        run(store.set(vec![entry("a", Some("2"))])).unwrap();
+        assert_eq!(get(&FileOffsetStore::open(&path).unwrap(), "a").unwrap(), "2");
+    }
+
+    #[test]
+    fn refuses_a_file_that_is_something_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("offsets");
+        fs::write(&path, b"hello").unwrap();
+        let message = FileOffsetStore::open(&path).unwrap_err().to_string();
+        assert!(message.contains("was not written by Kafka Connect"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), b"hello");
+        fs::write(&path, b"").unwrap();
+        assert!(FileOffsetStore::open(&path).is_ok());
+    }
+}

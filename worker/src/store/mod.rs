@@ -1,0 +1,7 @@
+//! Where the standalone worker keeps source offsets: a file in Java's own format, readable by either worker.
+
+mod file;
+mod java_map;
+
+pub use file::{FileOffsetStore, OpenError};
+pub use java_map::{Entries, JavaMapError, read as read_java_map, write as write_java_map};

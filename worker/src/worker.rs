@@ -1,0 +1,179 @@
+//! A standalone worker as a whole: listeners first, then everything that takes time.
+
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Props;
+use engine::Engine;
+use engine::rt::{Executors, ExecutorsConfig};
+use engine::task::EngineConfig;
+use protocol::client::admin::Admin;
+use protocol::cluster::{Cluster, HostPort};
+use protocol::net::Env;
+
+use crate::config::{NewConnector, Plugins, RawConfig, Registry, WorkerConfig, cluster_config, validate};
+use crate::herd::{Command, CommandKind, Herder, HerderConfig, Outcome};
+use crate::rest::{BindError, Bound, RestState, Server};
+use crate::store::{FileOffsetStore, OpenError};
+
+/// What the executors get beyond the tasks' own time to end.
+const EXECUTOR_GRACE: Duration = Duration::from_secs(1);
+
+/// What a worker is started with.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Its configuration.
+    pub config: WorkerConfig,
+    /// Its plug-ins.
+    pub plugins: Plugins,
+    /// Data cores; `None`: all.
+    pub data_core_count: Option<NonZeroUsize>,
+    /// Whether data cores are pinned; not where several workers share a machine.
+    pub is_pinned: bool,
+}
+
+/// Why a worker did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Java's message, with the cause.
+    #[error(
+        "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties. ({bootstrap}: {source})"
+    )]
+    Cluster {
+        /// Which brokers were asked.
+        bootstrap: String,
+        /// Why.
+        source: protocol::Error,
+    },
+    /// The configuration of the worker's own client.
+    #[error(transparent)]
+    Config(#[from] api::Error),
+    /// The offsets file.
+    #[error(transparent)]
+    Offsets(#[from] OpenError),
+    /// The system gives no threads.
+    #[error("failed to start threads: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+/// A running worker. Lives on the control thread, within its `LocalSet`.
+#[derive(Debug)]
+pub struct Worker {
+    herder: Herder,
+    server: Server,
+    executors: Executors,
+    urls: Vec<String>,
+    cluster_id: Arc<str>,
+    broker_count: usize,
+    shutdown_timeout: Duration,
+}
+
+/// The plug-ins that Aqueduct comes with.
+pub fn built_in() -> Registry {
+    Registry { connectors: connectors::CONNECTORS.to_vec(), converters: engine::convert::CONVERTERS.to_vec() }
+}
+
+impl Worker {
+    /// Starts a worker without connectors. REST listens first, and answers what it can while the rest takes its time.
+    ///
+    /// # Errors
+    /// Whatever is missing. Nothing is left running then.
+    pub async fn start(options: WorkerOptions) -> Result<Worker, StartError> {
+        let WorkerOptions { config, plugins, data_core_count, is_pinned } = options;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let bound = Bound::open(&config.listeners).await?;
+        let urls = bound.urls();
+        let worker_id: Arc<str> =
+            bound.advertised(config.advertised_host.as_deref(), config.advertised_port).into();
+        for url in &urls {
+            tracing::info!(%url, advertised = %worker_id, "REST server listening");
+        }
+        if bound.is_beyond_loopback() {
+            tracing::warn!(
+                "REST can be reached from other machines and asks nobody who they are; anyone who reaches it controls this worker"
+            );
+        }
+        let state = RestState::new();
+        let server = bound.serve(&state);
+        let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned })?;
+        let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
+        let offsets = Arc::new(FileOffsetStore::open(&config.offsets_file)?);
+        let (cluster_id, broker_count) = describe(&config, &env).await?;
+        let shutdown_timeout = config.shutdown_timeout;
+        let herder = Herder::new(HerderConfig {
+            worker_id,
+            worker: Rc::new(config),
+            plugins: Rc::new(plugins),
+            engine: Engine::new(EngineConfig { executors: executors.clone(), env }),
+            offsets,
+        });
+        state.set_cluster_id(Arc::clone(&cluster_id));
+        state.set_herder(herder.clone());
+        Ok(Worker { herder, server, executors, urls, cluster_id, broker_count, shutdown_timeout })
+    }
+
+    /// Creates a connector as a REST request would.
+    ///
+    /// # Errors
+    /// The answer's message.
+    pub async fn create(&self, new: NewConnector) -> Result<(), String> {
+        let raw: RawConfig =
+            new.config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let plugin = validate(&raw, self.herder.plugins(), self.herder.worker())
+            .map_err(|invalid| invalid.message())?;
+        let kind = CommandKind::Create { plugin, config: new.config, initial: new.initial_state };
+        let outcome = self.herder.command(Command { connector: new.name.into(), kind }).await;
+        outcome.map(|_: Outcome| ()).map_err(|refusal| refusal.to_string())
+    }
+
+    /// Every connector that was to be created at the start has been.
+    pub fn set_ready(&self) {
+        self.herder.set_ready();
+    }
+
+    /// The herder.
+    pub fn herder(&self) -> &Herder {
+        &self.herder
+    }
+
+    /// Where REST can be reached.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// What the brokers say they are: cluster id and how many.
+    pub fn cluster(&self) -> (&str, usize) {
+        (&self.cluster_id, self.broker_count)
+    }
+
+    /// Stops REST, then connectors and tasks with their last commits, then the executors.
+    pub async fn stop(self) {
+        self.server.stop().await;
+        self.herder.shutdown().await;
+        let executors = self.executors;
+        let grace = self.shutdown_timeout.min(EXECUTOR_GRACE);
+        // It blocks until the threads have ended, and heartbeats on them may need this thread no more.
+        let endings = executors.shutdown(grace);
+        tracing::debug!(?endings, "executors ended");
+    }
+}
+
+/// Cluster id and number of brokers, as Java's worker asks for before it starts.
+async fn describe(config: &WorkerConfig, env: &Env) -> Result<(Arc<str>, usize), StartError> {
+    let bootstrap = config.bootstrap.iter().map(HostPort::to_string).collect::<Vec<_>>().join(",");
+    // Java builds this client from the worker's own keys and `admin.*`.
+    let mut props: Props = config.originals.clone();
+    props.extend(config.client_props("admin."));
+    let cluster = Cluster::new(env.clone(), cluster_config(&bootstrap, &props)?);
+    let described = Admin::new(cluster).describe_cluster().await;
+    let described = described.map_err(|source| StartError::Cluster { bootstrap, source })?;
+    Ok((described.cluster_id.unwrap_or_else(|| "unknown".into()), described.nodes.len()))
+}
