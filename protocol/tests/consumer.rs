@@ -1,7 +1,5 @@
 //! The consumer against a cluster: the embedded broker, or the real Kafka that `AQUEDUCT_KAFKA` names.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
-
 mod support;
 
 use std::time::Duration;
@@ -232,13 +230,13 @@ fn a_group_shares_partitions_and_loses_nothing_when_they_move() {
             writer.append(&topic, partition, &numbered(0..10)).await;
         }
         let mut first = Reader::new(&cluster, member(&group));
-        first.consumer.subscribe(vec![topic.clone()]);
+        first.subscribe(&topic);
         first.until("the first has all", |first| first.owned == names && first.count() >= 40).await;
         assert_eq!(first.rebalances, [Rebalance::Assigned(names.clone())]);
 
         // A second member: range gives it the second half, and it begins where the first one committed.
         let mut second = Reader::new(&cluster, member(&group));
-        second.consumer.subscribe(vec![topic.clone()]);
+        second.subscribe(&topic);
         let deadline = Instant::now() + PATIENCE;
         while first.owned.len() != 2 || second.owned.len() != 2 {
             assert!(Instant::now() < deadline, "{:?} {:?}", first.rebalances, second.rebalances);
@@ -282,7 +280,7 @@ fn a_member_that_does_not_poll_loses_its_partitions_and_comes_back() {
         let topic = cluster.topic("silent", 1).await;
         let config = ConsumerConfig { max_poll_interval_ms: 1_500, ..member(&unique("silent")) };
         let mut reader = Reader::new(&cluster, config);
-        reader.consumer.subscribe(vec![topic.clone()]);
+        reader.subscribe(&topic);
         reader.until("assigned", |reader| reader.owned.len() == 1).await;
         reader.rebalances.clear();
         // A commit is no poll: the member is gone when it is refused.
@@ -309,7 +307,7 @@ fn a_busy_data_thread_delays_no_heartbeat() {
         // Kafka's default lower limit of the session timeout.
         let config = ConsumerConfig { session_timeout_ms: 6_000, ..member(&unique("busy")) };
         let mut reader = Reader::new(&cluster, config);
-        reader.consumer.subscribe(vec![topic.clone()]);
+        reader.subscribe(&topic);
         reader.until("assigned", |reader| reader.owned.len() == 1).await;
         // Not an async sleep: a task that computes and never yields.
         std::thread::sleep(Duration::from_millis(8_000));
@@ -328,7 +326,7 @@ fn a_member_picks_up_a_topic_that_is_created_later() {
         let cluster_config =
             protocol::cluster::ClusterConfig { allow_auto_create_topics: false, ..cluster.config() };
         let mut reader = Reader::with_client(&cluster, cluster_config, member(&unique("later")));
-        reader.consumer.subscribe(vec![topic.clone()]);
+        reader.subscribe(&topic);
         reader.until("an empty assignment", |reader| !reader.rebalances.is_empty()).await;
         assert_eq!(reader.rebalances, [Rebalance::Assigned(Vec::new())]);
         let admin = protocol::client::admin::Admin::new(cluster.client());

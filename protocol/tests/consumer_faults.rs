@@ -1,7 +1,5 @@
 //! The consumer against an embedded broker that fails on purpose: nothing is lost, nothing comes twice, and it goes on.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
-
 mod support;
 
 use std::time::Duration;
@@ -107,8 +105,8 @@ fn check_group(api: ApiKey, faults: &[Fault]) {
                 let mut client = cluster.config();
                 client.request_timeout_ms = 1_000;
                 let config = ConsumerConfig { max_poll_interval_ms: 5_000, ..member(&group) };
-                let reader = Reader::with_client(&cluster, client, config);
-                reader.consumer.subscribe(vec![topic.clone()]);
+                let mut reader = Reader::with_client(&cluster, client, config);
+                reader.subscribe(&topic);
                 reader
             };
             faulty.times(2, api, *fault);
@@ -154,7 +152,7 @@ fn groups_form_over_broken_connections() {
 
 async fn joined(cluster: &TestCluster, topic: &str) -> Reader {
     let mut reader = Reader::new(cluster, member(&unique("fenced")));
-    reader.consumer.subscribe(vec![topic.to_owned()]);
+    reader.subscribe(topic);
     reader.until("assigned", |reader| reader.owned.len() == 1).await;
     reader.rebalances.clear();
     reader
@@ -176,6 +174,53 @@ fn a_fenced_member_loses_its_partitions_and_joins_again() {
                 "{code}"
             );
         }
+    });
+}
+
+#[test]
+fn a_dropped_member_says_good_bye() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("dropped", 1).await;
+        let config = ConsumerConfig { session_timeout_ms: 60_000, ..member(&unique("dropped")) };
+        let mut first = Reader::new(&cluster, config.clone());
+        first.subscribe(&topic);
+        first.until("assigned", |first| first.owned.len() == 1).await;
+        drop(first);
+        let started = Instant::now();
+        let mut second = Reader::new(&cluster, config);
+        second.subscribe(&topic);
+        second.until("taken over", |second| second.owned.len() == 1).await;
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    });
+}
+
+#[test]
+fn a_fenced_instance_stays_out_until_told_otherwise() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("instance", 1).await;
+        let config = ConsumerConfig { group_instance_id: Some("one".into()), ..member(&unique("instance")) };
+        let mut reader = Reader::new(&cluster, config);
+        reader.subscribe(&topic);
+        reader.until("assigned", |reader| reader.owned.len() == 1).await;
+        let code = ErrorCode::FENCED_INSTANCE_ID;
+        cluster.broker().faults().once(ApiKey::Heartbeat, Fault::Error(code));
+        let mut polled = Vec::new();
+        let error = loop {
+            match reader.consumer.poll(PATIENCE).await {
+                Ok(one) => polled.push(one),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.code(), Some(code));
+        assert!(matches!(&polled[..], [Polled::Rebalance(Rebalance::Lost(_))]), "{polled:?}");
+        let joins = cluster.broker().request_count(ApiKey::JoinGroup);
+        assert!(matches!(reader.consumer.poll(5 * TICK).await.unwrap(), Polled::Idle));
+        assert_eq!(cluster.broker().request_count(ApiKey::JoinGroup), joins);
+        reader.owned.clear();
+        reader.subscribe(&topic);
+        reader.until("assigned again", |reader| reader.owned.len() == 1).await;
     });
 }
 
@@ -208,7 +253,7 @@ fn a_group_that_refuses_us_is_an_error_and_not_a_silence() {
             .faults()
             .once(ApiKey::JoinGroup, Fault::Error(ErrorCode::GROUP_AUTHORIZATION_FAILED));
         let mut reader = Reader::new(&cluster, member(&unique("refuses")));
-        reader.consumer.subscribe(vec![topic]);
+        reader.subscribe(&topic);
         let deadline = Instant::now() + PATIENCE;
         let error = loop {
             assert!(Instant::now() < deadline);

@@ -35,6 +35,7 @@ pub(crate) struct Reader {
     pub(crate) seen: BTreeMap<TopicPartition, Vec<(i64, String)>>,
     pub(crate) owned: Vec<TopicPartition>,
     pub(crate) rebalances: Vec<Rebalance>,
+    is_subscribed: bool,
 }
 
 impl Reader {
@@ -44,7 +45,18 @@ impl Reader {
 
     pub(crate) fn with_client(cluster: &TestCluster, client: ClusterConfig, config: ConsumerConfig) -> Self {
         let consumer = Consumer::new(Cluster::new(cluster.env.clone(), client), config);
-        Self { consumer, seen: BTreeMap::new(), owned: Vec::new(), rebalances: Vec::new() }
+        Self {
+            consumer,
+            seen: BTreeMap::new(),
+            owned: Vec::new(),
+            rebalances: Vec::new(),
+            is_subscribed: false,
+        }
+    }
+
+    pub(crate) fn subscribe(&mut self, topic: &str) {
+        self.is_subscribed = true;
+        self.consumer.subscribe(vec![topic.to_owned()]);
     }
 
     pub(crate) fn assigned(
@@ -63,6 +75,10 @@ impl Reader {
             Polled::Records(fetched) => {
                 for one in fetched {
                     let name = tp(&one.topic, one.partition);
+                    assert!(
+                        !self.is_subscribed || self.owned.contains(&name),
+                        "data of {name}, which is not ours"
+                    );
                     assert_eq!(self.consumer.position(&name), Some(one.next_offset));
                     self.seen.entry(name).or_default().extend(values(&one.records, one.first_wanted_offset));
                 }

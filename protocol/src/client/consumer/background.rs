@@ -37,7 +37,11 @@ pub(super) async fn supervise(shared: Rc<Shared>) {
             }
             partitions.needs_metadata()
         };
-        while loops.borrow_mut().try_join_next().is_some() {}
+        while let Some(ended) = loops.borrow_mut().try_join_next() {
+            if let Err(panic) = ended {
+                shared.report(Error::internal("fetch from broker", panic));
+            }
+        }
         if !is_wanting {
             failure_count = 0;
             let max_age = Duration::from_millis(shared.cluster.config().metadata_max_age_ms);

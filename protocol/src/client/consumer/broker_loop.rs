@@ -294,11 +294,7 @@ fn fetch_request(
             .with_session_epoch(request.epoch)
             .with_forgotten_topics_data(forgotten.collect());
     }
-    if version >= 11
-        && let Some(rack) = &config.rack_id
-    {
-        message = message.with_rack_id(StrBytes::from_string(rack.to_string()));
-    }
+    // No rack: a broker that knows it may name a follower and send no data, which only KIP-392 knows what to do with.
     message
 }
 

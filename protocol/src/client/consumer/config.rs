@@ -50,8 +50,6 @@ pub struct ConsumerConfig {
     pub api_timeout_ms: u64,
     /// `check.crcs`: off, because whoever indexes the records of a batch checks it while its bytes are in the cache.
     pub check_crcs: bool,
-    /// `client.rack`.
-    pub rack_id: Option<Arc<str>>,
     /// `partition.assignment.strategy`, in order of preference.
     pub assignors: Vec<Assignor>,
 }
@@ -75,7 +73,6 @@ impl ConsumerConfig {
             max_poll_interval_ms: 300_000,
             api_timeout_ms: 60_000,
             check_crcs: false,
-            rack_id: None,
             assignors: vec![Assignor::Range],
         }
     }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -88,10 +89,12 @@ impl Consumer {
     ///
     /// # Errors
     /// What the user has to know or do: `Config` where there is no start position, `OFFSET_OUT_OF_RANGE` with `auto.offset.reset=none`,
-    /// missing permissions, damaged data, a group that refuses us. Everything else is retried silently. Polling again goes on.
+    /// missing permissions, damaged data, a group that refuses us. Everything else is retried silently. Polling again goes on; only
+    /// after `FENCED_INSTANCE_ID` it takes another `subscribe`, or two members of one instance id would fence each other for ever.
     pub async fn poll(&self, wait: Duration) -> Result<Polled, Error> {
         let _alive = self.shared.group.as_ref().map(Group::poll_guard);
         let deadline = Instant::now() + wait;
+        let mut is_last_look = false;
         loop {
             if let Some(error) = self.shared.take_error() {
                 return Err(error);
@@ -121,8 +124,13 @@ impl Consumer {
                 () = self.shared.user.notified() => {}
                 () = std::future::poll_fn(|cx| self.poll_group_event(cx)) => {}
                 () = sleep_until(wake_at) => {
-                    if wake_at == deadline {
+                    if wake_at == deadline && is_last_look {
                         return Ok(Polled::Idle);
+                    }
+                    if wake_at == deadline {
+                        // Polls that do not wait must not starve the tasks that fetch.
+                        is_last_look = true;
+                        tokio::task::yield_now().await;
                     }
                 }
             }
@@ -213,12 +221,10 @@ impl Consumer {
     }
 
     fn take(&self) -> Option<Vec<super::Fetched>> {
-        let mut partitions = self.shared.partitions.borrow_mut();
-        if partitions.is_revoking {
+        if !self.flow.borrow().may_take() {
             return None;
         }
-        let records = partitions.take(self.shared.config.poll_bytes_max);
-        drop(partitions);
+        let records = self.shared.partitions.borrow_mut().take(self.shared.config.poll_bytes_max);
         if records.is_empty() {
             return None;
         }
@@ -228,14 +234,20 @@ impl Consumer {
     }
 
     fn collect_events(&self) {
-        if let Some(receiver) = &self.group_events {
-            let mut receiver = receiver.borrow_mut();
-            while let Ok(event) = receiver.try_recv() {
-                self.flow.borrow_mut().events.push_back(event);
+        while let Some(receiver) = &self.group_events {
+            let received = receiver.borrow_mut().try_recv();
+            match received {
+                Ok(event) => self.flow.borrow_mut().events.push_back(event),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.flow.borrow_mut().on_actor_gone();
+                    break;
+                }
             }
         }
     }
 
+    /// Ready when there is something for [`collect_events`](Self::collect_events), or nothing any more.
     fn poll_group_event(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(receiver) = &self.group_events else { return Poll::Pending };
         match receiver.borrow_mut().poll_recv(cx) {
@@ -243,7 +255,7 @@ impl Consumer {
                 self.flow.borrow_mut().events.push_back(event);
                 Poll::Ready(())
             }
-            // The actor is gone, and with it whatever it could say.
+            Poll::Ready(None) if self.flow.borrow_mut().on_actor_gone() => Poll::Ready(()),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }

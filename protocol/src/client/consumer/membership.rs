@@ -15,9 +15,9 @@ use tokio::time::Instant;
 use super::Rebalance;
 use super::partitions::Need;
 use super::shared::Shared;
-use crate::Error;
 use crate::client::TopicPartition;
-use crate::client::group::{Assignment, GroupEvent, ProtocolMetadata, Subscription};
+use crate::client::group::{Assignment, GroupEvent, LostReason, ProtocolMetadata, Subscription};
+use crate::{Error, ErrorCode};
 
 /// How long a new assignment is held back for partitions whose leader does not answer; the others must not wait for them longer.
 const POSITION_GRACE: Duration = Duration::from_secs(5);
@@ -43,6 +43,7 @@ pub(super) struct Flow {
     /// The subscription changed while a member.
     pub(super) is_rejoin_due: bool,
     pub(super) events: VecDeque<GroupEvent>,
+    is_actor_gone: bool,
 }
 
 /// What one look at the flow asks for.
@@ -62,7 +63,13 @@ pub(super) enum Next {
 
 impl Flow {
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Outside, topics: Vec::new(), is_rejoin_due: false, events: VecDeque::new() }
+        Self {
+            phase: Phase::Outside,
+            topics: Vec::new(),
+            is_rejoin_due: false,
+            events: VecDeque::new(),
+            is_actor_gone: false,
+        }
     }
 
     /// Takes over a new subscription; the next poll acts on it.
@@ -114,6 +121,21 @@ impl Flow {
         }
     }
 
+    /// Whether data may be handed out: by hand, or once the assignment that it belongs to was reported.
+    pub(super) fn may_take(&self) -> bool {
+        matches!(self.phase, Phase::Outside | Phase::Member)
+    }
+
+    /// The group's actor ended without being asked to, and the membership with it. True the first time.
+    pub(super) fn on_actor_gone(&mut self) -> bool {
+        if std::mem::replace(&mut self.is_actor_gone, true) {
+            return false;
+        }
+        self.events.push_back(GroupEvent::Lost(LostReason::SessionExpired));
+        self.events.push_back(GroupEvent::Failed(Error::closed("stay in the group")));
+        true
+    }
+
     pub(super) fn joined(&mut self) {
         self.phase = Phase::Joining;
         self.is_rejoin_due = false;
@@ -147,7 +169,8 @@ impl Flow {
                 Err(error) => Some(Next::Fail(error)),
             },
             GroupEvent::Failed(error) => {
-                self.phase = Phase::JoinDue;
+                let is_fenced = error.code() == Some(ErrorCode::FENCED_INSTANCE_ID);
+                self.phase = if is_fenced { Phase::Outside } else { Phase::JoinDue };
                 Some(Next::Fail(error))
             }
             GroupEvent::Left => {
