@@ -137,7 +137,7 @@ impl FakeCluster {
     pub(crate) fn client_of(&self, nodes: &[i32]) -> Cluster {
         let bootstrap =
             nodes.iter().map(|node| HostPort::new("node", PORT + u16::try_from(*node).unwrap())).collect();
-        Cluster::new(Env::with_dialer(self.dialer.clone()), ClusterConfig::new(bootstrap))
+        Cluster::new(Env::with_dialer(Arc::<FakeDialer>::clone(&self.dialer)), ClusterConfig::new(bootstrap))
     }
 
     pub(crate) fn fail_next(&self, api: ApiKey, fault: Fault) {

@@ -65,6 +65,14 @@ impl Nodes {
             NodeKey::Bootstrap(_) => true,
             NodeKey::Node(id) => metadata.node(*id).is_some_and(|node| node.address == slot.address),
         });
+        if !metadata.nodes.is_empty() {
+            // They lead to nodes that are now known by themselves; whoever still waits on one holds it until it is answered.
+            for slot in
+                slots.iter_mut().filter(|(key, _)| matches!(key, NodeKey::Bootstrap(_))).map(|(_, slot)| slot)
+            {
+                slot.connection = None;
+            }
+        }
         for node in &metadata.nodes {
             slots.entry(NodeKey::Node(node.id)).or_insert_with(|| Slot::new(node.address.clone()));
         }

@@ -179,8 +179,8 @@ impl Cluster {
     pub async fn topic(&self, name: &str, deadline: Instant) -> Result<Arc<TopicMetadata>> {
         let name: Arc<str> = name.into();
         self.retrying(&Target::Any, deadline, async || {
-            let mut view = self.fresh_metadata().await?;
             self.inner.refresher.note_interest(&name);
+            let mut view = self.fresh_metadata().await?;
             while view.topic(&name).is_none() {
                 view = self.refresh(view.generation).await?;
             }

@@ -31,6 +31,8 @@ mod accumulator;
 
 mod sender;
 
+mod answers;
+
 mod handle;
 
 pub use config::{Acks, ProducerConfig};

@@ -7,17 +7,16 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use indexmap::IndexMap;
-use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProduceResponse};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::accumulator::Accumulator;
-use super::queue::{Consequence, Finished, Identity, Outcome};
+use super::queue::{Finished, Identity};
 use super::request::{ProduceHead, TopicBatches, encode};
 use super::topic::{Partition, TopicHandle};
 use super::{Acks, ProducerConfig};
-use crate::cluster::{Cluster, Leader, RetryPolicy, Target};
+use crate::cluster::{Cluster, RetryPolicy, Target};
 use crate::net::{Connection, LocalBoxFuture};
 use crate::{Error, ErrorCode, Result};
 
@@ -37,20 +36,20 @@ pub(super) async fn run(accumulator: Rc<Accumulator>) {
     sender.fail_all(&Error::closed("produce"));
 }
 
-struct Sender {
-    accumulator: Rc<Accumulator>,
-    cluster: Cluster,
-    retries: RetryPolicy,
+pub(super) struct Sender {
+    pub(super) accumulator: Rc<Accumulator>,
+    pub(super) cluster: Cluster,
+    pub(super) retries: RetryPolicy,
     links: IndexMap<i32, Link>,
     /// The producer id; None until it is fetched, and always None without idempotence.
-    identity: Option<Identity>,
+    pub(super) identity: Option<Identity>,
     is_fetching_identity: bool,
     is_refreshing: bool,
     /// Whether something could not be sent for want of newer metadata.
-    wants_metadata: bool,
+    pub(super) wants_metadata: bool,
     seen_generation: u64,
     events: FuturesUnordered<LocalBoxFuture<'static, Event>>,
-    finished: Vec<Finished>,
+    pub(super) finished: Vec<Finished>,
 }
 
 /// What the sender knows of one leader.
@@ -58,6 +57,8 @@ struct Sender {
 struct Link {
     in_flight_count: usize,
     is_dialing: bool,
+    /// After a connection that could not be made: what refuses at once must not make us spin.
+    not_before: Option<Instant>,
 }
 
 enum Event {
@@ -69,18 +70,18 @@ enum Event {
 
 /// What a request carries, in the order in which it carries it.
 #[derive(Default)]
-struct SentRequest {
-    topics: IndexMap<TopicKey, SentTopic>,
+pub(super) struct SentRequest {
+    pub(super) topics: IndexMap<TopicKey, SentTopic>,
     bytes: usize,
 }
 
 /// Topics are told apart by where their state lies: cheaper than by name, and stable as long as it is held.
-type TopicKey = usize;
+pub(super) type TopicKey = usize;
 
-struct SentTopic {
-    topic: TopicHandle,
-    batches: TopicBatches,
-    sent: Vec<(Rc<Partition>, u64)>,
+pub(super) struct SentTopic {
+    pub(super) topic: TopicHandle,
+    pub(super) batches: TopicBatches,
+    pub(super) sent: Vec<(Rc<Partition>, u64)>,
 }
 
 impl Sender {
@@ -104,7 +105,7 @@ impl Sender {
         }
     }
 
-    fn config(&self) -> &ProducerConfig {
+    pub(super) fn config(&self) -> &ProducerConfig {
         &self.accumulator.config
     }
 
@@ -120,7 +121,10 @@ impl Sender {
             return timer;
         }
         for (node, mut partitions) in self.group_by_leader(now, &mut timer) {
-            if let Some(connection) = self.link(node) {
+            let resting = self.links.get(&node).and_then(|link| link.not_before).filter(|until| *until > now);
+            if resting.is_some() {
+                timer = earlier(timer, resting);
+            } else if let Some(connection) = self.link(node) {
                 match connection.throttled_until() {
                     Some(until) => timer = earlier(timer, Some(until)),
                     None => self.send_to(node, &connection, &mut partitions, now),
@@ -306,7 +310,9 @@ impl Sender {
             }
             Event::Dialled { node, outcome } => {
                 if let Some(link) = self.links.get_mut(&node) {
+                    let pause = Duration::from_millis(self.cluster.config().reconnect_backoff_ms);
                     link.is_dialing = false;
+                    link.not_before = outcome.is_err().then(|| Instant::now() + pause);
                 }
                 if let Err(error) = outcome {
                     debug!(node, %error, "failed to connect to the leader of partitions");
@@ -327,87 +333,6 @@ impl Sender {
                     debug!(%error, "failed to refresh metadata");
                 }
             }
-        }
-    }
-
-    fn answered(&mut self, sent: SentRequest, outcome: Result<ProduceResponse>) {
-        let acks = self.config().acks;
-        let response = match outcome {
-            Ok(response) => response,
-            Err(error) => {
-                for (partition, id) in sent.topics.into_values().flat_map(|topic| topic.sent) {
-                    self.batch_answered(&partition, id, Outcome::Failed(error.clone()));
-                }
-                return;
-            }
-        };
-        if acks == Acks::None {
-            let written = || Outcome::Written { base_offset: -1, log_append_time_ms: -1 };
-            for (partition, id) in sent.topics.into_values().flat_map(|topic| topic.sent) {
-                self.batch_answered(&partition, id, written());
-            }
-            return;
-        }
-        for (index, topic) in sent.topics.values().enumerate() {
-            // Brokers answer in the order of the request; anything else is searched for.
-            let answers = response
-                .responses
-                .get(index)
-                .filter(|answer| *answer.name == *topic.batches.name)
-                .or_else(|| response.responses.iter().find(|answer| *answer.name == *topic.batches.name));
-            for (index, (partition, id)) in topic.sent.iter().enumerate() {
-                let answer = answers.and_then(|answers| {
-                    let answers = &answers.partition_responses;
-                    answers
-                        .get(index)
-                        .filter(|answer| answer.index == partition.index)
-                        .or_else(|| answers.iter().find(|answer| answer.index == partition.index))
-                });
-                if let Some(answer) = answer {
-                    self.note_leader(&topic.topic, partition.index, answer);
-                }
-                self.batch_answered(partition, *id, outcome_of(&topic.topic, partition.index, answer));
-            }
-        }
-    }
-
-    fn batch_answered(&mut self, partition: &Rc<Partition>, id: u64, outcome: Outcome) {
-        let Some(topic) = partition.topic.upgrade() else { return };
-        let topic = TopicHandle { state: topic };
-        let now = Instant::now();
-        if let Outcome::Failed(error) = &outcome {
-            debug!(topic = %topic.name(), partition = partition.index, %error, "record batch was not written");
-        }
-        let consequence = {
-            let mut state = partition.state.borrow_mut();
-            let retries = self.accumulator.config.retries;
-            let consequence = state.queue.answered(id, outcome, retries, &mut self.finished);
-            if consequence.is_retried {
-                let (policy, env) = (self.retries, self.cluster.env());
-                state.queue.back_off(now, |failure_count| policy.backoff(env, failure_count));
-            }
-            if state.queue.has_sendable() || state.open.as_ref().is_some_and(|open| open.is_due) {
-                drop(state);
-                self.accumulator.mark_ready(partition);
-            }
-            consequence
-        };
-        let Consequence { needs_metadata_refresh, needs_new_identity, .. } = consequence;
-        self.wants_metadata |= needs_metadata_refresh;
-        if needs_new_identity {
-            self.identity = None;
-        }
-        for finished in self.finished.drain(..) {
-            self.accumulator.finish(&topic, partition.index, finished);
-        }
-    }
-
-    /// A leader that a broker names in its refusal saves a round of metadata (KIP-951).
-    fn note_leader(&self, topic: &TopicHandle, partition: i32, answer: &PartitionProduceResponse) {
-        let named = &answer.current_leader;
-        if answer.error_code != 0 && named.leader_id.0 >= 0 && named.leader_epoch >= 0 {
-            let leader = Leader { node: named.leader_id.0, epoch: named.leader_epoch };
-            self.cluster.note_leader(topic.name(), partition, leader);
         }
     }
 
@@ -522,24 +447,6 @@ impl Sender {
             }
         }
     }
-}
-
-fn outcome_of(topic: &TopicHandle, partition: i32, answer: Option<&PartitionProduceResponse>) -> Outcome {
-    const DOING: &str = "produce";
-    let Some(answer) = answer else {
-        let detail = format!("the answer does not mention {}-{partition}", topic.name());
-        return Outcome::Failed(Error::malformed(DOING, detail));
-    };
-    if answer.error_code == 0 {
-        return Outcome::Written {
-            base_offset: answer.base_offset,
-            log_append_time_ms: answer.log_append_time_ms,
-        };
-    }
-    let message = answer.error_message.as_deref().unwrap_or_default();
-    let separator = if message.is_empty() { "" } else { ": " };
-    let detail = format!("{}-{partition}{separator}{message}", topic.name());
-    Outcome::Failed(Error::broker(DOING, answer.error_code).with_source(detail))
 }
 
 fn earlier(left: Option<Instant>, right: Option<Instant>) -> Option<Instant> {

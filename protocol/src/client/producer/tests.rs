@@ -237,6 +237,40 @@ fn a_leader_that_moved_is_followed() {
 }
 
 #[test]
+fn a_leader_that_nobody_knows_is_waited_for_without_spinning() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        // Brokers name a dead leader until the next one is elected.
+        fake.add_topic("t", &[9]);
+        let producer = Producer::new(fake.client(), config()).unwrap();
+        let topic = producer.topic("t").await.unwrap();
+        producer.append(&topic, None, &record(b"v"), 0).unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(fake.count(ApiKey::Metadata) < 200, "{}", fake.count(ApiKey::Metadata));
+        fake.add_topic("t", &[1]);
+        producer.flush().await.unwrap();
+        assert_eq!(values(&fake, "t", 0), ["v"]);
+    });
+}
+
+#[test]
+fn a_closed_cluster_does_not_make_the_producer_spin() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        fake.add_topic("t", &[1]);
+        let cluster = fake.client();
+        let producer = Producer::new(cluster.clone(), config()).unwrap();
+        let topic = producer.topic("t").await.unwrap();
+        producer.append(&topic, None, &record(b"v"), 0).unwrap();
+        producer.flush().await.unwrap();
+        cluster.close();
+        producer.append(&topic, None, &record(b"late"), 1).unwrap();
+        let done = all_completions(&producer, 2).await;
+        assert!(done[0].result.is_ok() && done[1].result.is_err());
+    });
+}
+
+#[test]
 fn what_cannot_be_delivered_in_time_fails_and_the_rest_goes_on() {
     run(async {
         let fake = FakeCluster::start(2);
