@@ -299,6 +299,46 @@ fn a_member_that_does_not_poll_loses_its_partitions_and_comes_back() {
 }
 
 #[test]
+fn a_changed_subscription_changes_the_assignment() {
+    run(async {
+        let cluster = TestCluster::start();
+        let (before, after) = (cluster.topic("before", 2).await, cluster.topic("after", 1).await);
+        let mut reader = Reader::new(&cluster, member(&unique("changed")));
+        reader.subscribe(&before);
+        reader.until("the first topic", |reader| reader.owned.len() == 2).await;
+        reader.subscribe(&after);
+        reader.until("the second topic", |reader| reader.owned == [tp(&after, 0)]).await;
+        let revoked = Rebalance::Revoked(vec![tp(&before, 0), tp(&before, 1)]);
+        assert_eq!(reader.rebalances[1..], [revoked, Rebalance::Assigned(vec![tp(&after, 0)])]);
+    });
+}
+
+#[test]
+fn a_member_that_waits_for_others_leaves_at_once() {
+    run(async {
+        let cluster = TestCluster::start();
+        let topic = cluster.topic("leave", 1).await;
+        let group = unique("leave");
+        let mut first = Reader::new(&cluster, member(&group));
+        first.subscribe(&topic);
+        first.until("assigned", |first| first.owned.len() == 1).await;
+        // The second one's join is held back until the first one polls, which it does not.
+        let mut second = Reader::new(&cluster, member(&group));
+        second.subscribe(&topic);
+        for _ in 0..5 {
+            second.step(TICK).await;
+        }
+        let started = Instant::now();
+        second.consumer.close().await;
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        first.rebalances.clear();
+        first.until("assigned again", |first| first.rebalances.len() == 2).await;
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        assert_eq!(first.owned, [tp(&topic, 0)]);
+    });
+}
+
+#[test]
 fn a_busy_data_thread_delays_no_heartbeat() {
     run(async {
         let mut cluster = TestCluster::start();

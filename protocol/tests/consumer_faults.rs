@@ -104,6 +104,7 @@ fn check_group(api: ApiKey, faults: &[Fault]) {
             let new_member = || {
                 let mut client = cluster.config();
                 client.request_timeout_ms = 1_000;
+                client.retry_backoff_ms = 20;
                 let config = ConsumerConfig { max_poll_interval_ms: 5_000, ..member(&group) };
                 let mut reader = Reader::with_client(&cluster, client, config);
                 reader.subscribe(&topic);

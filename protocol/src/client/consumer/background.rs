@@ -60,7 +60,7 @@ pub(super) async fn supervise(shared: Rc<Shared>) {
                 report_unusable_topics(&shared);
                 let newest = shared.cluster.metadata();
                 shared.partitions.borrow_mut().update_leaders(&newest);
-                shared.wake_background();
+                shared.wake_all();
             }
             Err(error) => debug!(%error, "failed to refresh metadata"),
         }
@@ -118,7 +118,7 @@ pub(super) async fn resolve_committed(shared: Rc<Shared>) {
                     }
                 }
                 shared.user.notify_one();
-                shared.wake_background();
+                shared.wake_all();
             }
             Err(error) => {
                 shared.report(error);

@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::OffsetReset;
 use super::plan::{OffsetQuery, Plan};
-use super::response::Outcome;
+use super::response::{Judge, Outcome};
 use super::session::{FetchSession, SessionRequest};
 use super::shared::Shared;
 use crate::client::group::by_topic;
@@ -37,14 +37,14 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
         holding_back_wait_ms: HOLDING_BACK_WAIT_MS,
     };
     loop {
-        let notified = shared.background.notified();
+        let notified = shared.fetchers.notified();
         tokio::pin!(notified);
         notified.as_mut().enable();
         let plan = {
             let mut partitions = shared.partitions.borrow_mut();
             if partitions.update_leaders(&shared.cluster.metadata()) {
                 // A leader may have no loop yet; the supervisor starts it.
-                shared.wake_background();
+                shared.wake_all();
             }
             let node_count = shared.fetching_nodes.borrow().len();
             partitions.plan(node, node_count, &shared.config, Instant::now())
@@ -145,8 +145,9 @@ impl BrokerLoop {
     }
 
     fn sort(&self, shared: &Rc<Shared>, response: FetchResponse) {
-        let now = Instant::now();
-        let generation = shared.cluster.metadata().generation;
+        let policy = RetryPolicy::requests(shared.cluster.config());
+        let backoff = |failure_count| policy.backoff(shared.cluster.env(), failure_count);
+        let judge = judge(shared, &backoff);
         let mut is_ready = false;
         let mut is_stale = false;
         for topic in response.responses {
@@ -156,14 +157,7 @@ impl BrokerLoop {
                 let index = data.partition_index;
                 let leader =
                     Leader { node: data.current_leader.leader_id.0, epoch: data.current_leader.leader_epoch };
-                let outcome = shared.partitions.borrow_mut().on_fetched(
-                    &name,
-                    sent,
-                    data,
-                    &shared.config,
-                    generation,
-                    now,
-                );
+                let outcome = shared.partitions.borrow_mut().on_fetched(&name, sent, data, &judge);
                 match outcome {
                     Outcome::Nothing => {}
                     Outcome::Ready => is_ready = true,
@@ -181,7 +175,7 @@ impl BrokerLoop {
             shared.user.notify_one();
         }
         if is_stale {
-            shared.wake_background();
+            shared.wake_all();
         }
     }
 
@@ -211,8 +205,9 @@ impl BrokerLoop {
             if version >= 2 { request.with_isolation_level(isolation_level) } else { request }
         };
         let (response, _) = shared.cluster.call(&Target::Node(self.node), build).await?;
-        let now = Instant::now();
-        let generation = shared.cluster.metadata().generation;
+        let policy = RetryPolicy::requests(shared.cluster.config());
+        let backoff = |failure_count| policy.backoff(shared.cluster.env(), failure_count);
+        let judge = judge(shared, &backoff);
         let mut is_stale = false;
         for topic in &response.topics {
             for answer in &topic.partitions {
@@ -220,7 +215,7 @@ impl BrokerLoop {
                     super::session::PartitionRef { topic: &topic.name, partition: answer.partition_index };
                 let Some(query) = by_name.get(&key) else { continue };
                 let found = ErrorCode(answer.error_code).ok().map(|()| answer.offset);
-                let outcome = shared.partitions.borrow_mut().on_offset_found(query, found, generation, now);
+                let outcome = shared.partitions.borrow_mut().on_offset_found(query, found, &judge);
                 match outcome {
                     Outcome::StaleLeader => is_stale = true,
                     Outcome::Report(error) => shared.report(error),
@@ -231,7 +226,7 @@ impl BrokerLoop {
         // A poll may wait for positions before it reports an assignment.
         shared.user.notify_one();
         if is_stale {
-            shared.wake_background();
+            shared.wake_all();
         }
         Ok(())
     }
@@ -249,10 +244,15 @@ impl BrokerLoop {
                 partition.stale_generation = Some(generation);
             }
         }
-        shared.wake_background();
+        shared.wake_all();
         let policy = RetryPolicy::requests(shared.cluster.config());
         sleep(policy.backoff(shared.cluster.env(), self.failure_count)).await;
     }
+}
+
+fn judge<'a>(shared: &'a Shared, backoff: &'a dyn Fn(u32) -> Duration) -> Judge<'a> {
+    let generation = shared.cluster.metadata().generation;
+    Judge { config: &shared.config, generation, now: Instant::now(), backoff }
 }
 
 fn fetch_request(

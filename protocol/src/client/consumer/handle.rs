@@ -67,7 +67,7 @@ impl Consumer {
         };
         self.shared.cluster.note_interest(partitions.iter().map(|tp| &*tp.topic));
         self.shared.partitions.borrow_mut().assign(&partitions, need, &self.shared.config);
-        self.shared.wake_background();
+        self.shared.wake_all();
     }
 
     /// Becomes a member of the group and reads what it is assigned. The next [`poll`](Self::poll) joins. An empty list is allowed: such a
@@ -167,14 +167,14 @@ impl Consumer {
     /// a rebalance may have taken them meanwhile.
     pub fn pause(&self, partitions: &[TopicPartition]) {
         self.shared.partitions.borrow_mut().set_paused(partitions, true);
-        self.shared.wake_background();
+        self.shared.wake_fetchers();
     }
 
     /// Undoes [`pause`](Self::pause).
     pub fn resume(&self, partitions: &[TopicPartition]) {
         self.shared.partitions.borrow_mut().set_paused(partitions, false);
         self.shared.user.notify_one();
-        self.shared.wake_background();
+        self.shared.wake_fetchers();
     }
 
     /// What is assigned now, in the order of the assignment.
@@ -229,7 +229,7 @@ impl Consumer {
             return None;
         }
         // There is room again for those that were left out.
-        self.shared.wake_background();
+        self.shared.wake_fetchers();
         Some(records)
     }
 
@@ -264,7 +264,7 @@ impl Consumer {
         if !is_assigned {
             return Err(Error::config("seek", format!("{tp} is not assigned")));
         }
-        self.shared.wake_background();
+        self.shared.wake_fetchers();
         Ok(())
     }
 

@@ -184,7 +184,7 @@ impl Flow {
         self.phase = Phase::Resolving(Instant::now());
         shared.cluster.note_interest(assigned.iter().map(|tp| &*tp.topic));
         shared.partitions.borrow_mut().assign(assigned, Need::Committed, &shared.config);
-        shared.wake_background();
+        shared.wake_all();
     }
 
     fn protocols(&self, shared: &Shared) -> Result<Vec<ProtocolMetadata>, Error> {

@@ -37,6 +37,7 @@ mod membership;
 
 mod handle;
 
+pub use crate::client::admin::IsolationLevel;
 pub use config::{ConsumerConfig, OffsetReset};
 pub use handle::Consumer;
 pub use types::{AbortedTransaction, Fetched, Polled, Rebalance};

@@ -10,15 +10,23 @@ use tracing::{debug, warn};
 use super::partitions::{Need, Partition, Partitions};
 use super::session::{PartitionFetch, PartitionRef};
 use super::{AbortedTransaction, ConsumerConfig, Fetched, OffsetReset};
+use crate::cluster::{RetryAction, decide};
 use crate::wire::messages::fetch_response::PartitionData;
 use crate::wire::records::RecordSet;
 use crate::{Error, ErrorCode};
 
-/// The pause after an error that only time can heal, doubled up to the maximum.
-const BACKOFF: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// The pause after an error that was reported to the user.
-const REPORTED_BACKOFF: Duration = Duration::from_secs(1);
+/// Failures in a row that an error counts as when it was reported to the user: its pause is the longest at once.
+const REPORTED: u32 = 8;
+
+/// What judging an answer takes beside the answer.
+pub(super) struct Judge<'a> {
+    pub(super) config: &'a ConsumerConfig,
+    /// Of the metadata that the request was routed by.
+    pub(super) generation: u64,
+    pub(super) now: Instant,
+    /// The retry policy: the pause after so many failures in a row.
+    pub(super) backoff: &'a dyn Fn(u32) -> Duration,
+}
 
 /// What a partition's answer asks of others.
 #[derive(Debug)]
@@ -47,9 +55,7 @@ impl Partitions {
         topic: &str,
         sent: PartitionFetch,
         data: PartitionData,
-        config: &ConsumerConfig,
-        generation: u64,
-        now: Instant,
+        judge: &Judge<'_>,
     ) -> Outcome {
         let key = PartitionRef { topic, partition: data.partition_index };
         let Some(name) = self.topic(key) else { return Outcome::Nothing };
@@ -61,17 +67,17 @@ impl Partitions {
         }
         let code = ErrorCode(data.error_code);
         if code.is_error() {
-            return partition.on_error(code, &name, data.partition_index, config, generation, now);
+            return partition.on_error(code, &name, data.partition_index, judge);
         }
         partition.succeed();
         let records = data.records.unwrap_or_default();
         if records.is_empty() {
             return Outcome::Nothing;
         }
-        let extent = match measure(&records, config.check_crcs) {
+        let extent = match measure(&records, judge.config.check_crcs) {
             Ok(Some(extent)) if extent.next_offset > sent.offset => extent,
             Ok(Some(extent)) => {
-                partition.retry_later(REPORTED_BACKOFF, now);
+                partition.retry_reported(judge);
                 let detail = format!("{name}-{} goes back to {}", data.partition_index, extent.next_offset);
                 return Outcome::Report(Error::malformed("read fetched batches", detail));
             }
@@ -79,14 +85,14 @@ impl Partitions {
                 // Not one whole batch (brokers before KIP-74, or a limit on their side): ask for more.
                 let larger = partition.fetch_bytes_max.saturating_mul(2).max(1);
                 if larger == partition.fetch_bytes_max {
-                    partition.retry_later(REPORTED_BACKOFF, now);
+                    partition.retry_reported(judge);
                 }
                 partition.fetch_bytes_max = larger;
                 debug!(topic = %name, partition = data.partition_index, larger, "batch did not fit, fetching more");
                 return Outcome::Nothing;
             }
             Err(error) => {
-                partition.retry_later(REPORTED_BACKOFF, now);
+                partition.retry_reported(judge);
                 let detail = format!("{name}-{} at offset {}: {error}", data.partition_index, sent.offset);
                 return Outcome::Report(Error::malformed("read fetched batches", detail));
             }
@@ -119,8 +125,7 @@ impl Partitions {
         &mut self,
         query: &super::plan::OffsetQuery,
         answer: Result<i64, ErrorCode>,
-        generation: u64,
-        now: Instant,
+        judge: &Judge<'_>,
     ) -> Outcome {
         let Some(partition) = self.map.get_mut(&query.tp) else { return Outcome::Nothing };
         if partition.incarnation != query.incarnation || partition.need != Need::Reset(query.reset) {
@@ -128,20 +133,7 @@ impl Partitions {
         }
         let offset = match answer {
             Ok(offset) => offset,
-            Err(code) if code.needs_metadata_refresh() || code == ErrorCode::UNKNOWN_LEADER_EPOCH => {
-                partition.retry_later(BACKOFF, now);
-                partition.stale_generation = Some(generation);
-                return Outcome::StaleLeader;
-            }
-            Err(code) if code.is_retriable() => {
-                partition.retry_later(BACKOFF, now);
-                return Outcome::Nothing;
-            }
-            Err(code) => {
-                partition.retry_later(REPORTED_BACKOFF, now);
-                let error = Error::broker("list offsets", code).with_source(query.tp.to_string());
-                return Outcome::Report(error);
-            }
+            Err(code) => return partition.on_refused(code, "list offsets", &query.tp.to_string(), judge),
         };
         if let Some(before) = partition.out_of_range_offset.take() {
             // A log that lost its tail goes back; one whose head expired goes forward, over records that are gone for good.
@@ -154,55 +146,60 @@ impl Partitions {
 }
 
 impl Partition {
-    fn on_error(
-        &mut self,
-        code: ErrorCode,
-        topic: &Arc<str>,
-        index: i32,
-        config: &ConsumerConfig,
-        generation: u64,
-        now: Instant,
-    ) -> Outcome {
+    fn on_error(&mut self, code: ErrorCode, topic: &Arc<str>, index: i32, judge: &Judge<'_>) -> Outcome {
         debug!(%topic, partition = index, %code, offset = self.fetch_offset, "fetch was refused");
-        match code {
-            ErrorCode::OFFSET_OUT_OF_RANGE => match config.auto_offset_reset {
-                OffsetReset::None => {
-                    self.need = Need::Seek;
-                    let offset = self.fetch_offset;
-                    let detail = format!("offset {offset} of {topic}-{index}, and auto.offset.reset is none");
-                    Outcome::Report(Error::broker("fetch", code).with_source(detail))
-                }
-                reset => {
-                    self.out_of_range_offset = Some(self.fetch_offset);
-                    self.need = Need::Reset(reset);
-                    Outcome::Nothing
-                }
-            },
-            code if code.needs_metadata_refresh() || code == ErrorCode::UNKNOWN_LEADER_EPOCH => {
-                self.retry_later(BACKOFF, now);
-                self.stale_generation = Some(generation);
-                Outcome::StaleLeader
+        if code != ErrorCode::OFFSET_OUT_OF_RANGE {
+            return self.on_refused(code, "fetch", &format!("{topic}-{index}"), judge);
+        }
+        match judge.config.auto_offset_reset {
+            OffsetReset::None => {
+                self.need = Need::Seek;
+                let offset = self.fetch_offset;
+                let detail = format!("offset {offset} of {topic}-{index}, and auto.offset.reset is none");
+                Outcome::Report(Error::broker("fetch", code).with_source(detail))
             }
-            ErrorCode::UNKNOWN_SERVER_ERROR => {
-                warn!(%topic, partition = index, "the broker failed to read the partition; trying again");
-                self.retry_later(BACKOFF, now);
+            reset => {
+                self.out_of_range_offset = Some(self.fetch_offset);
+                self.need = Need::Reset(reset);
                 Outcome::Nothing
-            }
-            code if code.is_retriable() => {
-                self.retry_later(BACKOFF, now);
-                Outcome::Nothing
-            }
-            code => {
-                self.retry_later(REPORTED_BACKOFF, now);
-                Outcome::Report(Error::broker("fetch", code).with_source(format!("{topic}-{index}")))
             }
         }
     }
 
-    fn retry_later(&mut self, first: Duration, now: Instant) {
-        let pause = first.saturating_mul(1 << self.failure_count.min(5)).min(BACKOFF_MAX.max(first));
+    /// An answer without an offset or data: wait, look for the leader, or tell the user. The position stays.
+    fn on_refused(&mut self, code: ErrorCode, doing: &'static str, name: &str, judge: &Judge<'_>) -> Outcome {
+        let error = Error::broker(doing, code).with_source(name.to_owned());
+        match decide(&error) {
+            RetryAction::RefreshMetadataAndRetry => {
+                self.retry_later(judge);
+                self.stale_generation = Some(judge.generation);
+                Outcome::StaleLeader
+            }
+            RetryAction::Retry | RetryAction::RefindCoordinatorAndRetry => {
+                self.retry_later(judge);
+                Outcome::Nothing
+            }
+            RetryAction::Fail if code == ErrorCode::UNKNOWN_SERVER_ERROR => {
+                // As Java's `FetchCollector`: the broker has the reason in its log, and often gets over it.
+                warn!(partition = name, "the broker failed to read the partition; trying again");
+                self.retry_later(judge);
+                Outcome::Nothing
+            }
+            RetryAction::Fail => {
+                self.retry_reported(judge);
+                Outcome::Report(error)
+            }
+        }
+    }
+
+    fn retry_later(&mut self, judge: &Judge<'_>) {
         self.failure_count = self.failure_count.saturating_add(1);
-        self.retry_at = Some(now + pause);
+        self.retry_at = Some(judge.now + (judge.backoff)(self.failure_count));
+    }
+
+    fn retry_reported(&mut self, judge: &Judge<'_>) {
+        self.failure_count = self.failure_count.max(REPORTED);
+        self.retry_later(judge);
     }
 }
 
@@ -247,6 +244,10 @@ mod tests {
         ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::new() }
     }
 
+    fn judge(config: &ConsumerConfig) -> Judge<'_> {
+        Judge { config, generation: 7, now: Instant::now(), backoff: &|_| Duration::from_millis(100) }
+    }
+
     /// One partition "t-0" at [`OFFSET`].
     fn partitions() -> Partitions {
         let mut partitions = Partitions::default();
@@ -270,7 +271,7 @@ mod tests {
     fn answer(partitions: &mut Partitions, data: PartitionData, config: &ConsumerConfig) -> Outcome {
         let partition = &partitions.map[0];
         let sent = PartitionFetch { offset: OFFSET, bytes_max: partition.fetch_bytes_max, leader_epoch: 0 };
-        partitions.on_fetched("t", sent, data, config, 7, Instant::now())
+        partitions.on_fetched("t", sent, data, &judge(config))
     }
 
     fn with_records(bytes: Vec<u8>) -> PartitionData {
@@ -373,14 +374,14 @@ mod tests {
         answer(&mut partitions, with_records(batch(OFFSET, 5)), &config());
         let sent = PartitionFetch { offset: 105, bytes_max: 1, leader_epoch: 0 };
         let data = with_error(ErrorCode::OFFSET_OUT_OF_RANGE);
-        partitions.on_fetched("t", sent, data, &config(), 7, Instant::now());
+        partitions.on_fetched("t", sent, data, &judge(&config()));
         let query = OffsetQuery {
             tp: TopicPartition::new("t", 0),
             incarnation: partitions.map[0].incarnation,
             reset: OffsetReset::Earliest,
             leader_epoch: 0,
         };
-        partitions.on_offset_found(&query, Ok(900), 7, Instant::now());
+        partitions.on_offset_found(&query, Ok(900), &judge(&config()));
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].position), (900, Some(OFFSET)));
         assert_eq!(partitions.take(usize::MAX).len(), 1);
         assert_eq!(partitions.map[0].position, Some(105));

@@ -25,7 +25,9 @@ pub(super) struct Shared {
     pub(super) fetching_nodes: RefCell<HashSet<i32>>,
     /// Wakes the poll.
     pub(super) user: Notify,
-    /// Wakes the background tasks.
+    /// Wakes the broker loops.
+    pub(super) fetchers: Notify,
+    /// Wakes the supervisor and the resolver, which look at every partition.
     pub(super) background: Notify,
 }
 
@@ -39,6 +41,7 @@ impl Shared {
             errors: RefCell::default(),
             fetching_nodes: RefCell::default(),
             user: Notify::new(),
+            fetchers: Notify::new(),
             background: Notify::new(),
         }
     }
@@ -58,7 +61,14 @@ impl Shared {
         self.errors.borrow_mut().pop_front()
     }
 
-    pub(super) fn wake_background(&self) {
+    /// Something may be fetchable that was not.
+    pub(super) fn wake_fetchers(&self) {
+        self.fetchers.notify_waiters();
+    }
+
+    /// Partitions, leaders or needs have changed.
+    pub(super) fn wake_all(&self) {
         self.background.notify_waiters();
+        self.fetchers.notify_waiters();
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Actor {
     seen_poll_ms: u64,
     /// At most one join, sync, assign and metadata look, a few heartbeats, and the commits that callers wait for.
     running: FuturesUnordered<LocalBoxFuture<'static, Done>>,
+    /// Joins and syncs that the coordinator holds back: it reads nothing else from their connection meanwhile.
+    held_back_count: usize,
     metadata_due: Instant,
     is_refreshing: bool,
     leaver: Option<oneshot::Sender<()>>,
@@ -94,6 +96,7 @@ impl Actor {
             liveness,
             seen_poll_ms: 0,
             running: FuturesUnordered::new(),
+            held_back_count: 0,
             metadata_due: Instant::now(),
             is_refreshing: false,
             leaver: None,
@@ -193,7 +196,12 @@ impl Actor {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Event(event) => self.feed(event),
+            Done::Event(event) => {
+                if matches!(event, Event::JoinReplied(..) | Event::SyncReplied(..)) {
+                    self.held_back_count -= 1;
+                }
+                self.feed(event);
+            }
             Done::Metadata(outcome) => {
                 self.is_refreshing = false;
                 let pause = if self.protocol.is_incomplete() {
@@ -243,7 +251,10 @@ impl Actor {
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
-            let coordinator = self.coordinator.clone();
+            let mut coordinator = self.coordinator.clone();
+            if matches!(action, Action::Join { .. } | Action::Sync { .. }) {
+                self.held_back_count += 1;
+            }
             let future: LocalBoxFuture<'static, Done> = match action {
                 Action::Join { token, member_id, protocols, reason } => Box::pin(async move {
                     let outcome = coordinator.join(member_id, protocols, reason).await;
@@ -262,12 +273,19 @@ impl Actor {
                 Action::Heartbeat { token, identity } => Box::pin(async move {
                     Done::Event(Event::HeartbeatReplied(token, coordinator.heartbeat(identity).await))
                 }),
-                Action::Leave { token, member_id, reason } => Box::pin(async move {
-                    if let Err(error) = coordinator.leave(member_id, reason).await {
-                        debug!(%error, "failed to leave the group; its session timeout will do it");
+                Action::Leave { token, member_id, reason } => {
+                    if self.held_back_count > 0 {
+                        // Behind a join that waits for others the good-bye would wait, too, and they for us.
+                        let cluster = &self.coordinator.cluster;
+                        coordinator.cluster = Cluster::new(cluster.env().clone(), cluster.config().clone());
                     }
-                    Done::Event(Event::LeaveReplied(token))
-                }),
+                    Box::pin(async move {
+                        if let Err(error) = coordinator.leave(member_id, reason).await {
+                            debug!(%error, "failed to leave the group; its session timeout will do it");
+                        }
+                        Done::Event(Event::LeaveReplied(token))
+                    })
+                }
                 Action::Report(report) => {
                     self.log(&report);
                     // A handle that is being dropped reads no more events.
