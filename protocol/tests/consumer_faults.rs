@@ -179,6 +179,28 @@ fn a_fenced_member_loses_its_partitions_and_joins_again() {
 }
 
 #[test]
+fn an_unreachable_coordinator_costs_the_partitions_after_the_session_timeout() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("expired", 1).await;
+        // The broker's lower limit.
+        let config = ConsumerConfig { session_timeout_ms: 6_000, ..member(&unique("expired")) };
+        let mut reader = Reader::new(&cluster, config);
+        reader.subscribe(&topic);
+        reader.until("assigned", |reader| reader.owned.len() == 1).await;
+        reader.rebalances.clear();
+        let started = Instant::now();
+        cluster.broker().faults().on(ApiKey::Heartbeat, Fault::Drop);
+        reader.until("lost", |reader| !reader.rebalances.is_empty()).await;
+        let name = vec![tp(&topic, 0)];
+        assert_eq!(reader.rebalances, [Rebalance::Lost(name.clone())]);
+        assert!((5_500..7_500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+        cluster.broker().faults().clear_all();
+        reader.until("assigned again", |reader| reader.owned == name).await;
+    });
+}
+
+#[test]
 fn a_dropped_member_says_good_bye() {
     run(async {
         let cluster = TestCluster::embedded(1);

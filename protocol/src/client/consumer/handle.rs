@@ -22,6 +22,9 @@ use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::cluster::Cluster;
 use crate::{Error, ErrorKind};
 
+/// What a wait that no clock can hold amounts to.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
 /// Reads partitions, as a member of a group or assigned by hand. Lives on one thread: create and use it inside a `LocalSet`.
 ///
 /// When dropped it stops fetching and leaves its group in the background; [`close`](Self::close) waits for that.
@@ -93,7 +96,8 @@ impl Consumer {
     /// after `FENCED_INSTANCE_ID` it takes another `subscribe`, or two members of one instance id would fence each other for ever.
     pub async fn poll(&self, wait: Duration) -> Result<Polled, Error> {
         let _alive = self.shared.group.as_ref().map(Group::poll_guard);
-        let deadline = Instant::now() + wait;
+        let now = Instant::now();
+        let deadline = now.checked_add(wait).unwrap_or(now + FOREVER);
         let mut is_last_look = false;
         loop {
             if let Some(error) = self.shared.take_error() {
