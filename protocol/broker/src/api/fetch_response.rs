@@ -235,3 +235,87 @@ impl Pieces {
         pieces
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::wire::frame;
+    use protocol::wire::messages::{FetchRequest, FetchResponse, StrBytes, TopicName};
+
+    use super::*;
+
+    fn decode(answer: &FetchAnswer, version: i16) -> FetchResponse {
+        let node = Node { id: 7, host: "example.org".to_owned(), port: 9092 };
+        let pieces = answer.encode(version, 99, &[node]);
+        assert!(pieces.iter().all(|piece| !piece.is_empty()));
+        let frame = Bytes::from(pieces.concat());
+        assert_eq!(frame[..4], ((frame.len() - 4) as u32).to_be_bytes());
+        let (correlation_id, response) =
+            frame::decode_response::<FetchRequest>(frame.slice(4..), version).unwrap();
+        assert_eq!(correlation_id, 99);
+        response
+    }
+
+    fn topic(version: i16) -> TopicRef {
+        if version >= 13 {
+            TopicRef::Id(uuid::Uuid::from_u128(5))
+        } else {
+            TopicRef::Name(TopicName(StrBytes::from_static_str("topic")))
+        }
+    }
+
+    #[test]
+    fn every_version_decodes_to_what_was_meant() {
+        for version in 4..=18 {
+            for is_committed_only in [false, true] {
+                let large = Bytes::from(vec![1; COPIED_BYTES_MAX + 1]);
+                let small = Bytes::from_static(b"small");
+                let mut first = PartitionAnswer::new(topic(version), 3);
+                first.record_bytes = 2 * large.len() + small.len();
+                first.records = vec![large.clone(), small.clone(), large.clone()];
+                (first.high_watermark, first.log_start_offset) = (100, 10);
+                let mut second = PartitionAnswer::new(topic(version), 4);
+                second.code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
+                second.leader = Some(Leader { id: 7, epoch: 8 });
+                second.diverging = Some(DivergingEpoch { epoch: 2, end_offset: 55 });
+                let answer = FetchAnswer {
+                    session_id: 42,
+                    partitions: vec![first, second],
+                    is_committed_only,
+                    ..FetchAnswer::default()
+                };
+                let response = decode(&answer, version);
+                assert_eq!(response.session_id, if version >= 7 { 42 } else { 0 });
+                assert_eq!(response.responses.len(), 1);
+                let [first, second] = response.responses[0].partitions.as_slice() else {
+                    panic!("two partitions")
+                };
+                assert_eq!(first.records.as_ref().unwrap(), &[&large[..], &small[..], &large[..]].concat());
+                assert_eq!(
+                    (first.partition_index, first.high_watermark, first.last_stable_offset),
+                    (3, 100, 100)
+                );
+                assert_eq!(first.log_start_offset, if version >= 5 { 10 } else { -1 });
+                assert_eq!(first.aborted_transactions, is_committed_only.then(Vec::new));
+                assert_eq!((second.error_code, second.records.as_ref().unwrap().len()), (6, 0));
+                if version >= 12 {
+                    assert_eq!(
+                        (second.current_leader.leader_id.0, second.current_leader.leader_epoch),
+                        (7, 8)
+                    );
+                    assert_eq!((second.diverging_epoch.epoch, second.diverging_epoch.end_offset), (2, 55));
+                }
+                if version >= 16 {
+                    let [node] = response.node_endpoints.as_slice() else { panic!("one node") };
+                    assert_eq!((node.node_id.0, node.host.as_str(), node.port), (7, "example.org", 9092));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_without_news_is_empty() {
+        for version in 4..=18 {
+            assert_eq!(decode(&FetchAnswer::default(), version).responses, []);
+        }
+    }
+}

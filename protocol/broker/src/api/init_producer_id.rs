@@ -15,6 +15,9 @@ impl Api for InitProducerId {
     const VERSIONS: VersionRange = versions(0, 5);
 
     async fn handle(call: &Call, request: InitProducerIdRequest) -> Answer<InitProducerIdResponse> {
+        if request.transactional_id.as_ref().is_some_and(|id| id.is_empty()) {
+            return Self::refuse(call.version, request, ErrorCode::INVALID_REQUEST).into();
+        }
         if request.transactional_id.is_some() {
             tracing::warn!("refused a transactional producer: the embedded broker has no transactions yet");
             return Self::refuse(call.version, request, ErrorCode::UNSUPPORTED_VERSION).into();

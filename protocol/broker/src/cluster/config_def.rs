@@ -304,6 +304,7 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
     let set = |now: String, default: String| (now != default).then_some(now);
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
     match name {
+        "broker.id" | "node.id" => Some(config.node_id.to_string()),
         "auto.create.topics.enable" => {
             set(config.auto_create_topics.to_string(), defaults.auto_create_topics.to_string())
         }

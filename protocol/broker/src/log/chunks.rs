@@ -12,7 +12,8 @@ use bytes::{Bytes, BytesMut};
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
 
-/// Allocations start small, so that thousands of quiet partitions cost little, and double up to this.
+/// Allocations are a quarter of what the log holds, within these bounds: thousands of quiet partitions cost little, and
+/// a log that is trimmed as it grows holds little more than what it keeps.
 const BLOCK_BYTES_MIN: usize = 4 * 1024;
 const BLOCK_BYTES_MAX: usize = 1024 * 1024;
 
@@ -23,6 +24,8 @@ pub(crate) struct Chunks {
     tail: BytesMut,
     /// Position of the first byte of `tail`.
     tail_start: u64,
+    /// Nobody reads before this position any more.
+    trimmed_to: u64,
     /// What the tail's allocation was charged, until it is handed to that allocation's last chunk.
     tail_charge: usize,
     budget: MemoryBudget,
@@ -37,7 +40,14 @@ struct Chunk {
 
 impl Chunks {
     pub(crate) fn new(budget: MemoryBudget) -> Self {
-        Self { frozen: VecDeque::new(), tail: BytesMut::new(), tail_start: 0, tail_charge: 0, budget }
+        Self {
+            frozen: VecDeque::new(),
+            tail: BytesMut::new(),
+            tail_start: 0,
+            trimmed_to: 0,
+            tail_charge: 0,
+            budget,
+        }
     }
 
     /// Position behind the last byte.
@@ -77,6 +87,7 @@ impl Chunks {
 
     /// Forgets the chunks that lie before `position` as a whole.
     pub(crate) fn trim(&mut self, position: u64) {
+        self.trimmed_to = position;
         if position >= self.end() {
             self.freeze_tail();
             self.retire_tail();
@@ -101,7 +112,8 @@ impl Chunks {
     }
 
     fn start_block(&mut self, room: usize) -> Result<(), Refusal> {
-        let wanted = (self.tail_charge * 2).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX).max(room);
+        let kept = (self.end() - self.trimmed_to) as usize;
+        let wanted = (kept / 4).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX).max(room);
         self.budget.charge(wanted)?;
         self.freeze_tail();
         self.retire_tail();

@@ -13,6 +13,9 @@ mod chunks;
 mod partition_log;
 mod producers;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use batch::ReceivedBatch;
 pub(crate) use partition_log::{Log, TimestampHit};
 pub(crate) use producers::{Producers, Sequenced};

@@ -1,0 +1,114 @@
+//! Clients that we did not write, unmodified: kcat, confluent-kafka and kafka-python against the broker over TCP.
+//!
+//! A client that is not installed is a failure where `CI=true`, and one line on standard error elsewhere.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use broker::{Broker, BrokerHandle};
+
+/// No step takes a tenth of this; a client that hangs shall not hang the tests.
+const STEP_SECONDS_MAX: &str = "60";
+
+fn start() -> BrokerHandle {
+    Broker::builder().spawn_thread("127.0.0.1:0").unwrap()
+}
+
+/// Whether the command works at all on this machine.
+fn is_available(client: &str, probe: &[&str]) -> bool {
+    let works = Command::new(probe[0])
+        .args(&probe[1..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !works {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{client} is not installed, and CI=true");
+        eprintln!("skipped: {client} is not installed");
+    }
+    works
+}
+
+/// Runs a command with this input and returns what it printed; panics with all of it if the command fails.
+fn run(command: &[&str], input: &str) -> String {
+    let mut child = Command::new("timeout")
+        .arg(STEP_SECONDS_MAX)
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert!(status.success(), "{command:?}: {status}\n{stdout}\n{}", String::from_utf8_lossy(&stderr));
+    stdout
+}
+
+#[test]
+fn kcat_produces_and_consumes() {
+    if !is_available("kcat", &["kcat", "-V"]) {
+        return;
+    }
+    let broker = start();
+    let address = broker.bootstrap_servers();
+    let lines: String = (0..1000).map(|i| format!("key-{i}:value-{i}\n")).collect();
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let compression = format!("compression.codec={codec}");
+        let produce = [
+            "kcat",
+            "-b",
+            &address,
+            "-P",
+            "-t",
+            codec,
+            "-K:",
+            "-X",
+            &compression,
+            "-X",
+            "enable.idempotence=true",
+        ];
+        run(&produce, &lines);
+        let consume = ["kcat", "-b", &address, "-C", "-t", codec, "-K:", "-e", "-q", "-o", "beginning"];
+        assert_eq!(run(&consume, ""), lines, "{codec}");
+    }
+    let listed = run(&["kcat", "-b", &address, "-L"], "");
+    assert!(listed.contains("5 topics"), "{listed}");
+}
+
+#[test]
+fn kcat_consumes_in_a_group() {
+    if !is_available("kcat", &["kcat", "-V"]) {
+        return;
+    }
+    let broker = start();
+    let address = broker.bootstrap_servers();
+    let lines: String = (0..100).map(|i| format!("line-{i}\n")).collect();
+    run(&["kcat", "-b", &address, "-P", "-t", "topic"], &lines);
+    let earliest = "auto.offset.reset=earliest";
+    let consume = ["kcat", "-b", &address, "-G", "group", "-q", "-e", "-X", earliest, "topic"];
+    assert_eq!(run(&consume, ""), lines);
+    // What the group has committed is not read again.
+    run(&["kcat", "-b", &address, "-P", "-t", "topic"], "one more\n");
+    assert_eq!(run(&consume, ""), "one more\n");
+}
+
+#[test]
+fn confluent_kafka_produces_consumes_and_administrates() {
+    if is_available("confluent-kafka for Python", &["python3", "-c", "import confluent_kafka"]) {
+        let broker = start();
+        run(&["python3", "-c", include_str!("confluent.py"), &broker.bootstrap_servers()], "");
+    }
+}
+
+#[test]
+fn kafka_python_produces_and_consumes() {
+    if is_available("kafka-python", &["python3", "-c", "import kafka"]) {
+        let broker = start();
+        run(&["python3", "-c", include_str!("kafka_python.py"), &broker.bootstrap_servers()], "");
+    }
+}
