@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use protocol::client::TopicPartition;
-use protocol::client::admin::{Admin, NewTopic, OffsetSpec};
-use protocol::client::consumer::{Consumer, ConsumerConfig, IsolationLevel};
+use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
+use protocol::client::consumer::{Consumer, ConsumerConfig};
 use protocol::cluster::{Cluster, ClusterConfig, HostPort};
 use protocol::net::Env;
 
@@ -28,7 +28,8 @@ impl Kafka {
     }
 
     pub(crate) async fn create_topic(&self, topic: &str, compression: &str) -> Result<()> {
-        let topic = NewTopic::new(topic, 1).with_replication_factor(1).with_config("compression.type", compression);
+        let topic =
+            NewTopic::new(topic, 1).with_replication_factor(1).with_config("compression.type", compression);
         for created in self.admin.create_topics(&[topic]).await {
             created.context("create the topic")?;
         }

@@ -31,7 +31,13 @@ pub(crate) struct Usage {
 
 impl Worker {
     /// Writes the properties into `dir`, starts the worker and waits until its REST answers.
-    pub(crate) fn start(binary: &Path, dir: &Path, bootstrap: &str, extra: &str, connector: &str) -> Result<Worker> {
+    pub(crate) fn start(
+        binary: &Path,
+        dir: &Path,
+        bootstrap: &str,
+        extra: &str,
+        connector: &str,
+    ) -> Result<Worker> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let worker = write(
             dir,
@@ -78,7 +84,10 @@ impl Worker {
             Ok(Duration::from_nanos(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()))
         };
         let status = fs::read_to_string(proc.join("status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc/<pid>/status")?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .context("no VmHWM in /proc/<pid>/status")?;
         let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
         Ok(Usage { user: ticks(11)?, system: ticks(12)?, peak_resident_bytes: peak_kib << 10 })
     }

@@ -50,7 +50,9 @@ pub(crate) fn structs(first: u64, count: usize, schema: &SchemaRef) -> Column {
     let numbers = || first..first + count as u64;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(numbers().map(|number| number as i64))),
-        Arc::new(StringViewArray::from_iter_values(numbers().map(|number| format!("user-{}", number % 1_000)))),
+        Arc::new(StringViewArray::from_iter_values(
+            numbers().map(|number| format!("user-{}", number % 1_000)),
+        )),
         Arc::new(Float64Array::from_iter_values(numbers().map(|number| (number % 100_000) as f64 / 100.0))),
         Arc::new(numbers().map(|number| Some(number % 10 != 0)).collect::<BooleanArray>()),
     ];
@@ -61,7 +63,10 @@ pub(crate) fn structs(first: u64, count: usize, schema: &SchemaRef) -> Column {
         ArrowField::new("ok", DataType::Boolean, false),
     ]
     .into();
-    Column { schema: Some(Arc::clone(schema)), data: Data::Array(Arc::new(StructArray::new(fields, columns, None))) }
+    Column {
+        schema: Some(Arc::clone(schema)),
+        data: Data::Array(Arc::new(StructArray::new(fields, columns, None))),
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Columns, Headers, Origin, Props, Result, Run, SchemaRef, SourceConnector, SourceContext, SourceOffsets,
-    SourcePartition, SourceTask, Timestamps, Value,
+    Batch, Body, Columns, Headers, Origin, Props, Result, Run, SchemaRef, SourceConnector, SourceContext,
+    SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
 };
 use tokio::time::Instant;
 
@@ -133,7 +133,8 @@ impl DatagenSourceTask {
             headers: Headers::none(),
             timestamps: Timestamps::None,
         };
-        let run = Run { topic: Arc::clone(&self.topic), partition: None, origin, body: Body::Columns(columns) };
+        let run =
+            Run { topic: Arc::clone(&self.topic), partition: None, origin, body: Body::Columns(columns) };
         Ok(Batch { runs: vec![run] })
     }
 }

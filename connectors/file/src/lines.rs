@@ -1,5 +1,6 @@
 //! Splits bytes into lines: the source without its file. Works on whole chunks; a line is named by place, never copied.
 
+use api::java_text::decode_utf8_lossy;
 use api::views::StringViews;
 use api::{Error, Result};
 use arrow_array::StringViewArray;
@@ -105,7 +106,7 @@ impl Lines {
 fn text(region: Buffer, spans: &[(u32, u32)]) -> Result<StringViewArray> {
     let mut views = StringViews::with_capacity(spans.len());
     if simdutf8::basic::from_utf8(&region).is_err() {
-        let line = |(start, len): &(u32, u32)| String::from_utf8_lossy(&region[*start as usize..][..*len as usize]);
+        let line = |(start, len): &(u32, u32)| decode_utf8_lossy(&region[*start as usize..][..*len as usize]);
         return Ok(StringViewArray::from_iter_values(spans.iter().map(line)));
     }
     views.add_buffer(region)?;
@@ -117,6 +118,7 @@ fn text(region: Buffer, spans: &[(u32, u32)]) -> Result<StringViewArray> {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::Array;
     use proptest::prelude::*;
 
     use super::*;

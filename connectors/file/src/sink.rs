@@ -6,10 +6,11 @@ use std::os::unix::fs::FileExt;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Column, Data, Error, Props, Result, SinkConnector, SinkContext, SinkOffsets, SinkTask, java_text,
+    Batch, Body, Column, Data, Error, Props, Result, SinkConnector, SinkContext, SinkOffsets, SinkTask,
+    java_text,
 };
-use arrow_array::cast::AsArray;
 use arrow_array::StringViewArray;
+use arrow_array::cast::AsArray;
 use tracing::{info, warn};
 
 use crate::config;

@@ -158,7 +158,8 @@ impl FileStreamSourceTask {
             None => SourceOffsets::None,
         };
         let origin = Origin::Source { partition: self.partition.clone(), offsets };
-        let run = Run { topic: Arc::clone(&self.topic), partition: None, origin, body: Body::Columns(columns) };
+        let run =
+            Run { topic: Arc::clone(&self.topic), partition: None, origin, body: Body::Columns(columns) };
         Batch { runs: vec![run] }
     }
 
@@ -169,7 +170,8 @@ impl FileStreamSourceTask {
             Input::Missing { path, is_warned } => {
                 match File::open(&*path) {
                     Ok(mut file) => {
-                        file.seek(SeekFrom::Start(self.lines.position() as u64)).map_err(|error| failed("seek in", path, error))?;
+                        file.seek(SeekFrom::Start(self.lines.position() as u64))
+                            .map_err(|error| failed("seek in", path, error))?;
                         let path = std::mem::take(path);
                         self.input = Input::File { path, file, is_truncation_warned: false };
                         return Ok(1);
@@ -190,7 +192,11 @@ impl FileStreamSourceTask {
                 let mut chunk = Vec::with_capacity(CHUNK_BYTES.max(2 * unfinished.len()));
                 chunk.extend_from_slice(unfinished);
                 let room = (chunk.capacity() - chunk.len()) as u64;
-                let read = file.by_ref().take(room).read_to_end(&mut chunk).map_err(|error| failed("read", path, error))?;
+                let read = file
+                    .by_ref()
+                    .take(room)
+                    .read_to_end(&mut chunk)
+                    .map_err(|error| failed("read", path, error))?;
                 if read > 0 {
                     self.lines.refill(chunk)?;
                     return Ok(read);
@@ -199,7 +205,9 @@ impl FileStreamSourceTask {
                 let length = file.metadata().map_err(|error| failed("look at", path, error))?.len() as i64;
                 if length < read_to && !*is_truncation_warned {
                     warn!(
-                        file = path, length, read_to,
+                        file = path,
+                        length,
+                        read_to,
                         "the file is shorter than what was read of it: it was truncated; waiting until it has grown beyond"
                     );
                 }
@@ -243,7 +251,10 @@ fn read_stdin() -> Result<mpsc::Receiver<std::io::Result<Vec<u8>>>> {
                 chunk
             });
             let is_last = read.as_ref().map_or(true, Vec::is_empty);
-            if matches!(&read, Ok(chunk) if chunk.is_empty()) || sender.blocking_send(read).is_err() || is_last {
+            if matches!(&read, Ok(chunk) if chunk.is_empty())
+                || sender.blocking_send(read).is_err()
+                || is_last
+            {
                 return;
             }
         }

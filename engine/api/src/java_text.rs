@@ -19,7 +19,8 @@ pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>) {
         ValueRef::String(text) => out.extend_from_slice(text.as_bytes()),
         ValueRef::Bytes(bytes) => {
             // Java prints the object's identity, which means nothing; ours is the same for equal bytes.
-            let hash = bytes.iter().fold(1u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+            let hash =
+                bytes.iter().fold(1u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(*byte)));
             out.extend_from_slice(format!("[B@{hash:x}").as_bytes());
         }
         ValueRef::Array(items) => {
@@ -152,6 +153,30 @@ fn write_digits(out: &mut Vec<u8>, shortest: &str) {
     }
 }
 
+/// Bytes as text, as Java's UTF-8 decoder reads them: each malformed sequence becomes U+FFFD. As Rust's lossy decoding, but an
+/// encoded surrogate is one malformed sequence and not three. (Contract B.2, 21.)
+pub fn decode_utf8_lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(bytes.len() + 8);
+    let mut rest = bytes;
+    while let Some(chunk) = rest.utf8_chunks().next() {
+        out.push_str(chunk.valid());
+        let at = chunk.valid().len();
+        if chunk.invalid().is_empty() {
+            break;
+        }
+        out.push('\u{fffd}');
+        let malformed = match rest[at..] {
+            [0xED, 0xA0..=0xBF, 0x80..=0xBF, ..] => 3,
+            _ => chunk.invalid().len(),
+        };
+        rest = &rest[at + malformed..];
+    }
+    out.into()
+}
+
 /// The order in which Java's `HashMap` iterates over `keys` that were inserted in the order given: indices into them.
 /// (Contract A.5.) Distinct keys are assumed.
 pub fn hash_order<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Vec<usize> {
@@ -160,10 +185,12 @@ pub fn hash_order<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Vec<usize
         capacity *= 2;
     }
     let bucket = |key: &str| {
-        let hash = key.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+        let hash =
+            key.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
         (hash ^ (hash >> 16)) as usize & (capacity - 1)
     };
-    let mut order: Vec<(usize, usize)> = keys.map(bucket).enumerate().map(|(index, bucket)| (bucket, index)).collect();
+    let mut order: Vec<(usize, usize)> =
+        keys.map(bucket).enumerate().map(|(index, bucket)| (bucket, index)).collect();
     order.sort_unstable();
     order.into_iter().map(|(_, index)| index).collect()
 }
@@ -211,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn decodes_malformed_text_as_java_does() {
+        assert_eq!(decode_utf8_lossy("plain ü".as_bytes()), "plain ü");
+        assert_eq!(decode_utf8_lossy(b"a\xed\xa0\x80b"), "a\u{fffd}b");
+        assert_eq!(decode_utf8_lossy(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(decode_utf8_lossy(b"\xe2\x82"), "\u{fffd}");
+        assert_eq!(decode_utf8_lossy(b"\xf0\x9f\x98x\xed\xa0"), "\u{fffd}x\u{fffd}\u{fffd}");
+    }
+
+    #[test]
     fn prints_containers_as_java_does() {
         let text = |text: &str| Value::String(text.to_owned());
         let map = Value::Map(vec![
@@ -226,8 +262,12 @@ mod tests {
     #[test]
     fn iterates_as_a_hash_map_does() {
         let keys = ["db", "schema", "table", "server", "file", "pos", "lsn", "id", "ts_ms", "snapshot"];
-        let order: Vec<&str> = hash_order(keys.iter().copied()).into_iter().map(|index| keys[index]).collect();
-        assert_eq!(order, ["schema", "server", "file", "pos", "lsn", "id", "db", "table", "ts_ms", "snapshot"]);
+        let order: Vec<&str> =
+            hash_order(keys.iter().copied()).into_iter().map(|index| keys[index]).collect();
+        assert_eq!(
+            order,
+            ["schema", "server", "file", "pos", "lsn", "id", "db", "table", "ts_ms", "snapshot"]
+        );
         let keys = ["kafka_topic", "kafka_partition"];
         assert_eq!(hash_order(keys.iter().copied()), [1, 0]);
     }

@@ -17,13 +17,25 @@ enum Node {
     Int64(i64),
     Float64(f64),
     /// A place in the text buffer.
-    String { start: u32, len: u32 },
+    String {
+        start: u32,
+        len: u32,
+    },
     /// A place in the text buffer.
-    Bytes { start: u32, len: u32 },
+    Bytes {
+        start: u32,
+        len: u32,
+    },
     /// `count` values follow; the node after the last descendant is `end`.
-    Array { count: u32, end: u32 },
+    Array {
+        count: u32,
+        end: u32,
+    },
     /// `count` entries follow, each a key and a value.
-    Map { count: u32, end: u32 },
+    Map {
+        count: u32,
+        end: u32,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -44,9 +56,11 @@ impl Tape {
             Node::Float64(value) => ValueRef::Float64(value),
             Node::String { start, len } => ValueRef::String(&self.text[start as usize..][..len as usize]),
             Node::Bytes { start, len } => ValueRef::Bytes(&self.bytes[start as usize..][..len as usize]),
-            Node::Array { count, .. } => {
-                ValueRef::Array(ListRef::on_tape(TapeIter { tape: self, at: at + 1, remaining: count as usize }))
-            }
+            Node::Array { count, .. } => ValueRef::Array(ListRef::on_tape(TapeIter {
+                tape: self,
+                at: at + 1,
+                remaining: count as usize,
+            })),
             Node::Map { count, .. } => {
                 let values = TapeIter { tape: self, at: at + 1, remaining: 2 * count as usize };
                 ValueRef::Map(MapRef::on_tape(TapeMap(values)))

@@ -77,7 +77,9 @@ impl Value {
             Value::Bytes(value) => ValueRef::Bytes(value),
             Value::Array(items) => ValueRef::Array(ListRef(List::Owned(items))),
             Value::Map(entries) => ValueRef::Map(MapRef(Map::Owned(entries))),
-            Value::Struct(schema, values) => ValueRef::Struct(StructRef { schema, values: Fields::Owned(values) }),
+            Value::Struct(schema, values) => {
+                ValueRef::Struct(StructRef { schema, values: Fields::Owned(values) })
+            }
         }
     }
 }
@@ -160,6 +162,25 @@ impl<'a> ValueRef<'a> {
                 None => ValueRef::Map(MapRef(Map::Object(array.as_struct(), index))),
             },
             _ => ValueRef::Null,
+        }
+    }
+
+    /// The Java class that carries such a value, for messages.
+    pub fn java_class(self) -> &'static str {
+        match self {
+            ValueRef::Null => "null",
+            ValueRef::Boolean(_) => "java.lang.Boolean",
+            ValueRef::Int8(_) => "java.lang.Byte",
+            ValueRef::Int16(_) => "java.lang.Short",
+            ValueRef::Int32(_) => "java.lang.Integer",
+            ValueRef::Int64(_) => "java.lang.Long",
+            ValueRef::Float32(_) => "java.lang.Float",
+            ValueRef::Float64(_) => "java.lang.Double",
+            ValueRef::String(_) => "java.lang.String",
+            ValueRef::Bytes(_) => "[B",
+            ValueRef::Array(_) => "java.util.ArrayList",
+            ValueRef::Map(_) => "java.util.HashMap",
+            ValueRef::Struct(_) => "org.apache.kafka.connect.data.Struct",
         }
     }
 
@@ -286,9 +307,10 @@ impl<'a> MapRef<'a> {
                 ValueRef::String(array.fields()[index].name()),
                 ValueRef::of_array(None, array.column(index).as_ref(), row),
             ),
-            Map::Arrow { key, value, keys, values, start, .. } => {
-                (ValueRef::of_array(key, keys, start + index), ValueRef::of_array(value, values, start + index))
-            }
+            Map::Arrow { key, value, keys, values, start, .. } => (
+                ValueRef::of_array(key, keys, start + index),
+                ValueRef::of_array(value, values, start + index),
+            ),
             Map::Tape(_) => {
                 let mut next = || tape.as_mut().and_then(Iterator::next).unwrap_or(ValueRef::Null);
                 let key = next();

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::make_view;
-use arrow_array::{BinaryViewArray, StringViewArray};
+use arrow_array::{Array, BinaryViewArray, StringViewArray};
 use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
 
 use crate::error::{Error, Result};
@@ -144,6 +144,27 @@ impl StringViews {
     }
 }
 
+/// The same values as text, copying nothing.
+///
+/// # Errors
+/// The first row that is not UTF-8.
+pub fn as_text(bytes: &BinaryViewArray) -> std::result::Result<StringViewArray, usize> {
+    let is_text = |row: usize| bytes.is_null(row) || std::str::from_utf8(bytes.value(row)).is_ok();
+    if let Some(row) = (0..bytes.len()).find(|row| !is_text(*row)) {
+        return Err(row);
+    }
+    let (views, buffers, nulls) = bytes.clone().into_parts();
+    // Arrow asks it of null rows, too: a fetched null is an empty view, but another maker's need not be.
+    if nulls
+        .as_ref()
+        .is_some_and(|nulls| nulls.iter().zip(views.iter()).any(|(valid, view)| !valid && *view != 0))
+    {
+        return Ok(StringViewArray::from_iter(bytes.iter().map(|row| row.map(String::from_utf8_lossy))));
+    }
+    // SAFETY: the parts are those of a valid binary view array, and every value was found to be UTF-8.
+    Ok(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
+}
+
 #[inline]
 fn view(value: &[u8], block: u32, start: u32) -> u128 {
     if value.len() <= INLINE_BYTES_MAX {
@@ -184,6 +205,21 @@ mod tests {
     #[test]
     fn refuses_bytes_that_are_not_text() {
         assert!(StringViews::with_capacity(1).add_buffer(Buffer::from(&b"\xff"[..])).is_err());
+    }
+
+    #[test]
+    fn text_is_told_from_bytes() {
+        let text = BinaryViewArray::from_iter([
+            Some("plain".as_bytes()),
+            None,
+            Some("a longer text, with ü".as_bytes()),
+        ]);
+        let rows: Vec<_> = as_text(&text).unwrap().iter().map(|row| row.map(str::to_owned)).collect();
+        assert_eq!(rows, [Some("plain".to_owned()), None, Some("a longer text, with ü".to_owned())]);
+        assert_eq!(
+            as_text(&BinaryViewArray::from_iter([Some(&b"ok"[..]), Some(&b"\xc3"[..])])).unwrap_err(),
+            1
+        );
     }
 
     proptest! {

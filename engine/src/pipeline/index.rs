@@ -46,6 +46,10 @@ impl Indexer {
                 out.push(packed(fetched, &batch));
                 continue;
             }
+            // Offsets of a run are kept as 32-bit distances: a run never spans more.
+            if rows.as_ref().is_some_and(|rows| header.last_offset() - rows.base_offset > i64::from(i32::MAX)) {
+                finish(&mut rows, fetched, out);
+            }
             let payload = batch.payload(&mut self.decompressor).map_err(damaged)?;
             let builder = rows.get_or_insert_with(|| RunBuilder::new(header.base_offset, header.record_count));
             builder.start_batch(Buffer::from(payload.clone()))?;
@@ -57,10 +61,6 @@ impl Indexer {
                 }
             }
             builder.next_offset = header.next_offset();
-            // Offsets of a run are kept as 32-bit distances: a run never spans more.
-            if header.next_offset() - builder.base_offset > i64::from(i32::MAX) / 2 {
-                finish(&mut rows, fetched, out);
-            }
         }
         finish(&mut rows, fetched, out);
         Ok(())

@@ -1,0 +1,198 @@
+//! StringConverter: text as it is, without copying; everything else as Java prints it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance};
+use api::plugin::ConverterPlugin;
+use api::views::{BytesViews, as_text};
+use api::{
+    Column, Converter, Data, Decoded, Encoded, Error, Result, Schema, SchemaRef, Segment, Type, ValueRef, java_text,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BinaryViewArray, StringViewArray};
+use arrow_buffer::Buffer;
+
+const ENCODING: &str = "converter.encoding";
+
+/// `org.apache.kafka.connect.storage.StringConverter`.
+pub const STRING: ConverterPlugin = ConverterPlugin {
+    class: "org.apache.kafka.connect.storage.StringConverter",
+    version: super::VERSION,
+    config_def,
+    create: |props, _role| {
+        let config = config_def().parse(props)?;
+        let encoding = Encoding::named(config.string(ENCODING))?;
+        Ok(Box::new(StringConverter { encoding, schema: Arc::new(Schema::new(Type::String).optional()) }))
+    },
+};
+
+fn config_def() -> ConfigDef {
+    ConfigDef::default().key(ConfigKey::new(
+        ENCODING,
+        ConfigType::String,
+        Default::Value("UTF-8"),
+        Importance::High,
+        "The name of the Java character set to use for encoding strings as byte arrays.",
+    ))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Ascii,
+    Latin1,
+}
+
+impl Encoding {
+    /// By a name or alias of Java's, any case.
+    fn named(name: &str) -> Result<Encoding> {
+        match name.to_ascii_uppercase().as_str() {
+            "UTF-8" | "UTF8" | "UNICODE-1-1-UTF-8" => Ok(Encoding::Utf8),
+            "US-ASCII" | "ASCII" | "ISO646-US" => Ok(Encoding::Ascii),
+            "ISO-8859-1" | "ISO8859-1" | "ISO8859_1" | "LATIN1" => Ok(Encoding::Latin1),
+            _ => Err(Error::fatal(format!("Unsupported encoding {name}"))
+                .with_java_class("org.apache.kafka.common.errors.SerializationException")),
+        }
+    }
+
+    fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
+        match self {
+            Encoding::Utf8 => java_text::decode_utf8_lossy(bytes),
+            Encoding::Ascii => {
+                bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' }).collect()
+            }
+            Encoding::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
+        }
+    }
+
+    /// Characters that the encoding lacks become `?`, as in Java.
+    fn encode(self, text: &str, out: &mut Vec<u8>) {
+        let limit = match self {
+            Encoding::Utf8 => return out.extend_from_slice(text.as_bytes()),
+            Encoding::Ascii => 0x80,
+            Encoding::Latin1 => 0x100,
+        };
+        out.extend(text.chars().map(|char| if u32::from(char) < limit { char as u8 } else { b'?' }));
+    }
+}
+
+#[derive(Debug)]
+struct StringConverter {
+    encoding: Encoding,
+    schema: SchemaRef,
+}
+
+impl Converter for StringConverter {
+    fn to_connect(&mut self, _topic: &str, raw: &BinaryViewArray) -> Result<Decoded> {
+        let fast = if self.encoding == Encoding::Utf8 { as_text(raw).ok() } else { None };
+        let text = fast.unwrap_or_else(|| {
+            StringViewArray::from_iter(raw.iter().map(|row| row.map(|bytes| self.encoding.decode(bytes))))
+        });
+        let column = Column { schema: Some(Arc::clone(&self.schema)), data: Data::Array(Arc::new(text)) };
+        Ok(Decoded { segments: vec![Segment { column }], errors: Vec::new() })
+    }
+
+    fn from_connect(&mut self, _topic: &str, column: &Column) -> Result<Encoded> {
+        let rows = column.len();
+        let bytes = match &column.data {
+            Data::Null(_) => BinaryViewArray::new_null(rows),
+            Data::Array(array) if self.encoding == Encoding::Utf8 && array.as_string_view_opt().is_some() => {
+                array.as_string_view().clone().to_binary_view()
+            }
+            _ => self.print(column)?,
+        };
+        Ok(Encoded { bytes, errors: Vec::new() })
+    }
+}
+
+impl StringConverter {
+    /// Every row as Java prints it, one after another in one buffer.
+    fn print(&self, column: &Column) -> Result<BinaryViewArray> {
+        let mut buffer = Vec::new();
+        let mut text = Vec::new();
+        let mut ends = Vec::with_capacity(column.len());
+        for row in 0..column.len() {
+            let value = column.row(row);
+            ends.push(if matches!(value, ValueRef::Null) {
+                None
+            } else {
+                text.clear();
+                java_text::write(&mut text, value);
+                self.encoding.encode(&String::from_utf8_lossy(&text), &mut buffer);
+                Some(buffer.len())
+            });
+        }
+        let mut views = BytesViews::with_capacity(ends.len());
+        views.add_buffer(Buffer::from_vec(buffer))?;
+        let mut start = 0;
+        for end in ends {
+            match end {
+                Some(end) => {
+                    views.push(start, end - start);
+                    start = end;
+                }
+                None => views.push_null(),
+            }
+        }
+        Ok(views.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Props;
+    use api::plugin::ConverterRole;
+    use arrow_array::Int64Array;
+
+    use super::*;
+
+    fn converter(encoding: &str) -> Box<dyn Converter> {
+        let props = Props::from_iter([(ENCODING.to_owned(), encoding.to_owned())]);
+        (STRING.create)(&props, ConverterRole::Value).unwrap()
+    }
+
+    fn decode(encoding: &str, bytes: &[u8]) -> String {
+        let decoded = converter(encoding).to_connect("t", &BinaryViewArray::from_iter([Some(bytes)])).unwrap();
+        match decoded.segments[0].column.row(0) {
+            ValueRef::String(text) => text.to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn encode(encoding: &str, column: &Column) -> Vec<Option<Vec<u8>>> {
+        let encoded = converter(encoding).from_connect("t", column).unwrap();
+        encoded.bytes.iter().map(|row| row.map(<[u8]>::to_vec)).collect()
+    }
+
+    #[test]
+    fn text_passes_both_ways_and_null_is_null() {
+        let raw = BinaryViewArray::from_iter([Some("ü and more than twelve bytes".as_bytes()), None, Some(b"")]);
+        let decoded = converter("UTF8").to_connect("t", &raw).unwrap();
+        let column = &decoded.segments[0].column;
+        assert_eq!(column.schema.as_deref(), Some(&Schema::new(Type::String).optional()));
+        assert_eq!(converter("UTF8").from_connect("t", column).unwrap().bytes, raw);
+    }
+
+    #[test]
+    fn other_values_are_printed_as_java_prints_them() {
+        let data = Data::Array(Arc::new(Int64Array::from(vec![Some(-7), None])));
+        let column = Column { schema: Some(Arc::new(Schema::new(Type::Int64).optional())), data };
+        assert_eq!(encode("UTF-8", &column), [Some(b"-7".to_vec()), None]);
+    }
+
+    #[test]
+    fn knows_encodings() {
+        assert_eq!(decode("utf-8", b"\xed\xa0\x80!"), "\u{fffd}!");
+        assert_eq!(decode("ISO-8859-1", b"\xfc"), "ü");
+        assert_eq!(decode("US-ASCII", b"a\xfc"), "a\u{fffd}");
+        let column = Column::strings(StringViewArray::from(vec!["ü€"]));
+        assert_eq!(encode("ISO-8859-1", &column), [Some(b"\xfc?".to_vec())]);
+        assert_eq!(encode("ASCII", &column), [Some(b"??".to_vec())]);
+        let error = (STRING.create)(
+            &Props::from_iter([(ENCODING.to_owned(), "nope".to_owned())]),
+            ConverterRole::Key,
+        );
+        assert_eq!(error.unwrap_err().to_string(), "Unsupported encoding nope");
+    }
+}

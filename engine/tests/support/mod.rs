@@ -1,0 +1,217 @@
+//! What the pipeline tests share: an engine, a cluster, and conditions to wait for.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use api::plugin::ConnectorPlugin;
+use api::{Props, Tier};
+use broker::{Broker, BrokerHandle};
+use engine::convert::CONVERTERS;
+use engine::offset::OffsetStore;
+use engine::rt::{Executors, ExecutorsConfig};
+use engine::task::{
+    ConverterSpec, Engine, EngineConfig, SinkSpec, SourceSpec, TaskEvent, TaskHandle, TaskId, TaskKind,
+    TaskSpec, TaskState, Tolerance,
+};
+use protocol::client::TopicPartition;
+use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
+use protocol::client::consumer::{Consumer, ConsumerConfig};
+use protocol::client::producer::ProducerConfig;
+use protocol::cluster::{Cluster, ClusterConfig, HostPort};
+use protocol::net::Env;
+use tokio::sync::mpsc;
+
+/// No test waits longer than this for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a condition.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+pub(crate) fn props(entries: &[(&str, &str)]) -> Props {
+    entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// An engine and a cluster of its own (or the one that `AQUEDUCT_KAFKA` names).
+pub(crate) struct World {
+    engine: Engine,
+    bootstrap: String,
+    _broker: Option<BrokerHandle>,
+    events: mpsc::UnboundedSender<TaskEvent>,
+    states: Arc<Mutex<HashMap<u64, Vec<TaskState>>>>,
+    /// Distinguishes the names of this run from those of all others on a shared cluster.
+    suffix: String,
+}
+
+impl World {
+    pub(crate) fn start() -> World {
+        let (bootstrap, broker) = match std::env::var("AQUEDUCT_KAFKA") {
+            Ok(bootstrap) => (bootstrap, None),
+            Err(_) => {
+                let broker = Broker::builder().spawn_thread("127.0.0.1:0").unwrap();
+                (broker.bootstrap_servers(), Some(broker))
+            }
+        };
+        let config = ExecutorsConfig { is_pinned: false, ..ExecutorsConfig::default() };
+        let executors = Executors::start(&config).unwrap();
+        let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
+        let engine = Engine::new(EngineConfig { executors, env });
+        let (events, mut inbox) = mpsc::unbounded_channel::<TaskEvent>();
+        let states: Arc<Mutex<HashMap<u64, Vec<TaskState>>>> = Arc::default();
+        let seen = Arc::clone(&states);
+        std::thread::spawn(move || {
+            while let Some(event) = inbox.blocking_recv() {
+                seen.lock().unwrap().entry(event.run).or_default().push(event.state);
+            }
+        });
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let suffix = format!("{:x}-{}", since_epoch.as_nanos(), COUNT.fetch_add(1, Ordering::Relaxed));
+        World { engine, bootstrap, _broker: broker, events, states, suffix }
+    }
+
+    fn cluster(&self) -> ClusterConfig {
+        ClusterConfig::new(HostPort::parse_list(&self.bootstrap).unwrap())
+    }
+
+    /// Runs a client future on a thread of its own runtime.
+    fn client<T>(&self, use_it: impl AsyncFnOnce(Cluster) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime, async { use_it(Cluster::new(Env::real(), self.cluster())).await })
+    }
+
+    pub(crate) fn topic(&self, stem: &str, partitions: i32) -> String {
+        let name = format!("{stem}-{}", self.suffix);
+        self.client(async |cluster| {
+            let topic = NewTopic::new(&name, partitions).with_replication_factor(1);
+            for created in Admin::new(cluster).create_topics(&[topic]).await {
+                created.unwrap();
+            }
+        });
+        name
+    }
+
+    /// Records in all partitions of a topic of up to two.
+    pub(crate) fn records(&self, topic: &str) -> i64 {
+        self.client(async |cluster| {
+            let queries = [(topic, 0, OffsetSpec::Latest), (topic, 1, OffsetSpec::Latest)];
+            let partitions =
+                cluster.topic(topic, tokio::time::Instant::now() + PATIENCE).await.unwrap().partitions.len();
+            let queries = &queries[..partitions];
+            let listed = Admin::new(cluster).list_offsets(queries, IsolationLevel::ReadUncommitted).await;
+            listed.into_iter().map(|listed| listed.unwrap().offset.unwrap()).sum()
+        })
+    }
+
+    pub(crate) fn wait_for_commit(&self, connector: &str, topic: &str, offset: i64) {
+        let group = self.group(connector);
+        self.client(async |cluster| {
+            let consumer = Consumer::new(cluster, ConsumerConfig::in_group(&group));
+            let since = Instant::now();
+            loop {
+                let committed = consumer.committed(&[TopicPartition::new(topic, 0)]).await.unwrap();
+                if committed[0].1.as_ref().is_some_and(|committed| committed.offset == offset) {
+                    return;
+                }
+                assert!(since.elapsed() < PATIENCE, "{group} committed {committed:?}, expected {offset}");
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        });
+    }
+
+    fn group(&self, connector: &str) -> String {
+        format!("connect-{connector}-{}", self.suffix)
+    }
+
+    pub(crate) fn source(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        offsets: Arc<dyn OffsetStore>,
+    ) -> TaskHandle {
+        let source = SourceSpec {
+            cluster: self.cluster(),
+            producer: ProducerConfig::default(),
+            offsets,
+            offset_flush_interval: Duration::from_millis(50),
+            offset_flush_timeout: Duration::from_secs(5),
+        };
+        self.start_task(connector, plugin, props, TaskKind::Source(source))
+    }
+
+    pub(crate) fn sink(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        topic: &str,
+    ) -> TaskHandle {
+        let sink = SinkSpec {
+            cluster: self.cluster(),
+            consumer: ConsumerConfig::in_group(&self.group(connector)),
+            topics: vec![topic.to_owned()],
+            offset_flush_interval: Duration::from_millis(50),
+            offset_flush_timeout: Duration::from_secs(5),
+            tier_min: Tier::Bytes,
+        };
+        self.start_task(connector, plugin, props, TaskKind::Sink(sink))
+    }
+
+    fn start_task(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        kind: TaskKind,
+    ) -> TaskHandle {
+        let string = CONVERTERS.iter().find(|plugin| plugin.class.ends_with(".StringConverter")).unwrap();
+        let converter = ConverterSpec { plugin: *string, props: Props::new() };
+        let spec = TaskSpec {
+            id: TaskId { connector: Arc::from(connector), task: 0 },
+            plugin,
+            props,
+            key_converter: converter.clone(),
+            value_converter: converter,
+            tolerance: Tolerance::None,
+            starts_paused: false,
+            kind,
+        };
+        self.engine.start_task(spec, self.events.clone())
+    }
+
+    fn last_state(&self, task: &TaskHandle) -> Option<TaskState> {
+        self.states.lock().unwrap().get(&task.run()).and_then(|states| states.last().cloned())
+    }
+
+    pub(crate) fn wait_for_state(&self, task: &TaskHandle, state: &TaskState) {
+        wait_until(&format!("{} is {state:?}", task.id()), || self.last_state(task).as_ref() == Some(state));
+    }
+
+    pub(crate) fn wait_for_failure(&self, task: &TaskHandle) -> String {
+        let mut trace = String::new();
+        wait_until(&format!("{} has failed", task.id()), || match self.last_state(task) {
+            Some(TaskState::Failed { trace: found }) => {
+                trace = found;
+                true
+            }
+            _ => false,
+        });
+        trace
+    }
+
+    pub(crate) fn stop(&self, task: TaskHandle) {
+        task.stop();
+        self.wait_for_state(&task, &TaskState::Stopped);
+    }
+}
