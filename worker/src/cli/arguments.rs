@@ -26,8 +26,8 @@ enum Command {
     /// Run a standalone worker with Java Connect's configuration files
     #[command(alias = JAVA_STANDALONE)]
     Standalone {
-        /// The worker's properties
-        worker: Option<PathBuf>,
+        /// The worker's properties; as in Java, an empty argument means none
+        worker: Option<OsString>,
         /// Connector configurations: properties or JSON
         connectors: Vec<PathBuf>,
     },
@@ -58,7 +58,9 @@ pub fn run(registry: Registry) -> ExitCode {
         }
     };
     match parsed.command {
-        Command::Standalone { worker, connectors } => standalone::run(registry, worker, &connectors, started),
+        Command::Standalone { worker, connectors } => {
+            standalone::run(registry, worker.map(PathBuf::from), &connectors, started)
+        }
         Command::Broker { listen } => broker::run(listen),
         Command::Quickstart(options) => quickstart::run(registry, &options),
     }

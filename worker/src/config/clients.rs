@@ -173,7 +173,6 @@ fn consumer(props: &Props) -> Result<(ClusterConfig, ConsumerConfig)> {
         heartbeat_interval_ms: millis(&config, "heartbeat.interval.ms"),
         max_poll_interval_ms: millis(&config, "max.poll.interval.ms"),
         api_timeout_ms: millis(&config, "default.api.timeout.ms"),
-        rack_id: config.string_or_null("client.rack").filter(|rack| !rack.is_empty()).map(Into::into),
         ..ConsumerConfig::in_group(config.string("group.id"))
     };
     Ok((cluster(&config)?, consumer))
@@ -321,7 +320,6 @@ fn consumer_table() -> ConfigDef {
         ("heartbeat.interval.ms", Int, Value("3000"), None),
         ("max.poll.interval.ms", Int, Value("300000"), Some(validators::at_least::<1>)),
         ("default.api.timeout.ms", Int, Value("60000"), NOT_NEGATIVE),
-        ("client.rack", String, Value(""), None),
     ];
     with_rows(optional_bootstrap(), rows)
 }
