@@ -68,7 +68,7 @@ impl Converter for ByteArrayConverter {
 mod tests {
     use api::Props;
     use api::plugin::ConverterRole;
-    use arrow_array::StringViewArray;
+    use arrow_array::{Array, StringViewArray};
 
     use super::*;
 

@@ -10,7 +10,7 @@ use api::{
     Column, Converter, Data, Decoded, Encoded, Error, Result, Schema, SchemaRef, Segment, Type, ValueRef, java_text,
 };
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, BinaryViewArray, StringViewArray};
+use arrow_array::{BinaryViewArray, StringViewArray};
 use arrow_buffer::Buffer;
 
 const ENCODING: &str = "converter.encoding";
