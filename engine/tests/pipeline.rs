@@ -52,6 +52,22 @@ fn a_file_arrives_byte_for_byte() {
 }
 
 #[test]
+fn a_sink_gets_what_was_written_before_it_started() {
+    let world = World::start();
+    let topic = world.topic("early", 1);
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out");
+    let generated = props(&[("topic", &topic), ("rate", "-1"), ("records", "2000")]);
+    let source = world.source("gen", DATAGEN, generated, Arc::new(MemoryOffsetStore::default()));
+    wait_until("all records are in Kafka", || world.records(&topic) == 2_000);
+    world.stop(source);
+    let sink = world.sink("out", FILE_SINK, props(&[("file", output.to_str().unwrap())]), &topic);
+    wait_until("all records have arrived", || lines(&output) == 2_000);
+    world.stop(sink);
+    world.wait_for_commit("out", &topic, 2_000);
+}
+
+#[test]
 fn a_restarted_pipeline_goes_on_where_it_stopped() {
     let world = World::start();
     let topic = world.topic("restart", 1);

@@ -115,7 +115,8 @@ impl fmt::Debug for SourceSpec {
 pub struct SinkSpec {
     /// Which brokers, and how to reach them.
     pub cluster: ClusterConfig,
-    /// Consumer settings, the group id included.
+    /// Consumer settings, the group id included. The engine takes them as they are: Connect's `auto.offset.reset=earliest`
+    /// has to be in them, since with the consumer's own default a sink misses what was written before its first join.
     pub consumer: ConsumerConfig,
     /// Topics to subscribe to.
     pub topics: Vec<String>,

@@ -17,7 +17,7 @@ use engine::task::{
 };
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
-use protocol::client::consumer::{Consumer, ConsumerConfig};
+use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use protocol::client::producer::ProducerConfig;
 use protocol::cluster::{Cluster, ClusterConfig, HostPort};
 use protocol::net::Env;
@@ -159,7 +159,12 @@ impl World {
     ) -> TaskHandle {
         let sink = SinkSpec {
             cluster: self.cluster(),
-            consumer: ConsumerConfig::in_group(&self.group(connector)),
+            // As the worker sets it for every sink (Connect's default, not the consumer's): a sink whose group is joined after
+            // the first records were written would otherwise begin behind them.
+            consumer: ConsumerConfig {
+                auto_offset_reset: OffsetReset::Earliest,
+                ..ConsumerConfig::in_group(&self.group(connector))
+            },
             topics: vec![topic.to_owned()],
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
