@@ -1,7 +1,6 @@
 //! Arguments to commands.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,7 +34,7 @@ enum Command {
     Broker {
         /// Where to listen
         #[arg(long, default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
-        listen: SocketAddr,
+        listen: String,
     },
     /// See data flow: a broker, a worker and a small pipeline in one process
     Quickstart(quickstart::Options),
@@ -61,7 +60,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Standalone { worker, connectors } => {
             standalone::run(registry, worker.map(PathBuf::from), &connectors, started)
         }
-        Command::Broker { listen } => broker::run(listen),
+        Command::Broker { listen } => broker::run(&listen),
         Command::Quickstart(options) => quickstart::run(registry, &options),
     }
 }

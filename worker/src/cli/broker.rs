@@ -1,6 +1,5 @@
 //! `aqueduct broker`: the embedded broker as a program.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use tracing::level_filters::LevelFilter;
@@ -8,19 +7,19 @@ use tracing::level_filters::LevelFilter;
 use super::signals::Signals;
 use crate::logs;
 
-pub(super) fn run(listen: SocketAddr) -> ExitCode {
+pub(super) fn run(listen: &str) -> ExitCode {
     logs::start(logs::Output::Stdout, LevelFilter::INFO);
     match serve(listen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%listen, "Stopping due to error: {error}");
+            tracing::error!(listen, "Stopping due to error: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-fn serve(listen: SocketAddr) -> std::io::Result<()> {
-    let broker = broker::Broker::builder().spawn_thread(&listen.to_string())?;
+fn serve(listen: &str) -> std::io::Result<()> {
+    let broker = broker::Broker::builder().spawn_thread(listen)?;
     let (servers, cluster) = (broker.bootstrap_servers(), broker.cluster_id());
     tracing::info!(
         "embedded broker ready: bootstrap.servers={servers}, cluster {cluster}; everything is kept in memory and gone when it ends"

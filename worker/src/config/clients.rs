@@ -2,7 +2,7 @@
 //! connector's `producer.override.*` or `consumer.override.*`; the last one wins.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, Validator, validators};
 use api::{Error, Props, Result};
@@ -195,7 +195,7 @@ fn cluster(config: &Config) -> Result<ClusterConfig> {
     let client_id = config.string("client.id");
     let defaults = ClusterConfig::new(bootstrap);
     Ok(ClusterConfig {
-        client_id: if client_id.is_empty() { defaults.client_id.clone() } else { client_id.into() },
+        client_id: if client_id.is_empty() { Arc::clone(&defaults.client_id) } else { client_id.into() },
         request_timeout_ms: millis(config, "request.timeout.ms"),
         metadata_max_age_ms: millis(config, "metadata.max.age.ms"),
         reconnect_backoff_ms: millis(config, "reconnect.backoff.ms"),

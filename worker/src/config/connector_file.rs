@@ -124,8 +124,11 @@ fn scalar(value: &Value) -> Option<Option<String>> {
 mod tests {
     use super::*;
 
+    /// Name, configuration, initial state.
+    type Parsed<'a> = (&'a str, &'a [(&'a str, &'a str)], TargetState);
+
     #[track_caller]
-    fn check(text: &str, expected: Result<(&str, &[(&str, &str)], TargetState), &str>) {
+    fn check(text: &str, expected: Result<Parsed<'_>, &str>) {
         let parsed = parse(text.as_bytes(), "/c");
         match (parsed, expected) {
             (Ok(new), Ok((name, config, state))) => {

@@ -5,12 +5,15 @@ use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance, Val
 const NON_NEGATIVE: Validator = validators::at_least::<0>;
 const POSITIVE: Validator = validators::at_least::<1>;
 
+/// Name, type, default, validator, importance, documentation.
+type Row = (&'static str, ConfigType, Default, Option<Validator>, Importance, &'static str);
+
 /// The keys of a standalone worker.
 pub(super) fn standalone() -> ConfigDef {
     use ConfigType::{Boolean, Class, Int, List, Long, String};
     use Default::{Null, Required, Value};
     use Importance::{High, Low, Medium};
-    let rows: &[(&'static str, ConfigType, Default, Option<Validator>, Importance, &'static str)] = &[
+    let rows: &[Row] = &[
         (
             "bootstrap.servers",
             List,

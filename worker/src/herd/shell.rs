@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,8 @@ struct Shared {
     herd: RefCell<Herd>,
     running: RefCell<Running>,
     task_events: mpsc::UnboundedSender<TaskEvent>,
+    /// Bounded by what tasks report: a few states in the life of each.
+    inbox: RefCell<mpsc::UnboundedReceiver<TaskEvent>>,
     deadline_changed: Notify,
     ended: watch::Sender<bool>,
 }
@@ -92,11 +95,12 @@ impl Herder {
                 started: clock::now(),
                 running: RefCell::default(),
                 task_events,
+                inbox: RefCell::new(inbox),
                 deadline_changed: Notify::new(),
                 ended: watch::channel(false).0,
             }),
         };
-        tokio::task::spawn_local(herder.clone().relay_task_events(inbox));
+        tokio::task::spawn_local(herder.clone().relay_task_events());
         tokio::task::spawn_local(herder.clone().keep_time());
         herder
     }
@@ -279,8 +283,8 @@ impl Herder {
         }
         tokio::task::spawn_local(async move {
             handle.ended().await;
-            // Its last report was sent before it ended; let that be taken in first.
-            tokio::task::yield_now().await;
+            // Its last report was sent before it ended, and says why.
+            herder.take_reports();
             {
                 let mut running = herder.shared.running.borrow_mut();
                 running.tasks.remove(&epoch);
@@ -290,18 +294,33 @@ impl Herder {
         });
     }
 
-    async fn relay_task_events(self, mut inbox: mpsc::UnboundedReceiver<TaskEvent>) {
-        while let Some(TaskEvent { id, run, state }) = inbox.recv().await {
-            let Some(epoch) = self.shared.running.borrow().epochs.get(&run).copied() else { continue };
-            let (connector, task) = (&*id.connector, id.task);
-            match &state {
-                TaskState::Running => tracing::info!(connector, task, "task running"),
-                TaskState::Paused => tracing::info!(connector, task, "task paused"),
-                // The engine has said so.
-                TaskState::Stopped | TaskState::Failed { .. } => {}
-            }
-            self.step(Event::TaskReported { id, epoch, state });
+    async fn relay_task_events(self) {
+        // Borrowed for each look only: the end of a task looks as well.
+        while let Some(event) = poll_fn(|context| self.shared.inbox.borrow_mut().poll_recv(context)).await {
+            self.task_reported(event);
         }
+    }
+
+    /// Takes in what tasks have reported so far.
+    fn take_reports(&self) {
+        loop {
+            let report = self.shared.inbox.borrow_mut().try_recv();
+            let Ok(event) = report else { return };
+            self.task_reported(event);
+        }
+    }
+
+    fn task_reported(&self, event: TaskEvent) {
+        let TaskEvent { id, run, state } = event;
+        let Some(epoch) = self.shared.running.borrow().epochs.get(&run).copied() else { return };
+        let (connector, task) = (&*id.connector, id.task);
+        match &state {
+            TaskState::Running => tracing::info!(connector, task, "task running"),
+            TaskState::Paused => tracing::info!(connector, task, "task paused"),
+            // The engine has said so.
+            TaskState::Stopped | TaskState::Failed { .. } => {}
+        }
+        self.step(Event::TaskReported { id, epoch, state });
     }
 
     /// Sends a tick whenever something the herd waits for is overdue.

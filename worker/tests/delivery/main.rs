@@ -1,6 +1,8 @@
 //! Goal: whatever happens to the worker, every line that went in comes out. Method: FileStreamSource → topic →
 //! FileStreamSink by the program itself, on the embedded broker or on real Kafka, compared line by line.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

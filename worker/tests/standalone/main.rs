@@ -1,6 +1,8 @@
 //! Goal: the command line, start-up, shutdown and failures of `aqueduct standalone` are what an operator of Java's worker
 //! expects. Method: the program itself, its output and exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,6 +1,7 @@
 //! What the worker's integration tests share: a broker, workers in and out of the process, an HTTP client, waiting.
 
 #![expect(dead_code, reason = "every test binary uses another part")]
+#![expect(clippy::print_stdout, reason = "what a failed worker printed")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -189,7 +190,8 @@ impl Drop for Process {
         let _ended = self.child.kill();
         let _ended = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("output of the worker:\n{}", self.output());
+            // Captured with the rest of what a failing test prints.
+            println!("output of the worker:\n{}", self.output());
         }
     }
 }
