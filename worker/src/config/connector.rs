@@ -5,6 +5,7 @@ use api::{Error, Props, Result};
 use engine::task::{ConverterSpec, Tolerance};
 use indexmap::IndexMap;
 
+use super::java_order;
 use super::plugins::Plugins;
 use super::worker::WorkerConfig;
 use super::{clients, connector_table};
@@ -275,7 +276,9 @@ fn shown(raw: &RawConfig) -> String {
     let entries = raw.iter().map(|(key, value)| {
         let is_secret = super::is_secret(key);
         let value = if is_secret { api::config_def::HIDDEN } else { value.as_deref().unwrap_or("null") };
-        format!("{key}={value}")
+        (key.clone(), value.to_owned())
     });
+    let entries = java_order(entries.collect());
+    let entries = entries.iter().map(|(key, value)| format!("{key}={value}"));
     format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use api::Props;
 use serde_json::{Map, Value};
 
+use super::java_order;
 use super::properties::{self, PropertiesError};
 use super::{NewConnector, TargetState};
 
@@ -69,7 +70,7 @@ fn parse(bytes: &[u8], path: &str) -> Result<NewConnector, ConnectorFileError> {
             return Ok(new);
         }
     }
-    let config = properties::parse(bytes)?;
+    let config = java_order(properties::parse(bytes)?);
     let name = config.get("name").cloned().ok_or_else(name_missing)?;
     Ok(NewConnector { name, config, initial_state: TargetState::Started })
 }

@@ -24,9 +24,12 @@ mod connector_file;
 
 mod clients;
 
+mod java_order;
+
 pub use clients::{ClientSpec, client_specs, cluster_config};
 pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
+pub(crate) use java_order::java_order;
 pub(crate) use listener::bracketed;
 pub use listener::{Listener, ListenerError};
 pub use plugins::{OverridePolicy, Plugins, Registry, UnknownConnector};

@@ -6,7 +6,7 @@ use api::Props;
 use api::plugin::ConnectorPlugin;
 
 use super::event::{Epoch, Token};
-use crate::config::TargetState;
+use crate::config::{TargetState, java_order};
 
 /// State of a connector instance or task, under Java's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -175,6 +175,6 @@ impl Connector {
                 props.insert(key.to_owned(), value.clone());
             }
         }
-        props
+        java_order(props)
     }
 }
