@@ -159,8 +159,8 @@ fn nothing_is_lost_when_the_worker_is_killed() {
         for start in (0..count).step_by(RATE / 20) {
             let burst: String = (start..start + RATE / 20).map(line).collect();
             file.write_all(burst.as_bytes()).unwrap();
-            // A steady input: what is read between two commits is then known.
             let due = Duration::from_secs_f64(start as f64 / RATE as f64);
+            // The interval of a steady input; nothing waits for it.
             std::thread::sleep(due.saturating_sub(started.elapsed()));
         }
     });

@@ -251,7 +251,7 @@ fn validation_messages_are_javas() {
     );
     check_error(rest, "POST", "/connectors", &body, 400, &message);
     let body = json!({"name":"b","config":{"name":"b","topic":"x","my.password":"canary"}}).to_string();
-    let message = "Connector config {name=b, topic=x, my.password=[hidden]} contains no connector type";
+    let message = "Connector config {my.password=[hidden], name=b, topic=x} contains no connector type";
     check_error(rest, "POST", "/connectors", &body, 400, message);
     let body = json!({"connector.class":"Foo"}).to_string();
     let answer = rest.send("PUT", "/connectors/b/config", Some(&body));
