@@ -19,7 +19,7 @@ use protocol::ErrorCode;
 use protocol::wire::messages::StrBytes;
 use tokio::time::Instant;
 
-use super::{JoinEvent, JoinFailure, Joined, JoinedMember, Member, Outcome, Replies, Synced, WaiterId};
+use super::{JoinEvent, JoinFailure, Member, Outcome, Replies, WaiterId};
 
 /// How long a first join may be held back before the member counts as gone (Kafka's `NEW_MEMBER_JOIN_TIMEOUT_MS`).
 const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_mins(5);
@@ -48,28 +48,28 @@ impl GroupState {
 /// A classic group.
 #[derive(Debug)]
 pub(crate) struct Group {
-    state: GroupState,
-    generation: i32,
-    protocol_type: Option<StrBytes>,
-    protocol: Option<StrBytes>,
-    leader: Option<StrBytes>,
-    members: IndexMap<StrBytes, Member>,
+    pub(super) state: GroupState,
+    pub(super) generation: i32,
+    pub(super) protocol_type: Option<StrBytes>,
+    pub(super) protocol: Option<StrBytes>,
+    pub(super) leader: Option<StrBytes>,
+    pub(super) members: IndexMap<StrBytes, Member>,
     /// Instance ids of static members (KIP-345), and the member ids that they have now.
-    instances: HashMap<StrBytes, StrBytes>,
+    pub(super) instances: HashMap<StrBytes, StrBytes>,
     /// Ids given out with `MEMBER_ID_REQUIRED` that have not come back yet, and when they lapse.
-    pending: HashMap<StrBytes, Instant>,
+    pub(super) pending: HashMap<StrBytes, Instant>,
     /// The end of `PreparingRebalance` or `CompletingRebalance` at the latest.
-    phase_ends_at: Option<Instant>,
+    pub(super) phase_ends_at: Option<Instant>,
     /// The first rebalance of an empty group, which waits for its delay and not for its members.
-    first_rebalance: Option<FirstRebalance>,
-    initial_delay: Duration,
-    member_count_max: usize,
+    pub(super) first_rebalance: Option<FirstRebalance>,
+    pub(super) initial_delay: Duration,
+    pub(super) member_count_max: usize,
 }
 
 #[derive(Debug)]
-struct FirstRebalance {
-    latest_end: Instant,
-    member_was_added: bool,
+pub(super) struct FirstRebalance {
+    pub(super) latest_end: Instant,
+    pub(super) member_was_added: bool,
 }
 
 /// A `SyncGroup` request as the state machine sees it.
@@ -405,164 +405,12 @@ impl Group {
         self.rebalance(now, replies);
     }
 
-    /// Starts a rebalance, or goes on with the one under way.
-    fn rebalance(&mut self, now: Instant, replies: &mut Replies) {
-        match self.state {
-            GroupState::PreparingRebalance => self.complete_join_if_all_are_here(now, replies),
-            GroupState::Empty => {
-                let limit = self.rebalance_timeout();
-                let delay = self.initial_delay.min(limit);
-                self.state = GroupState::PreparingRebalance;
-                self.phase_ends_at = Some(now + delay);
-                self.first_rebalance =
-                    Some(FirstRebalance { latest_end: now + limit, member_was_added: false });
-            }
-            GroupState::CompletingRebalance | GroupState::Stable => {
-                for member in self.members.values_mut() {
-                    if let Some(waiter) = member.awaiting_sync.take() {
-                        replies.push((waiter, Outcome::Sync(Err(ErrorCode::REBALANCE_IN_PROGRESS))));
-                        member.touch(now);
-                    }
-                }
-                self.state = GroupState::PreparingRebalance;
-                self.phase_ends_at = Some(now + self.rebalance_timeout());
-                self.complete_join_if_all_are_here(now, replies);
-            }
-        }
-    }
-
-    fn complete_join_if_all_are_here(&mut self, now: Instant, replies: &mut Replies) {
-        let is_waiting = self.state == GroupState::PreparingRebalance && self.first_rebalance.is_none();
-        if is_waiting && self.pending.is_empty() && self.members.values().all(|m| m.awaiting_join.is_some()) {
-            self.complete_join(now, replies);
-        }
-    }
-
-    fn end_phase_if_due(&mut self, now: Instant, replies: &mut Replies) {
-        if self.phase_ends_at.is_none_or(|at| at > now) {
-            return;
-        }
-        if self.state == GroupState::PreparingRebalance {
-            match &mut self.first_rebalance {
-                Some(first) if first.member_was_added && now < first.latest_end => {
-                    first.member_was_added = false;
-                    self.phase_ends_at = Some((now + self.initial_delay).min(first.latest_end));
-                }
-                _ => self.complete_join(now, replies),
-            }
-            return;
-        }
-        // CompletingRebalance: who has not synced by now is taken for dead.
-        self.phase_ends_at = None;
-        let late: Vec<StrBytes> =
-            self.members.values().filter(|member| member.owes_sync).map(|member| member.id.clone()).collect();
-        for id in &late {
-            tracing::info!(member = %id, "group member did not sync in time");
-            self.remove(id, replies);
-        }
-        if !late.is_empty() {
-            self.rebalance(now, replies);
-        }
-    }
-
-    /// Whoever has joined by now forms the next generation.
-    fn complete_join(&mut self, now: Instant, replies: &mut Replies) {
-        self.first_rebalance = None;
-        // Static members keep their place until their session ends.
-        self.members.retain(|_, member| member.awaiting_join.is_some() || member.instance_id.is_some());
-        let has_joined =
-            |id: &StrBytes| self.members.get(id).is_some_and(|member| member.awaiting_join.is_some());
-        if !self.leader.as_ref().is_some_and(has_joined) {
-            let successor = self.members.values().find(|member| member.awaiting_join.is_some());
-            if successor.is_none() && !self.members.is_empty() {
-                self.phase_ends_at = Some(now + self.rebalance_timeout());
-                return;
-            }
-            self.leader = successor.map(|member| member.id.clone());
-        }
-        self.generation = self.generation.wrapping_add(1).max(1);
-        self.protocol = self.select_protocol();
-        if self.members.is_empty() {
-            self.state = GroupState::Empty;
-            self.phase_ends_at = None;
-            return;
-        }
-        self.state = GroupState::CompletingRebalance;
-        self.phase_ends_at = Some(now + self.rebalance_timeout());
-        let ids: Vec<StrBytes> = self.members.keys().cloned().collect();
-        for id in ids {
-            let answer = self.joined(&id);
-            if let Some(member) = self.members.get_mut(&id) {
-                member.assignment = Bytes::new();
-                member.owes_sync = true;
-                if let Some(waiter) = member.awaiting_join.take() {
-                    replies.push((waiter, Outcome::Join(Ok(answer))));
-                }
-                member.touch(now);
-            }
-        }
-    }
-
-    fn assign(&mut self, assignments: Vec<(StrBytes, Bytes)>) {
-        for (id, assignment) in assignments {
-            if let Some(member) = self.members.get_mut(&id) {
-                member.assignment = assignment;
-            }
-        }
-        self.state = GroupState::Stable;
-        // Members that still owe their sync keep the time that they have.
-        if self.members.values().all(|member| !member.owes_sync) {
-            self.phase_ends_at = None;
-        }
-    }
-
-    fn answer_syncs(&mut self, now: Instant, replies: &mut Replies) {
-        for member in self.members.values_mut() {
-            if let Some(waiter) = member.awaiting_sync.take() {
-                let synced = Synced {
-                    protocol_type: self.protocol_type.clone(),
-                    protocol: self.protocol.clone(),
-                    assignment: member.assignment.clone(),
-                };
-                replies.push((waiter, Outcome::Sync(Ok(synced))));
-                member.touch(now);
-            }
-        }
-        if self.members.values().all(|member| !member.owes_sync) {
-            self.phase_ends_at = None;
-        }
-    }
-
     fn answer_current(&mut self, id: &StrBytes, waiter: WaiterId, now: Instant, replies: &mut Replies) {
         self.touch(id, now);
         replies.push((waiter, Outcome::Join(Ok(self.joined(id)))));
     }
 
-    fn joined(&self, id: &StrBytes) -> Joined {
-        let leader = self.leader.clone().unwrap_or_default();
-        let protocol = self.protocol.clone().unwrap_or_default();
-        let members = if leader == *id {
-            let seen_by_leader = |member: &Member| JoinedMember {
-                member_id: member.id.clone(),
-                instance_id: member.instance_id.clone(),
-                metadata: member.metadata(&protocol),
-            };
-            self.members.values().map(seen_by_leader).collect()
-        } else {
-            Vec::new()
-        };
-        Joined {
-            generation: self.generation,
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone(),
-            leader,
-            member_id: id.clone(),
-            members,
-            skip_assignment: false,
-        }
-    }
-
-    fn remove(&mut self, id: &StrBytes, replies: &mut Replies) {
+    pub(super) fn remove(&mut self, id: &StrBytes, replies: &mut Replies) {
         let Some(member) = self.members.shift_remove(id) else {
             return;
         };
@@ -580,7 +428,7 @@ impl Group {
         }
     }
 
-    fn touch(&mut self, id: &StrBytes, now: Instant) {
+    pub(super) fn touch(&mut self, id: &StrBytes, now: Instant) {
         if let Some(member) = self.members.get_mut(id) {
             member.touch(now);
         }
@@ -626,25 +474,6 @@ impl Group {
         }
         let others: Vec<&Member> = others.collect();
         event.protocols.iter().any(|(name, _)| others.iter().all(|member| member.supports(name)))
-    }
-
-    /// Each member votes for the first of its protocols that all support; most votes win.
-    fn select_protocol(&self) -> Option<StrBytes> {
-        let mut votes: IndexMap<&StrBytes, usize> = IndexMap::new();
-        for member in self.members.values() {
-            let is_candidate = |name: &StrBytes| self.members.values().all(|other| other.supports(name));
-            let choice = member.protocols.iter().map(|(name, _)| name).find(|name| is_candidate(name));
-            *votes.entry(choice?).or_default() += 1;
-        }
-        // The first one with the most votes, so that equal counts fall the same way each time.
-        votes
-            .into_iter()
-            .reduce(|best, next| if next.1 > best.1 { next } else { best })
-            .map(|(name, _)| name.clone())
-    }
-
-    fn rebalance_timeout(&self) -> Duration {
-        self.members.values().map(|member| member.rebalance_timeout).max().unwrap_or_default()
     }
 }
 

@@ -62,6 +62,10 @@ impl Coordinator {
     pub(crate) fn get_or_create(&mut self, id: &GroupId) -> Result<&mut Entry, ErrorCode> {
         if !self.groups.contains_key(id) {
             if self.groups.len() >= self.limits.group_count_max {
+                // Groups that were only looked at, or were left without a trace, make room first.
+                self.groups.retain(|_, entry| !entry.group.is_vacant() || entry.offsets.count() > 0);
+            }
+            if self.groups.len() >= self.limits.group_count_max {
                 tracing::warn!(group = %id.0, group_count_max = self.limits.group_count_max, "refused a new group");
                 return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
             }

@@ -14,6 +14,7 @@ mod classic;
 mod coordinator;
 mod member;
 mod offsets;
+mod rebalance;
 
 pub(crate) use classic::{Group, GroupState, SyncEvent};
 pub(crate) use coordinator::{Coordinator, Limits};

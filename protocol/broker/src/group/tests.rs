@@ -329,3 +329,57 @@ fn offsets_are_committed_by_members_or_by_nobody() {
     let mut vacant = Bench::new();
     assert_eq!(vacant.group.check_commit(&text(""), None, -1, now), Ok(()));
 }
+
+/// Whatever members do, in whatever order: every request is answered exactly once, and a group that is left alone
+/// comes to rest.
+#[test]
+fn random_events_leave_no_request_unanswered() {
+    let mut random = fastrand::Rng::with_seed(5);
+    for _round in 0..200 {
+        let delay = Duration::from_secs(random.u64(0..3));
+        let mut bench = Bench::with(Group::new(delay, 5));
+        let mut asked = 0;
+        let mut answered = std::collections::HashSet::new();
+        let mut generation = 0;
+        let mut ids = vec!["stranger".to_owned()];
+        for step in 0..60 {
+            let id = ids[random.usize(..ids.len())].clone();
+            let fresh = format!("member-{step}");
+            match random.u8(..10) {
+                0..2 => drop(bench.join(known(&id))),
+                2 => drop(bench.join(member(&fresh))),
+                3 => drop(bench.join(fixed(&fresh, ["x", "y"][random.usize(..2)]))),
+                4 => drop(bench.join(JoinEvent { requires_known_member_id: true, ..member(&fresh) })),
+                5..7 => drop(bench.sync(&id, generation, &[("member-0", "x"), ("member-1", "y")])),
+                7 => drop(bench.leave(&id)),
+                8 => drop(bench.heartbeat(&id, generation)),
+                _ => bench.pass(Duration::from_secs(random.u64(0..20))),
+            }
+            asked = bench.waiters;
+            for (waiter, outcome) in std::mem::take(&mut bench.replies) {
+                assert!(answered.insert(waiter), "request {waiter} was answered twice");
+                match outcome {
+                    Outcome::Join(Ok(joined)) => {
+                        assert!(joined.generation >= generation, "generations do not go back");
+                        generation = joined.generation;
+                        ids.push(joined.member_id.to_string());
+                    }
+                    // Without an id it is the first join that was refused.
+                    Outcome::Join(Err(failure)) if !failure.member_id.is_empty() => {
+                        ids.push(failure.member_id.to_string());
+                    }
+                    Outcome::Join(Err(_)) | Outcome::Sync(_) => {}
+                }
+            }
+        }
+        // All clients are gone now. First joins are given five minutes, phases a minute.
+        for _ in 0..100 {
+            let Some(deadline) = bench.group.next_deadline() else { break };
+            bench.now = bench.now.max(deadline);
+            bench.pass(Duration::ZERO);
+        }
+        answered.extend(bench.replies.iter().map(|(waiter, _)| *waiter));
+        assert_eq!(answered.len() as WaiterId, asked, "every request was answered");
+        assert_eq!((bench.group.state(), bench.group.is_vacant()), (GroupState::Empty, true));
+    }
+}

@@ -50,6 +50,12 @@ impl Builder {
         let thread = std::thread::Builder::new().name("kafka-broker".to_owned()).spawn(move || {
             LocalSet::new().block_on(&runtime, async move {
                 let broker = self.build();
+                // Before anyone can dial a node by its port.
+                for (node_id, listener) in node_ids(&broker).into_iter().zip(&listeners) {
+                    if let Ok(address) = listener.local_addr() {
+                        broker.shared.advertise(node_id, address.port());
+                    }
+                }
                 let parts =
                     (broker.cluster_id(), broker.dialer(), broker.faults(), broker.shared.requests.clone());
                 let serving = serve_all(&broker, listeners);
@@ -80,9 +86,8 @@ impl Builder {
 }
 
 async fn serve_all(broker: &Broker, listeners: Vec<StdListener>) -> io::Result<()> {
-    let node_ids: Vec<i32> = broker.shared.cluster.borrow().nodes.iter().map(|node| node.id).collect();
     let mut serving = JoinSet::new();
-    for (node_id, listener) in node_ids.into_iter().zip(listeners) {
+    for (node_id, listener) in node_ids(broker).into_iter().zip(listeners) {
         serving.spawn_local(accept(Rc::clone(&broker.shared), node_id, TcpListener::from_std(listener)?));
     }
     match serving.join_next().await {
@@ -90,6 +95,10 @@ async fn serve_all(broker: &Broker, listeners: Vec<StdListener>) -> io::Result<(
         Some(Err(error)) => Err(io::Error::other(error)),
         None => Ok(()),
     }
+}
+
+fn node_ids(broker: &Broker) -> Vec<i32> {
+    broker.shared.cluster.borrow().nodes.iter().map(|node| node.id).collect()
 }
 
 impl BrokerHandle {

@@ -16,22 +16,14 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// Serves connections until the future is dropped, and their connections with it.
 pub(crate) async fn accept(shared: Rc<Shared>, node_id: i32, listener: TcpListener) -> io::Result<()> {
     let address = listener.local_addr()?;
-    {
-        let mut cluster = shared.cluster.borrow_mut();
-        let cluster_id = cluster.id.clone();
-        if shared.config.advertised_port.is_none()
-            && let Some(node) = cluster.nodes.iter_mut().find(|node| node.id == node_id)
-        {
-            node.port = address.port();
-        }
-        tracing::info!(
-            %address,
-            node_id,
-            cluster_id = %cluster_id,
-            memory_bytes_max = shared.config.memory_bytes_max,
-            "embedded Kafka broker listens; it keeps all data in memory, and loses it when it stops"
-        );
-    }
+    shared.advertise(node_id, address.port());
+    tracing::info!(
+        %address,
+        node_id,
+        cluster_id = %shared.cluster.borrow().id,
+        memory_bytes_max = shared.config.memory_bytes_max,
+        "embedded Kafka broker listens; it keeps all data in memory, and loses it when it stops"
+    );
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -62,6 +62,15 @@ impl Shared {
         self.deadlines.notify_one();
     }
 
+    /// Tells clients the port that a node listens on, unless they are to be told another.
+    pub(super) fn advertise(&self, node_id: i32, port: u16) {
+        if self.config.advertised_port.is_none()
+            && let Some(node) = self.cluster.borrow_mut().nodes.iter_mut().find(|node| node.id == node_id)
+        {
+            node.port = port;
+        }
+    }
+
     /// Starts what runs in the background, once.
     pub(crate) fn start_timer(self: &Rc<Self>) {
         if !self.is_timer_running.replace(true) {

@@ -10,3 +10,4 @@ mod idempotence;
 mod offsets;
 mod produce_fetch;
 mod support;
+mod versions;
