@@ -218,6 +218,10 @@ impl Connector {
             };
             let epoch = context.epoch();
             task.running = Some(epoch);
+            // What the former run came to is over: a client that waits for a failure must not see the old one.
+            if task.status.is_some() {
+                task.status = Some(Status::of(State::Restarting));
+            }
             context.out.push(Action::StartTask {
                 id: TaskId { connector: Arc::clone(context.name), task: number },
                 epoch,

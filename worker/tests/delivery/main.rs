@@ -160,7 +160,7 @@ fn nothing_is_lost_when_the_worker_is_killed() {
             let burst: String = (start..start + RATE / 20).map(line).collect();
             file.write_all(burst.as_bytes()).unwrap();
             let due = Duration::from_secs_f64(start as f64 / RATE as f64);
-            // The interval of a steady input; nothing waits for it.
+            // This sleep is the interval of a steady input; nothing waits for it.
             std::thread::sleep(due.saturating_sub(started.elapsed()));
         }
     });
