@@ -480,3 +480,32 @@ fn requests_are_bounded() {
     assert_eq!(rest.send("POST", "/connectors", Some(&deep)).status, 500);
     assert_eq!(rest.get("/connectors").body, "[]");
 }
+
+#[test]
+fn many_callers_and_slow_ones_are_served_side_by_side() {
+    use std::io::Write as _;
+    let setup = Setup::new();
+    let rest = setup.rest();
+    // Connections that never finish their request hold nobody up.
+    let slow: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&rest.address).unwrap();
+            stream.write_all(b"GET /connectors HTTP/1.1\r\nHost:").unwrap();
+            stream
+        })
+        .collect();
+    let callers: Vec<_> = (0..16)
+        .map(|_| {
+            let rest = rest.clone();
+            std::thread::spawn(move || {
+                for _ in 0..50 {
+                    assert_eq!(rest.get("/connectors").status, 200);
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    drop(slow);
+}

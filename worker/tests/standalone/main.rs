@@ -8,6 +8,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use support::{
     Broker, Process, Properties, Rest, complete_lines, unique, wait_for, worker_properties, write_properties,
@@ -160,6 +161,37 @@ fn says_what_runs_and_takes_every_kind_of_connector_file() {
         );
     }
     assert_eq!(process.terminate(), Some(0));
+}
+
+#[test]
+fn a_dead_broker_does_not_hold_up_the_end() {
+    let broker = broker::Broker::builder().spawn_thread("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker_file(
+        &broker.bootstrap_servers(),
+        dir.path(),
+        &[("task.shutdown.graceful.timeout.ms", "2000")],
+    );
+    let path = |name: &str| dir.path().join(name);
+    fs::write(path("in.txt"), "one\n").unwrap();
+    let (input, output) = (path("in.txt").display().to_string(), path("out.txt").display().to_string());
+    let source = write_properties(
+        &path("a"),
+        &[("name", "a"), ("connector.class", "FileStreamSource"), ("file", &input), ("topic", "t")],
+    );
+    let sink = write_properties(
+        &path("b"),
+        &[("name", "b"), ("connector.class", "FileStreamSink"), ("file", &output), ("topics", "t")],
+    );
+    let mut process = Process::standalone(&worker, &[source, sink]);
+    wait_for("the line", || (complete_lines(&path("out.txt")) == ["one"]).then_some(()));
+    drop(broker);
+    fs::write(path("in.txt"), "one\ntwo\n").unwrap();
+    let rest = process.rest();
+    assert_eq!(rest.states("a"), "RUNNING: RUNNING");
+    let started = std::time::Instant::now();
+    assert_eq!(process.terminate(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(6), "took {:?}", started.elapsed());
 }
 
 #[test]
