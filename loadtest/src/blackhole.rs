@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Times that each tier is measured
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Further connector properties of the sink, `key=value`
+    #[arg(long = "set")]
+    settings: Vec<String>,
     /// Tiers to measure
     #[arg(long, value_delimiter = ',', default_value = "bytes,index,columns")]
     tiers: Vec<String>,
@@ -77,7 +80,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         for round in 1..=options.rounds {
             let group = format!("{topic}-{tier}-{round}");
             let connector = format!(
-                "name={group}\nconnector.class=BlackholeSink\ntopics={topic}\ntier={tier}\ntasks.max=1\n"
+                "name={group}\nconnector.class=BlackholeSink\ntopics={topic}\ntier={tier}\ntasks.max=1\n{}\n",
+                options.settings.join("\n")
             );
             let started = Instant::now();
             let worker = Worker::start(&options.binary, dir.path(), &kafka.bootstrap, raw, &connector)?;

@@ -52,12 +52,11 @@ impl Kafka {
 
     /// Waits until `group` has committed offset `records` of partition 0.
     pub(crate) async fn wait_for_commit(&self, group: &str, topic: &str, records: i64) -> Result<()> {
-        let config = ConsumerConfig { group_id: Some(group.into()), ..ConsumerConfig::default() };
-        let consumer = Consumer::new(self.admin.cluster().clone(), config);
+        let consumer = Consumer::new(self.admin.cluster().clone(), ConsumerConfig::in_group(group));
         let partition = TopicPartition { topic: Arc::from(topic), partition: 0 };
         loop {
             let committed = consumer.committed(std::slice::from_ref(&partition)).await?;
-            if committed.first().is_some_and(|(_, offset)| *offset >= records) {
+            if matches!(committed.first(), Some((_, Some(committed))) if committed.offset >= records) {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
