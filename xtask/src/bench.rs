@@ -1,10 +1,12 @@
 //! `cargo xtask bench NAME`: which program measures what. The measuring itself lives in `benches` and `loadtest`.
 
-use std::process::ExitCode;
+use std::env;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use clap::Args;
 
+use crate::kafka::{BOOTSTRAP_VARIABLE, Broker, Libs};
 use crate::{cargo, process};
 
 /// What to measure.
@@ -17,23 +19,30 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
-/// Runs one benchmark in the foreground, always as a release build.
+/// Runs one benchmark in the foreground, always as a release build. Whole-process benchmarks run against the broker that
+/// `AQUEDUCT_KAFKA` names, else against a real Kafka of their own.
 ///
 /// # Errors
-/// It does not build or fails.
+/// It does not build or fails, or there is no Kafka.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let mut command = if options.name == "micro" {
+    if options.name == "micro" {
         let mut bench = cargo::command("bench");
         bench.args(["--package", "benches", "--bench", "*"]);
         if !options.arguments.is_empty() {
             bench.arg("--");
         }
-        bench
+        process::run(bench.args(&options.arguments))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    process::run(cargo::command("build").args(["--release", "--package", "worker", "--package", "loadtest"]))?;
+    let release = cargo::target_dir()?.join("release");
+    let mut loadtest = Command::new(release.join("loadtest"));
+    loadtest.arg(&options.name).args(&options.arguments).env("AQUEDUCT_BIN", release.join("aqueduct"));
+    if env::var_os(BOOTSTRAP_VARIABLE).is_some() {
+        process::run(&mut loadtest)?;
     } else {
-        let mut run = cargo::command("run");
-        run.args(["--release", "--package", "loadtest", "--", &options.name]);
-        run
-    };
-    process::run(command.args(&options.arguments))?;
+        let broker = Broker::start(&Libs::fetch()?)?;
+        process::run(loadtest.env(BOOTSTRAP_VARIABLE, broker.bootstrap()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
