@@ -336,6 +336,7 @@ fn optional_bootstrap() -> ConfigDef {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::plugins::{Plugins, Registry};
 
     fn props(entries: &[(&str, &str)]) -> Props {
         let mut props: Props = entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -372,6 +373,32 @@ mod tests {
         );
         let error = consumer(&props(&[("security.protocol", "SSL")])).unwrap_err();
         assert!(error.message().contains("security.protocol"), "{error}");
+    }
+
+    /// With the consumer's own default, latest, a sink would miss what was written before it first joined its group.
+    #[test]
+    fn a_sink_starts_at_the_beginning_unless_told_otherwise() {
+        let registry = Registry { connectors: Vec::new(), converters: engine::convert::CONVERTERS.to_vec() };
+        let string = "org.apache.kafka.connect.storage.StringConverter";
+        let reset = |worker: &[(&str, &str)], connector: &[(&str, &str)]| {
+            let mut worker = props(worker);
+            for (key, value) in [
+                ("key.converter", string),
+                ("value.converter", string),
+                ("offset.storage.file.filename", "o"),
+            ] {
+                worker.insert(key.to_owned(), value.to_owned());
+            }
+            let worker = WorkerConfig::standalone(worker, &Plugins::new(registry.clone())).unwrap();
+            match client_specs(&worker, "c", &props(connector), 0, false).unwrap() {
+                ClientSpec::Consumer(_, consumer) => consumer.auto_offset_reset,
+                ClientSpec::Producer(..) => panic!("a sink consumes"),
+            }
+        };
+        let of_worker = [("consumer.auto.offset.reset", "latest")];
+        assert_eq!(reset(&[], &[]), OffsetReset::Earliest);
+        assert_eq!(reset(&of_worker, &[]), OffsetReset::Latest);
+        assert_eq!(reset(&of_worker, &[("consumer.override.auto.offset.reset", "none")]), OffsetReset::None);
     }
 
     #[test]
