@@ -83,7 +83,13 @@ impl Parts {
                 Some((connector, task)) => write!(out, "[{connector}|task-{task}] "),
                 None => write!(out, "[{id}] "),
             },
-            (None, None) => Ok(()),
+            // A connector speaks from a thread of its own, named after it.
+            (None, None) => {
+                match std::thread::current().name().and_then(|name| name.strip_prefix("connector ")) {
+                    Some(connector) => write!(out, "[{connector}|worker] "),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
