@@ -92,18 +92,22 @@ fn write_scalar(out: &mut Vec<u8>, key: &str, value: &Value) -> Result<(), Error
         Value::Int64(value) => integer(*value),
         Value::Float32(_) | Value::Float64(_) => {
             let mut text = Vec::new();
-            api::java_text::write(&mut text, value.as_ref());
+            api::java_text::write(&mut text, value.as_value_ref());
             out.extend_from_slice(&text);
         }
         Value::String(text) => write_string(out, text),
-        Value::Bytes(_) | Value::Array(_) | Value::Map(_) | Value::Struct(..) => {
-            return Err(Error::bad_record(format!(
-                "Offsets may only contain primitive types as values, but field {key} contains {}",
-                value.type_name()
-            )));
-        }
+        Value::Bytes(_) => return Err(nested(key, "BYTES")),
+        Value::Array(_) => return Err(nested(key, "ARRAY")),
+        Value::Map(_) => return Err(nested(key, "MAP")),
+        Value::Struct(..) => return Err(nested(key, "STRUCT")),
     }
     Ok(())
+}
+
+fn nested(key: &str, type_name: &str) -> Error {
+    Error::bad_record(format!(
+        "Offsets may only contain primitive types as values, but field {key} contains {type_name}"
+    ))
 }
 
 /// A JSON string as Jackson writes it by default.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use api::plugin::AnySinkTask;
 use api::{Batch, Error, Kind, Origin, Result, SinkContext, SinkOffsets, Tier, TopicPartition};
+use indexmap::IndexSet;
 use protocol::client::OffsetAndMetadata;
 use protocol::client::consumer::{Consumer, Fetched, Polled, Rebalance};
 use protocol::cluster::Cluster;
@@ -41,7 +42,9 @@ pub(crate) struct SinkPipeline {
     indexer: Indexer,
     tier: Tier,
     consumer: Rc<Consumer>,
-    /// Next offset of each assigned partition, by what the task has taken.
+    assigned: IndexSet<TopicPartition>,
+    /// Next offset of each assigned partition, by what the task has taken. A partition whose leader has not answered yet is
+    /// not in it before its first records come.
     current: SinkOffsets,
     /// What the group is known to have committed.
     committed: SinkOffsets,
@@ -96,6 +99,7 @@ impl SinkPipeline {
             indexer,
             tier: Tier::Columns,
             consumer,
+            assigned: IndexSet::new(),
             current: SinkOffsets::new(),
             committed: SinkOffsets::new(),
             fetched: std::collections::VecDeque::new(),
@@ -205,12 +209,8 @@ impl SinkPipeline {
         }
     }
 
-    fn assigned(&self) -> Vec<TopicPartition> {
-        self.current.keys().cloned().collect()
-    }
-
     fn pause_all(&self) {
-        self.consumer.pause(&to_protocol(self.current.keys()));
+        self.consumer.pause(&to_protocol(self.assigned.iter()));
     }
 
     /// Lets partitions flow again, unless the task is paused or a refused batch waits.
@@ -218,7 +218,7 @@ impl SinkPipeline {
         if self.is_paused || self.refused.is_some() {
             return;
         }
-        self.consumer.resume(&to_protocol(self.current.keys()));
+        self.consumer.resume(&to_protocol(self.assigned.iter()));
     }
 
     /// Puts everything fetched, in batches, until told otherwise or refused.
@@ -254,6 +254,8 @@ impl SinkPipeline {
             let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
             self.indexer.index(&fetched, self.tier, &mut batch.runs)?;
             bytes += fetched.bytes;
+            // Where to go back to, for a partition whose position was not known when it was assigned.
+            self.committed.entry(partition.clone()).or_insert(fetched.first_wanted_offset);
             next.insert(partition, fetched.next_offset);
         }
         self.metrics.bytes_in.add(bytes as u64);
@@ -271,8 +273,8 @@ impl SinkPipeline {
                 self.metrics.records_out.add(pending.batch.record_count() as u64);
                 for (partition, offset) in pending.next {
                     // A partition that was revoked while its batch was refused is no longer ours to advance.
-                    if let Some(current) = self.current.get_mut(&partition) {
-                        *current = offset;
+                    if self.assigned.contains(&partition) {
+                        self.current.insert(partition, offset);
                     }
                 }
                 Ok(())
@@ -296,15 +298,17 @@ impl SinkPipeline {
     async fn rebalance(&mut self, rebalance: Rebalance) -> Result<()> {
         match rebalance {
             Rebalance::Assigned(assigned) => {
-                let mut opened = Vec::new();
+                let mut opened = Vec::with_capacity(assigned.len());
                 for partition in assigned {
-                    // Not known only where the partition was deleted meanwhile; the next rebalance takes it away.
-                    let Some(position) = self.consumer.position(&partition) else { continue };
+                    let position = self.consumer.position(&partition);
                     let partition = from_protocol(partition);
-                    self.current.insert(partition.clone(), position);
-                    self.committed.insert(partition.clone(), position);
+                    if let Some(position) = position {
+                        self.current.insert(partition.clone(), position);
+                        self.committed.insert(partition.clone(), position);
+                    }
                     opened.push(partition);
                 }
+                self.assigned.extend(opened.iter().cloned());
                 debug!(task = %self.id, partitions = ?opened, "partitions assigned");
                 if self.is_paused || self.refused.is_some() {
                     self.pause_all();
@@ -362,7 +366,7 @@ impl SinkPipeline {
     }
 
     async fn close_all(&mut self) -> Result<()> {
-        let all = self.assigned();
+        let all: Vec<_> = self.assigned.iter().cloned().collect();
         self.close(&all).await
     }
 
@@ -371,6 +375,7 @@ impl SinkPipeline {
         let is_gone = |topic: &str, partition: i32| {
             gone.iter().any(|other| *other.topic == *topic && other.partition == partition)
         };
+        self.assigned.retain(|partition| !is_gone(&partition.topic, partition.partition));
         self.current.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
         self.committed.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
         self.fetched.retain(|fetched| !is_gone(&fetched.topic, fetched.partition));
@@ -441,11 +446,8 @@ impl SinkPipeline {
             match outcome {
                 Ok(Ok(())) => {
                     self.metrics.commits.add(1);
-                    for (partition, offset) in offsets {
-                        if let Some(committed) = self.committed.get_mut(&partition) {
-                            *committed = offset;
-                        }
-                    }
+                    let offsets = offsets.into_iter().filter(|(partition, _)| self.assigned.contains(partition));
+                    self.committed.extend(offsets);
                 }
                 Ok(Err(error)) => self.commit_failed(&error.to_string()),
                 Err(error) => self.commit_failed(&error.to_string()),

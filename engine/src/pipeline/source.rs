@@ -20,6 +20,7 @@ use protocol::cluster::Cluster;
 use protocol::net::Env;
 use protocol::wire::records::Header;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{info, warn};
 
@@ -107,11 +108,11 @@ impl SourcePipeline {
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
     pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
-        let acks = tokio::task::spawn_local(take_acknowledgements(
+        let acks = AbortOnDrop(tokio::task::spawn_local(take_acknowledgements(
             Rc::clone(&self.producer),
             Rc::clone(&self.progress),
             Arc::clone(&self.metrics),
-        ));
+        )));
         let outcome = match self.start(control).await {
             Ok(true) => self.stream(control).await,
             Ok(false) => Ok(()),
@@ -121,8 +122,7 @@ impl SourcePipeline {
         if let Err(error) = self.task.stop().await {
             warn!(task = %self.id, %error, "failed to stop the source task");
         }
-        acks.abort();
-        let _aborted = acks.await;
+        acks.abort().await;
         if let Ok(producer) = Rc::try_unwrap(self.producer) {
             // What is still on its way was warned about by `finish`; its offsets are not committed.
             let _left = producer.close(Duration::ZERO, &mut Vec::new()).await;
@@ -313,6 +313,24 @@ impl SourcePipeline {
 impl std::fmt::Debug for SourcePipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SourcePipeline").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A side future that must not outlive the pipeline, which ends by a panic or an abort as well as in order: it holds the
+/// producer, and would go on sending.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl AbortOnDrop {
+    /// Ends it and waits until what it holds is released.
+    async fn abort(mut self) {
+        self.0.abort();
+        let _cancelled = (&mut self.0).await;
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
