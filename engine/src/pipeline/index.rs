@@ -9,8 +9,10 @@ use std::sync::Arc;
 use api::views::BytesViews;
 use api::{Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Packed, Run, Tier, Timestamps};
 use arrow_buffer::Buffer;
-use protocol::client::consumer::Fetched;
-use protocol::wire::records::{BufferPool, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch, RecordRef};
+use protocol::client::consumer::{AbortedTransaction, Fetched};
+use protocol::wire::records::{
+    BatchHeader, BufferPool, ControlType, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch, RecordRef, Records,
+};
 
 /// Takes fetched record sets apart.
 #[derive(Debug)]
@@ -24,7 +26,8 @@ impl Indexer {
     }
 
     /// Appends the records of `fetched` to `out`, as far apart as `tier` asks. Checksums are verified; control batches and
-    /// records before the wanted offset are left out, and the reader advances over both.
+    /// records before the wanted offset are left out, as are those of aborted transactions where the consumer reads committed
+    /// records only; the reader advances over all of them.
     ///
     /// # Errors
     /// When a batch is damaged: reading on would lose records.
@@ -34,11 +37,17 @@ impl Indexer {
             Error::fatal(format!("failed to read records fetched from {place}")).with_source(error)
         };
         let mut rows: Option<RunBuilder> = None;
+        let mut aborted = Aborted::new(&fetched.aborted_transactions);
         for batch in fetched.records.clone() {
             let batch = batch.map_err(damaged)?;
             batch.check_crc().map_err(damaged)?;
             let header = batch.header();
-            if header.is_control() || header.next_offset() <= fetched.first_wanted_offset {
+            if header.is_control() {
+                let payload = batch.payload(&mut self.decompressor).map_err(damaged)?;
+                aborted.end(header.producer_id, batch.records(&payload)).map_err(damaged)?;
+                continue;
+            }
+            if header.next_offset() <= fetched.first_wanted_offset || aborted.covers(header) {
                 continue;
             }
             if tier == Tier::Bytes && header.magic == 2 && header.base_offset >= fetched.first_wanted_offset {
@@ -70,6 +79,39 @@ impl Indexer {
 /// Ends the run under construction; one without rows leaves nothing.
 fn finish(rows: &mut Option<RunBuilder>, fetched: &Fetched, out: &mut Vec<Run>) {
     out.extend(rows.take().filter(|rows| !rows.values.is_empty()).map(|rows| rows.finish(fetched)));
+}
+
+/// Which batches belong to aborted transactions (Java: `CompletedFetch#consumeAbortedTransactionsUpTo`). The broker lists the
+/// transactions only under `read_committed`; otherwise nothing is covered.
+struct Aborted {
+    /// Not begun yet, by first offset, the next one last.
+    ahead: Vec<AbortedTransaction>,
+    /// Producers whose open transaction is an aborted one.
+    open: Vec<i64>,
+}
+
+impl Aborted {
+    fn new(transactions: &[AbortedTransaction]) -> Aborted {
+        let mut ahead = transactions.to_vec();
+        ahead.sort_unstable_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
+        Aborted { ahead, open: Vec::new() }
+    }
+
+    fn covers(&mut self, header: &BatchHeader) -> bool {
+        while let Some(next) = self.ahead.pop_if(|next| next.first_offset <= header.last_offset()) {
+            self.open.push(next.producer_id);
+        }
+        header.is_transactional() && self.open.contains(&header.producer_id)
+    }
+
+    /// A control batch: an abort marker ends the producer's transaction.
+    fn end(&mut self, producer_id: i64, mut records: Records<'_>) -> Result<(), protocol::Error> {
+        let marker = records.next().transpose()?.and_then(|record| ControlType::from_key(record.key?));
+        if marker == Some(ControlType::Abort) {
+            self.open.retain(|open| *open != producer_id);
+        }
+        Ok(())
+    }
 }
 
 fn packed(fetched: &Fetched, batch: &RecordBatch) -> Run {
@@ -277,6 +319,22 @@ mod tests {
             self.bytes.extend_from_slice(&batch);
         }
 
+        /// Appends a control batch: a marker of type 0 (abort) or 1 (commit).
+        fn control(&mut self, producer_id: i64, marker: u8) {
+            let start = self.bytes.len();
+            let mut builder = BatchBuilder::new(self.pool.clone(), 1 << 20);
+            builder.append(0, Some(&[0, 0, 0, marker]), Some(&[0; 6]), &[]).unwrap();
+            let mut compressor = Compressor::new(Codec::None, None, self.pool.clone()).unwrap();
+            let stamp = ProducerStamp { producer_id, producer_epoch: 0, base_sequence: -1, is_transactional: true };
+            self.bytes.extend_from_slice(&builder.finish(stamp, &mut compressor).unwrap());
+            let batch = &mut self.bytes[start..];
+            assert!(records::patch_base_offset(batch, self.next));
+            batch[22] |= 0x20;
+            let crc = crc32c(&batch[21..]);
+            batch[17..21].copy_from_slice(&crc.to_be_bytes());
+            self.next += 1;
+        }
+
         fn fetched(&self, first_wanted_offset: i64) -> Fetched {
             let bytes: Bytes = self.bytes.clone().freeze();
             Fetched {
@@ -298,6 +356,13 @@ mod tests {
             Indexer::new(self.pool.clone()).index(&self.fetched(first_wanted_offset), tier, &mut out).unwrap();
             out
         }
+    }
+
+    /// CRC-32C, bit by bit.
+    fn crc32c(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
+        })
     }
 
     fn rows(runs: &[Run]) -> Vec<Row> {
@@ -368,6 +433,29 @@ mod tests {
         let runs = log.index(1, Tier::Bytes);
         assert_eq!(rows(&runs[..1]), log.rows[1..2]);
         assert!(matches!(runs[1].body, Body::Packed(_)));
+    }
+
+    #[test]
+    fn leaves_out_aborted_transactions_and_nothing_else() {
+        let mut log = Log::new();
+        let mut kept = Vec::new();
+        let mut transactional = |log: &mut Log, producer_id: i64, value: &str, is_kept: bool| {
+            let start = log.bytes.len();
+            log.batch(Codec::None, &[(None, Some(value), &[])]);
+            let stamp = ProducerStamp { producer_id, producer_epoch: 0, base_sequence: 0, is_transactional: true };
+            records::patch_producer(&mut log.bytes[start..], stamp).unwrap();
+            kept.extend(is_kept.then(|| log.rows[log.rows.len() - 1].clone()));
+        };
+        transactional(&mut log, 7, "aborted", false);
+        transactional(&mut log, 8, "committed beside it", true);
+        log.control(7, 0);
+        transactional(&mut log, 7, "committed after it", true);
+        log.control(7, 1);
+        let mut fetched = log.fetched(0);
+        let mut out = Vec::new();
+        fetched.aborted_transactions = vec![AbortedTransaction { producer_id: 7, first_offset: 0 }];
+        Indexer::new(log.pool.clone()).index(&fetched, Tier::Index, &mut out).unwrap();
+        assert_eq!(rows(&out), kept);
     }
 
     #[test]
