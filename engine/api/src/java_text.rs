@@ -1,28 +1,23 @@
-//! Values as Java prints them (`String.valueOf`): what FileStreamSink writes and what StringConverter makes of anything that
-//! is not text.
+//! Values as Java prints them (`String.valueOf`): what FileStreamSink and StringConverter write.
+
+use std::convert::Infallible;
+use std::io::Write;
 
 use crate::value::ValueRef;
 
-/// Appends `value` as Java prints it. Null is `null`; a struct is `Struct{a=1,b=x}` without its null fields, a map
-/// `{a=1, b=x}` in the order of Java's `HashMap`, a list `[1, 2]`, bytes `[B@` and a hash.
+/// Appends the text of a value.
 pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>) {
     match value {
         ValueRef::Null => out.extend_from_slice(b"null"),
-        ValueRef::Boolean(true) => out.extend_from_slice(b"true"),
-        ValueRef::Boolean(false) => out.extend_from_slice(b"false"),
-        ValueRef::Int8(value) => write_integer(out, value.into()),
-        ValueRef::Int16(value) => write_integer(out, value.into()),
-        ValueRef::Int32(value) => write_integer(out, value.into()),
+        ValueRef::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+        ValueRef::Int8(value) => write_integer(out, value),
+        ValueRef::Int16(value) => write_integer(out, value),
+        ValueRef::Int32(value) => write_integer(out, value),
         ValueRef::Int64(value) => write_integer(out, value),
         ValueRef::Float32(value) => write_float32(out, value),
         ValueRef::Float64(value) => write_float64(out, value),
-        ValueRef::String(text) => out.extend_from_slice(text.as_bytes()),
-        ValueRef::Bytes(bytes) => {
-            // Java prints the object's identity, which means nothing; ours is the same for equal bytes.
-            let hash =
-                bytes.iter().fold(1u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-            out.extend_from_slice(format!("[B@{hash:x}").as_bytes());
-        }
+        ValueRef::String(value) => out.extend_from_slice(value.as_bytes()),
+        ValueRef::Bytes(value) => write_array_identity(out, value),
         ValueRef::Array(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
@@ -34,29 +29,27 @@ pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>) {
             out.push(b']');
         }
         ValueRef::Map(entries) => {
-            let entries: Vec<_> = entries.iter().collect();
-            let order = hash_order(entries.iter().map(|(key, _)| match key {
-                ValueRef::String(key) => key,
-                _ => "",
-            }));
             out.push(b'{');
-            for (index, entry) in order.into_iter().enumerate() {
-                if index > 0 {
+            let mut is_first = true;
+            let done = entries.try_each_in_java_order::<Infallible>(|key, value| {
+                if !std::mem::take(&mut is_first) {
                     out.extend_from_slice(b", ");
                 }
-                write(out, entries[entry].0);
+                write(out, key);
                 out.push(b'=');
-                write(out, entries[entry].1);
+                write(out, value);
+                Ok(())
+            });
+            match done {
+                Ok(()) => out.push(b'}'),
+                Err(never) => match never {},
             }
-            out.push(b'}');
         }
-        ValueRef::Struct(values) => {
+        ValueRef::Struct(fields) => {
             out.extend_from_slice(b"Struct{");
             let mut is_first = true;
-            for (field, value) in values.schema().fields().iter().zip(values.iter()) {
-                if matches!(value, ValueRef::Null) {
-                    continue;
-                }
+            // `Struct#toString` leaves null fields out.
+            for (field, value) in fields.fields().filter(|(_, value)| !value.is_null()) {
                 if !std::mem::take(&mut is_first) {
                     out.push(b',');
                 }
@@ -69,88 +62,122 @@ pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>) {
     }
 }
 
-/// Appends a decimal integer.
-pub fn write_integer(out: &mut Vec<u8>, value: i64) {
+/// The text of a value. For messages and tests; hot loops [`write`] into one buffer.
+pub fn to_string(value: ValueRef<'_>) -> String {
+    let mut out = Vec::new();
+    write(&mut out, value);
+    String::from_utf8(out).expect("only text was written")
+}
+
+/// Appends an integer of any width.
+pub fn write_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends a number as `Double.toString` does: `1.0`, `1.0E10`, `NaN`, `-Infinity`.
+/// `Double.toString`: the shortest decimal that reads back as the same number, with a point, scientific from 10⁷ and below
+/// 10⁻³.
 pub fn write_float64(out: &mut Vec<u8>, value: f64) {
-    if value.is_finite() {
-        write_digits(out, ryu::Buffer::new().format_finite(value));
-    } else {
-        write_non_finite(out, value);
+    if !value.is_finite() {
+        return write_non_finite(out, value.is_nan(), value > 0.0);
     }
-}
-
-/// Appends a number as `Float.toString` does.
-pub fn write_float32(out: &mut Vec<u8>, value: f32) {
-    if value.is_finite() {
-        write_digits(out, ryu::Buffer::new().format_finite(value));
-    } else {
-        write_non_finite(out, value.into());
-    }
-}
-
-fn write_non_finite(out: &mut Vec<u8>, value: f64) {
-    let text: &[u8] = match value {
-        _ if value.is_nan() => b"NaN",
-        _ if value > 0.0 => b"Infinity",
-        _ => b"-Infinity",
-    };
-    out.extend_from_slice(text);
-}
-
-/// Rewrites the shortest digits of a finite number, in whatever form they come, in Java's form: plain from 10^-3 up to 10^7,
-/// else with one digit before the point and an exponent.
-fn write_digits(out: &mut Vec<u8>, shortest: &str) {
-    let (sign, shortest) = match shortest.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", shortest),
-    };
-    out.extend_from_slice(sign.as_bytes());
-    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    // The number is 0.d₁d₂d₃… × 10^point; at most 17 + 17 digits come.
-    let mut digits = [0u8; 40];
-    let mut count = 0;
-    for digit in whole.bytes().chain(fraction.bytes()) {
-        digits[count] = digit;
-        count += 1;
-    }
-    let leading = digits[..count].iter().take_while(|digit| **digit == b'0').count();
-    let digits = digits[leading..count].trim_ascii_end();
-    let trailing = digits.iter().rev().take_while(|digit| **digit == b'0').count();
-    let digits = &digits[..digits.len() - trailing];
-    let point = whole.len() as i32 + exponent - leading as i32;
-    if digits.is_empty() {
-        out.extend_from_slice(b"0.0");
-        return;
-    }
-    let zeros = |out: &mut Vec<u8>, count: i32| out.extend(std::iter::repeat_n(b'0', count.max(0) as usize));
-    match point {
-        1..=7 => {
-            let whole = digits.len().min(point as usize);
-            out.extend_from_slice(&digits[..whole]);
-            zeros(out, point - whole as i32);
-            out.push(b'.');
-            let fraction = &digits[whole..];
-            out.extend_from_slice(if fraction.is_empty() { b"0" } else { fraction });
+    // A single digit below the normal range may have a nearer neighbour of two digits (4.9E-324, not 5.0E-324): Java
+    // prints two digits anyway and takes the nearest.
+    if value != 0.0 && value.abs() < f64::MIN_POSITIVE {
+        let two_digits = format!("{value:.1e}");
+        if two_digits.parse() == Ok(value) {
+            return lay_out(out, &two_digits);
         }
+    }
+    lay_out(out, ryu::Buffer::new().format_finite(value));
+}
+
+/// `Float.toString`.
+pub fn write_float32(out: &mut Vec<u8>, value: f32) {
+    if !value.is_finite() {
+        return write_non_finite(out, value.is_nan(), value > 0.0);
+    }
+    if value != 0.0 && value.abs() < f32::MIN_POSITIVE {
+        let two_digits = format!("{value:.1e}");
+        if two_digits.parse() == Ok(value) {
+            return lay_out(out, &two_digits);
+        }
+    }
+    lay_out(out, ryu::Buffer::new().format_finite(value));
+}
+
+fn write_non_finite(out: &mut Vec<u8>, is_nan: bool, is_positive: bool) {
+    out.extend_from_slice(match (is_nan, is_positive) {
+        (true, _) => b"NaN",
+        (false, true) => b"Infinity",
+        (false, false) => b"-Infinity",
+    });
+}
+
+/// Lays the digits of a decimal such as `1.5`, `12.0` or `1.5e-7` out as Java does.
+fn lay_out(out: &mut Vec<u8>, decimal: &str) {
+    // A double has at most 17 digits; leading zeros of 0.00…d add a few.
+    let mut digits = [b'0'; 48];
+    let mut count = 0_usize;
+    // Value is 0.d₁d₂… · 10^point.
+    let mut point = 0_i32;
+    let mut is_fraction = false;
+    let mut rest = decimal.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'-' => out.push(b'-'),
+            b'.' => is_fraction = true,
+            b'e' => {
+                let text = &decimal[decimal.len() - rest.len()..];
+                point += text.parse::<i32>().expect("a printer of ours wrote the exponent");
+                break;
+            }
+            digit => {
+                if count == 0 && digit == b'0' {
+                    point -= i32::from(is_fraction);
+                    continue;
+                }
+                point += i32::from(!is_fraction);
+                digits[count] = digit;
+                count += 1;
+            }
+        }
+    }
+    while count > 1 && digits[count - 1] == b'0' {
+        count -= 1;
+    }
+    if count == 0 {
+        return out.extend_from_slice(b"0.0");
+    }
+    // What lies behind the digits stays '0', so that places without a digit can be copied from there.
+    digits[count..].fill(b'0');
+    match point {
         -2..=0 => {
             out.extend_from_slice(b"0.");
-            zeros(out, -point);
-            out.extend_from_slice(digits);
+            out.extend_from_slice(&b"00"[..point.unsigned_abs() as usize]);
+            out.extend_from_slice(&digits[..count]);
+        }
+        1..=7 => {
+            let whole = point as usize;
+            out.extend_from_slice(&digits[..whole]);
+            out.push(b'.');
+            out.extend_from_slice(&digits[whole..count.max(whole + 1)]);
         }
         _ => {
             out.push(digits[0]);
             out.push(b'.');
-            out.extend_from_slice(if digits.len() > 1 { &digits[1..] } else { b"0" });
+            out.extend_from_slice(&digits[1..count.max(2)]);
             out.push(b'E');
-            write_integer(out, (point - 1).into());
+            write_integer(out, point - 1);
         }
     }
+}
+
+/// Java prints an array as its type and its identity, which no two runs share. Ours is made of the content, so that equal
+/// input gives equal output.
+fn write_array_identity(out: &mut Vec<u8>, value: &[u8]) {
+    let hash =
+        value.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    write!(out, "[B@{hash:x}").expect("a vector takes every byte");
 }
 
 /// Bytes as text, as Java's UTF-8 decoder reads them: each malformed sequence becomes U+FFFD. As Rust's lossy decoding, but an
@@ -177,64 +204,85 @@ pub fn decode_utf8_lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
-/// The order in which Java's `HashMap` iterates over `keys` that were inserted in the order given: indices into them.
-/// (Contract A.5.) Distinct keys are assumed.
-pub fn hash_order<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Vec<usize> {
-    let mut capacity = 16;
-    while keys.len() * 4 > capacity * 3 {
-        capacity *= 2;
-    }
-    let bucket = |key: &str| {
-        let hash =
-            key.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
-        (hash ^ (hash >> 16)) as usize & (capacity - 1)
-    };
-    let mut order: Vec<(usize, usize)> =
-        keys.map(bucket).enumerate().map(|(index, bucket)| (bucket, index)).collect();
-    order.sort_unstable();
-    order.into_iter().map(|(_, index)| index).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::value::Value;
 
-    fn double(value: f64) -> String {
-        let mut out = Vec::new();
-        write_float64(&mut out, value);
-        String::from_utf8(out).unwrap()
+    use super::*;
+
+    fn check(value: Value, expected: &str) {
+        assert_eq!(to_string(value.as_value_ref()), expected);
     }
 
     #[test]
-    fn prints_doubles_as_java_does() {
-        for (value, text) in [
+    fn prints_doubles_as_java() {
+        for (value, expected) in [
             (0.0, "0.0"),
             (-0.0, "-0.0"),
             (1.0, "1.0"),
             (100.0, "100.0"),
+            (0.1, "0.1"),
             (0.001, "0.001"),
-            (0.0001, "1.0E-4"),
             (0.00123, "0.00123"),
+            (0.000999, "9.99E-4"),
+            (1e-3, "0.001"),
+            (1e-4, "1.0E-4"),
+            (1_234_567.5, "1234567.5"),
             (9_999_999.0, "9999999.0"),
             (1e7, "1.0E7"),
-            (1.5e7, "1.5E7"),
             (12_345_678.9, "1.23456789E7"),
             (1e10, "1.0E10"),
-            (1234.5, "1234.5"),
-            (1e21, "1.0E21"),
-            (1e22, "1.0E22"),
-            (123_456_789_012_345_680.0, "1.2345678901234568E17"),
+            (1e23, "1.0E23"),
+            (2e23, "2.0E23"),
+            (1.5e300, "1.5E300"),
             (f64::MAX, "1.7976931348623157E308"),
-            (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
+            (5e-324, "4.9E-324"),
+            (1e-323, "9.9E-324"),
+            (2.5e-323, "2.5E-323"),
+            (2.2250738585072014e-308, "2.2250738585072014E-308"),
+            (-1.25, "-1.25"),
             (f64::NAN, "NaN"),
+            (f64::INFINITY, "Infinity"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
-            assert_eq!(double(value), text);
+            check(Value::Float64(value), expected);
         }
-        let mut out = Vec::new();
-        write_float32(&mut out, 0.1);
-        assert_eq!(out, b"0.1");
+    }
+
+    #[test]
+    fn prints_floats_as_java() {
+        for (value, expected) in [
+            (0.1_f32, "0.1"),
+            (1e10, "1.0E10"),
+            (16_777_216.0, "1.6777216E7"),
+            (1e-45, "1.4E-45"),
+            (f32::MAX, "3.4028235E38"),
+            (3.3, "3.3"),
+        ] {
+            check(Value::Float32(value), expected);
+        }
+    }
+
+    #[test]
+    fn prints_nested_values_as_java() {
+        let text = |text: &str| Value::String(text.to_owned());
+        check(Value::Array(vec![Value::Int64(1), Value::Null, text("a")]), "[1, null, a]");
+        check(Value::Array(vec![]), "[]");
+        check(
+            Value::Map(vec![(text("b"), Value::Int8(2)), (text("a"), Value::Boolean(true))]),
+            "{a=true, b=2}",
+        );
+        assert!(to_string(Value::Bytes(vec![1]).as_value_ref()).starts_with("[B@"));
+    }
+
+    /// Contract A.5: ten keys as they were inserted, and as Java iterates.
+    #[test]
+    fn prints_maps_in_java_hash_order() {
+        let keys = ["db", "schema", "table", "server", "file", "pos", "lsn", "id", "ts_ms", "snapshot"];
+        let map =
+            Value::Map(keys.iter().map(|key| (Value::String((*key).to_owned()), Value::Int8(0))).collect());
+        let printed = to_string(map.as_value_ref()).replace("=0", "").replace(", ", " ");
+        assert_eq!(printed, "{schema server file pos lsn id db table ts_ms snapshot}");
     }
 
     #[test]
@@ -244,31 +292,5 @@ mod tests {
         assert_eq!(decode_utf8_lossy(b"\xff\xfe"), "\u{fffd}\u{fffd}");
         assert_eq!(decode_utf8_lossy(b"\xe2\x82"), "\u{fffd}");
         assert_eq!(decode_utf8_lossy(b"\xf0\x9f\x98x\xed\xa0"), "\u{fffd}x\u{fffd}\u{fffd}");
-    }
-
-    #[test]
-    fn prints_containers_as_java_does() {
-        let text = |text: &str| Value::String(text.to_owned());
-        let map = Value::Map(vec![
-            (text("topic"), text("t")),
-            (text("cluster"), Value::Null),
-            (text("partition"), Value::Array(vec![Value::Int64(1), Value::Float64(2.5)])),
-        ]);
-        let mut out = Vec::new();
-        write(&mut out, map.as_ref());
-        assert_eq!(String::from_utf8(out).unwrap(), "{cluster=null, partition=[1, 2.5], topic=t}");
-    }
-
-    #[test]
-    fn iterates_as_a_hash_map_does() {
-        let keys = ["db", "schema", "table", "server", "file", "pos", "lsn", "id", "ts_ms", "snapshot"];
-        let order: Vec<&str> =
-            hash_order(keys.iter().copied()).into_iter().map(|index| keys[index]).collect();
-        assert_eq!(
-            order,
-            ["schema", "server", "file", "pos", "lsn", "id", "db", "table", "ts_ms", "snapshot"]
-        );
-        let keys = ["kafka_topic", "kafka_partition"];
-        assert_eq!(hash_order(keys.iter().copied()), [1, 0]);
     }
 }
