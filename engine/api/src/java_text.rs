@@ -10,9 +10,9 @@ pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>) {
     match value {
         ValueRef::Null => out.extend_from_slice(b"null"),
         ValueRef::Boolean(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        ValueRef::Int8(value) => write_integer(out, value),
-        ValueRef::Int16(value) => write_integer(out, value),
-        ValueRef::Int32(value) => write_integer(out, value),
+        ValueRef::Int8(value) => write_integer(out, value.into()),
+        ValueRef::Int16(value) => write_integer(out, value.into()),
+        ValueRef::Int32(value) => write_integer(out, value.into()),
         ValueRef::Int64(value) => write_integer(out, value),
         ValueRef::Float32(value) => write_float32(out, value),
         ValueRef::Float64(value) => write_float64(out, value),
@@ -69,8 +69,8 @@ pub fn to_string(value: ValueRef<'_>) -> String {
     String::from_utf8(out).expect("only text was written")
 }
 
-/// Appends an integer of any width.
-pub fn write_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
+/// Appends an integer; narrower ones widen without changing their text.
+pub fn write_integer(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
@@ -167,7 +167,7 @@ fn lay_out(out: &mut Vec<u8>, decimal: &str) {
             out.push(b'.');
             out.extend_from_slice(&digits[1..count.max(2)]);
             out.push(b'E');
-            write_integer(out, point - 1);
+            write_integer(out, i64::from(point - 1));
         }
     }
 }
