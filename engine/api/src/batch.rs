@@ -96,6 +96,10 @@ impl KafkaOffsets {
 }
 
 /// How much of the records has been taken apart.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one per run, and a box would cost more than the bytes"
+)]
 #[derive(Debug, Clone)]
 pub enum Body {
     /// Whole Kafka record batches (format v2), checked but not indexed, possibly compressed.

@@ -42,6 +42,7 @@ pub struct Encoded {
 
 /// Translates between Kafka's bytes and Connect data, a whole column per call. One instance serves one task and one of key
 /// or value, so it may learn from what it has seen.
+#[expect(clippy::wrong_self_convention, reason = "Java's names for what Java's converters do")]
 pub trait Converter: std::fmt::Debug {
     /// Decodes bytes read from `topic`. An error of a row goes into [`Decoded::errors`].
     ///

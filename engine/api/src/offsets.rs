@@ -12,7 +12,9 @@ pub type SourceOffset = Vec<(Arc<str>, Value)>;
 /// A source partition, such as `{"filename": "/var/log/app"}`. Cheap to clone. `None` is Java's null partition, used by
 /// sources that can't resume (standard input).
 #[derive(Debug, Clone, PartialEq)]
-pub struct SourcePartition(Option<Arc<[(Arc<str>, Value)]>>);
+pub struct SourcePartition(Option<Arc<Entries>>);
+
+type Entries = [(Arc<str>, Value)];
 
 impl SourcePartition {
     /// A partition that identifies where to resume.
