@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::Shared;
 use indexmap::IndexMap;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use super::retry::RetryPolicy;
 use super::{ClusterConfig, HostPort, Metadata};
@@ -195,6 +195,9 @@ impl Nodes {
         match opened {
             Ok(connection) => {
                 slot.connection = Some(connection.clone());
+                if slot.failure_count > 1 {
+                    info!(address = %slot.address, failures = slot.failure_count, "connected to broker again");
+                }
                 slot.failure_count = 0;
                 slot.not_before = None;
             }
@@ -202,7 +205,11 @@ impl Nodes {
                 slot.failure_count += 1;
                 let pause = nodes.policy.backoff(&nodes.env, slot.failure_count);
                 slot.not_before = Some(Instant::now() + pause);
-                debug!(address = %slot.address, %error, "failed to connect to broker");
+                // An outage is told when it begins and ever more rarely while it lasts, at 2, 4, 8, … failures.
+                if slot.failure_count.is_power_of_two() {
+                    let failures = slot.failure_count;
+                    warn!(address = %slot.address, %error, failures, "failed to connect to broker, trying again");
+                }
             }
         }
     }
