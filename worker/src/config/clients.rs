@@ -228,13 +228,16 @@ fn warn_unknown(client: &'static str, props: &Props, table: &ConfigDef) {
         "metric.reporters",
         "max.poll.records",
     ];
+    /// Whoever has that many has been warned enough.
+    const WARNED_MAX: usize = 1_000;
     static WARNED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
     let is_known = |key: &&String| {
         SILENT.contains(&key.as_str()) || table.keys().iter().any(|other| other.name == key.as_str())
     };
     for key in props.keys().filter(|key| !is_known(key)) {
         let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.get_or_insert_default().insert(format!("{client}.{key}")) {
+        let warned = warned.get_or_insert_default();
+        if warned.len() < WARNED_MAX && warned.insert(format!("{client}.{key}")) {
             tracing::warn!(client, key, "client setting has no effect in this version");
         }
     }

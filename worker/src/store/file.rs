@@ -46,6 +46,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct FileOffsetStore {
     entries: Arc<Mutex<Entries>>,
+    /// Not bounded here: every task waits for its commit before it makes the next.
     changes: mpsc::Sender<Change>,
 }
 

@@ -103,7 +103,7 @@ pub fn write(entries: &Entries) -> Vec<u8> {
     out
 }
 
-/// Reads a map that Java or [`write`] wrote. No bytes at all is an empty map, as it is to Java.
+/// Reads a map that Java or [`write()`] wrote. No bytes at all is an empty map, as it is to Java.
 ///
 /// # Errors
 /// When it is anything else.
