@@ -41,12 +41,19 @@ impl fmt::Display for TaskId {
 }
 
 /// A converter class with its settings (keys without `key.converter.` or `value.converter.`).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConverterSpec {
     /// The registry line.
     pub plugin: ConverterPlugin,
     /// Settings.
     pub props: Props,
+}
+
+impl fmt::Debug for ConverterSpec {
+    /// Without the settings: they may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConverterSpec").field("plugin", &self.plugin).finish_non_exhaustive()
+    }
 }
 
 /// What becomes of records that a converter or transform cannot handle (`errors.tolerance`).
@@ -60,7 +67,7 @@ pub enum Tolerance {
 }
 
 /// Everything needed to run one task.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct TaskSpec {
     /// Which task.
     pub id: TaskId,
@@ -78,6 +85,13 @@ pub struct TaskSpec {
     pub starts_paused: bool,
     /// The Kafka side.
     pub kind: TaskKind,
+}
+
+impl fmt::Debug for TaskSpec {
+    /// Without the configuration: it may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskSpec").field("id", &self.id).field("plugin", &self.plugin).finish_non_exhaustive()
+    }
 }
 
 /// The Kafka side of a task.

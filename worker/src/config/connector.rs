@@ -149,6 +149,7 @@ pub fn validate(
     if !errors.is_empty() {
         return Err(Invalid::Errors(errors));
     }
+    warn_without_effect(&props);
     clients::check_overrides(&props, plugin.is_source())
         .map_err(|error| Invalid::Client(error.message().to_owned()))?;
     Ok(plugin)
@@ -203,6 +204,18 @@ fn framework_errors(
     }
     errors.extend(own.validate(props).into_iter().flat_map(|key| key.errors));
     errors
+}
+
+/// Says which of Java's settings are taken and have no effect yet. Those whose absence could lose or misplace records are
+/// errors, see [`framework_errors`].
+fn warn_without_effect(props: &Props) {
+    const EXACT: [&str; 3] = ["errors.log.enable", "errors.log.include.messages", "config.action.reload"];
+    let connector = props.get("name").map_or("", String::as_str);
+    for key in props.keys() {
+        if EXACT.contains(&key.as_str()) || key.starts_with("topic.creation.") {
+            tracing::warn!(connector, key, "connector setting has no effect in this version");
+        }
+    }
 }
 
 /// Transforms and predicates: none is built in yet, so every class is one that could not be found.
