@@ -1,0 +1,180 @@
+//! Decimals: between the digits of a JSON number and the big-endian two's complement of the unscaled value.
+
+use api::Error;
+
+/// Digits that an unscaled value may have: what a JSON number may have, and as many zeros.
+const DIGITS_MAX: i64 = 2000;
+
+/// The unscaled value, at `scale`, of a JSON number.
+///
+/// # Errors
+/// When the number has digits behind that scale, or very many.
+pub(super) fn unscaled(text: &str, scale: i32) -> Result<Vec<u8>, Error> {
+    let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let own_scale = fraction.len() as i64 - exponent;
+    let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|digit| digit - b'0').collect();
+    let zeros = i64::from(scale) - own_scale;
+    if digits.iter().all(|digit| *digit == 0) {
+        return Ok(vec![0]);
+    }
+    if zeros < 0 {
+        let kept = usize::try_from(digits.len() as i64 + zeros).unwrap_or(0);
+        if kept == 0 || digits[kept..].iter().any(|digit| *digit != 0) {
+            return Err(Error::bad_record(format!(
+                "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {own_scale}."
+            )));
+        }
+        digits.truncate(kept);
+    } else if zeros > DIGITS_MAX {
+        return Err(Error::bad_record(format!(
+            "a Decimal of {zeros} more digits than the number has is too long"
+        )));
+    } else {
+        digits.resize(digits.len() + zeros as usize, 0);
+    }
+    Ok(to_bytes(&digits, is_negative))
+}
+
+fn to_bytes(digits: &[u8], is_negative: bool) -> Vec<u8> {
+    // Little-endian base 256 while multiplying; a spare byte for the sign.
+    let mut bytes = vec![0_u8];
+    for digit in digits {
+        let mut carry = u32::from(*digit);
+        for byte in &mut bytes {
+            let value = u32::from(*byte) * 10 + carry;
+            *byte = value as u8;
+            carry = value >> 8;
+        }
+        if carry > 0 {
+            bytes.push(carry as u8);
+        }
+    }
+    bytes.push(0);
+    if is_negative {
+        negate(bytes.iter_mut());
+    }
+    // The shortest form: a leading byte that only repeats the sign goes.
+    while let [.., next, last] = bytes[..]
+        && last == if next & 0x80 == 0 { 0 } else { 0xFF }
+    {
+        bytes.pop();
+    }
+    bytes.reverse();
+    bytes
+}
+
+/// Two's complement of bytes that come lowest first.
+fn negate<'a>(bytes: impl Iterator<Item = &'a mut u8>) {
+    let mut carry = true;
+    for byte in bytes {
+        let (value, is_over) = (!*byte).overflowing_add(u8::from(carry));
+        *byte = value;
+        carry = is_over;
+    }
+}
+
+/// Appends the number as `BigDecimal#toString` prints it.
+pub(super) fn write(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
+    let is_negative = unscaled.first().is_some_and(|byte| byte & 0x80 != 0);
+    let mut magnitude = unscaled.to_vec();
+    if is_negative {
+        negate(magnitude.iter_mut().rev());
+        out.push(b'-');
+    }
+    let digits = digits_of(&magnitude);
+    let scale = i64::from(scale);
+    let exponent = digits.len() as i64 - 1 - scale;
+    if scale == 0 {
+        out.extend_from_slice(&digits);
+    } else if scale > 0 && exponent >= -6 {
+        match usize::try_from(digits.len() as i64 - scale) {
+            Ok(whole) if whole > 0 => {
+                out.extend_from_slice(&digits[..whole]);
+                out.push(b'.');
+                out.extend_from_slice(&digits[whole..]);
+            }
+            _ => {
+                out.extend_from_slice(b"0.");
+                out.extend(std::iter::repeat_n(b'0', (scale - digits.len() as i64) as usize));
+                out.extend_from_slice(&digits);
+            }
+        }
+    } else {
+        out.push(digits[0]);
+        if digits.len() > 1 {
+            out.push(b'.');
+            out.extend_from_slice(&digits[1..]);
+        }
+        if exponent != 0 {
+            out.extend_from_slice(format!("E{exponent:+}").as_bytes());
+        }
+    }
+}
+
+/// Decimal digits, as text, of a magnitude that comes highest byte first.
+fn digits_of(magnitude: &[u8]) -> Vec<u8> {
+    let mut rest = magnitude.to_vec();
+    let mut digits = Vec::new();
+    let mut start = 0;
+    loop {
+        let mut remainder = 0_u32;
+        for byte in &mut rest[start..] {
+            let value = remainder << 8 | u32::from(*byte);
+            *byte = (value / 10) as u8;
+            remainder = value % 10;
+        }
+        digits.push(b'0' + remainder as u8);
+        while rest.get(start) == Some(&0) {
+            start += 1;
+        }
+        if start >= rest.len() {
+            break;
+        }
+    }
+    digits.reverse();
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_and_prints_as_java() {
+        let check = |text: &str, scale: i32, bytes: &[u8], printed: &str| {
+            assert_eq!(unscaled(text, scale).unwrap(), bytes, "{text}");
+            let mut out = Vec::new();
+            write(bytes, scale, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), printed, "{text}");
+        };
+        check("2.00", 2, &[0, 200], "2.00");
+        check("2", 2, &[0, 200], "2.00");
+        check("-1", 0, &[0xFF], "-1");
+        check("-128", 0, &[0x80], "-128");
+        check("128", 0, &[0, 0x80], "128");
+        check("0", 3, &[0], "0.000");
+        check("1e-7", 7, &[1], "1E-7");
+        check("1.2e-9", 10, &[12], "1.2E-9");
+        check("0.01", 2, &[1], "0.01");
+        check("12e3", -2, &[120], "1.20E+4");
+        assert!(unscaled("1.234", 2).unwrap_err().message().contains("mismatching scale"));
+        assert!(unscaled("1e1000000000", 2).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_it_printed(value in any::<i64>(), scale in 0..30_i32) {
+            let bytes = unscaled(&value.to_string(), 0).unwrap();
+            let long = value.to_be_bytes();
+            prop_assert_eq!(&bytes[..], &long[8 - bytes.len()..]);
+            let mut out = Vec::new();
+            write(&bytes, scale, &mut out);
+            prop_assert_eq!(unscaled(std::str::from_utf8(&out).unwrap(), scale).unwrap(), bytes);
+        }
+    }
+}
