@@ -1,3 +1,5 @@
+//! What goes onto a tape comes off it again; duplicates, abandoned rows, shared text and the nesting limit.
+
 use proptest::prelude::*;
 
 use super::*;

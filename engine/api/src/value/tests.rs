@@ -1,3 +1,5 @@
+//! What a row of an Arrow array is as a value, with a schema and without.
+
 use std::sync::Arc;
 
 use arrow_array::builder::{Int32Builder, MapBuilder, StringBuilder};
