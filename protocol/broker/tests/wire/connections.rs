@@ -147,9 +147,11 @@ fn a_client_that_goes_away_frees_its_waiting_request() {
         client.create_topic("t", 1, &[]).await;
         let mut waiting = Client::new(&broker);
         waiting.send(11, &fetch_request("t", 0).with_max_wait_ms(i32::MAX).with_min_bytes(1)).await;
+        // The clock is paused: this sleep ends as soon as nothing else can run, which is when the fetch waits.
         tokio::time::sleep(Duration::from_millis(1)).await;
         let started = Instant::now();
         drop(waiting);
+        // The clock is paused: this sleep ends when the broker has done all that the lost connection asks of it.
         tokio::time::sleep(Duration::from_millis(1)).await;
         let mut next = Client::new(&broker);
         assert_eq!(next.fetch("t", 0).await.error_code, 0, "there is room again");

@@ -131,6 +131,7 @@ fn two_members_share_the_work_and_the_leader_may_die() {
         // The leader's process is gone: no heartbeat, no leave.
         drop(a);
         while b.heartbeat().await == 0 {
+            // The clock is paused: this sleep is the member's heartbeat interval and takes no time.
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let silence = started.elapsed().as_millis();

@@ -98,6 +98,7 @@ fn a_waiting_fetch_wakes_when_data_arrives() {
         request.topics[0].partitions.push(fetch_partition(1, 0));
         let started = Instant::now();
         reader.send(11, &request).await;
+        // The clock is paused: this sleep sets how long the fetch has waited, and takes no time.
         tokio::time::sleep(Duration::from_secs(5)).await;
         writer.produce("t", plain(1)).await;
         let response = reader.receive::<FetchRequest>(11).await.unwrap();
@@ -123,6 +124,7 @@ fn a_fetch_waits_until_there_are_enough_bytes() {
         let started = Instant::now();
         reader.send(11, &fetch_request("t", 0).with_max_wait_ms(60_000).with_min_bytes(min_bytes)).await;
         for _ in 0..3 {
+            // The clock is paused: this sleep spaces the batches and takes no time.
             tokio::time::sleep(Duration::from_secs(1)).await;
             writer.produce("t", one.clone()).await;
         }
@@ -140,6 +142,7 @@ fn a_waiting_fetch_hears_that_its_topic_is_gone() {
         let (mut reader, mut writer) = (Client::new(&broker), Client::new(&broker));
         writer.create_topic("t", 1, &[]).await;
         reader.send(11, &fetch_request("t", 0).with_max_wait_ms(60_000).with_min_bytes(1)).await;
+        // The clock is paused: this sleep ends as soon as nothing else can run, which is when the fetch waits.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let delete =
             protocol::wire::messages::DeleteTopicsRequest::default().with_topic_names(vec![topic("t")]);
