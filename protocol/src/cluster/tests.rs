@@ -82,6 +82,7 @@ fn a_topic_that_is_being_created_is_waited_for() {
         let fake = FakeCluster::start(1);
         let cluster = fake.client();
         let create = async {
+            // The clock is paused: this sleep is how late the topic appears, and takes no time.
             tokio::time::sleep(Duration::from_secs(2)).await;
             fake.add_topic("late", &[1, 1, 1]);
         };

@@ -245,6 +245,7 @@ fn a_leader_that_nobody_knows_is_waited_for_without_spinning() {
         let producer = Producer::new(fake.client(), config()).unwrap();
         let topic = producer.topic("t").await.unwrap();
         producer.append(&topic, None, &record(b"v"), 0).unwrap();
+        // The clock is paused: this sleep is the ten seconds over which requests are counted, and takes no time.
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert!(fake.count(ApiKey::Metadata) < 200, "{}", fake.count(ApiKey::Metadata));
         fake.add_topic("t", &[1]);
@@ -357,6 +358,7 @@ fn without_acks_records_are_done_when_they_are_written_to_the_socket() {
         }
         let done = all_completions(&producer, 3).await;
         assert!(done.iter().all(|c| c.result.as_ref().unwrap().base_offset.is_none()));
+        // The clock is paused: this sleep ends when the broker has read all that was written to its socket.
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(values(&fake, "t", 0).len(), 3);
     });
@@ -447,6 +449,7 @@ fn order_and_exactly_once_hold_through_resets_moves_and_refusals() {
                     fake.add_topic("t", &leaders);
                 }
                 if random.u8(..) < 20 {
+                    // The clock is paused: this sleep lets the sender go on by a random step, and takes no time.
                     tokio::time::sleep(Duration::from_millis(random.u64(..20))).await;
                 }
             }
