@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use protocol::client::OffsetAndMetadata;
 use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled, Rebalance};
+use protocol::wire::messages::ApiKey;
 use protocol::{ErrorCode, ErrorKind};
 use support::reader::{Reader, TICK, earliest, member, numbered};
 use support::{ControlThread, PATIENCE, TestCluster, Writer, run, tp, unique, values};
@@ -39,8 +40,15 @@ fn a_waiting_poll_wakes_when_data_arrives() {
         let cluster = TestCluster::start();
         let topic = cluster.topic("wake", 1).await;
         let config = ConsumerConfig { fetch_max_wait_ms: 20_000, ..earliest() };
-        let mut reader = Reader::assigned(&cluster, config, &[tp(&topic, 0)]);
+        let name = tp(&topic, 0);
+        let mut reader = Reader::assigned(&cluster, config, std::slice::from_ref(&name));
         let writer = Writer::new(&cluster);
+        // The broker counts a fetch when it begins to serve it: what is appended from now on finds it waiting.
+        let has_fetched = |reader: &Reader| {
+            reader.consumer.position(&name) == Some(0) && cluster.has_received(ApiKey::Fetch)
+        };
+        reader.until("the first fetch", has_fetched).await;
+        let values = numbered(0..1);
         let started = Instant::now();
         let (_, base_offset) = tokio::join!(
             async {
@@ -48,11 +56,7 @@ fn a_waiting_poll_wakes_when_data_arrives() {
                     reader.step(PATIENCE).await;
                 }
             },
-            async {
-                // By then the first fetch waits at the broker; if not, the test is merely less strict.
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                writer.append(&topic, 0, &numbered(0..1)).await
-            }
+            writer.append(&topic, 0, &values)
         );
         assert_eq!(base_offset, 0);
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
@@ -174,6 +178,7 @@ fn fetches_ahead_no_further_than_the_budget() {
         let mut settled = 0;
         let mut before = 0;
         while settled < 5 {
+            // That nothing more comes is no event: this sleep is the interval of a poll, whose deadline `run` sets.
             tokio::time::sleep(TICK).await;
             let now = reader.consumer.prefetched_bytes();
             settled = if now == before && now > 0 { settled + 1 } else { 0 };
@@ -286,6 +291,7 @@ fn a_member_that_does_not_poll_loses_its_partitions_and_comes_back() {
         // A commit is no poll: the member is gone when it is refused.
         let offsets = [(tp(&topic, 0), OffsetAndMetadata::new(0))];
         let error = loop {
+            // A poll of the consumer would keep it in the group: this sleep is the interval of a loop with `run`'s deadline.
             tokio::time::sleep(TICK).await;
             if let Err(error) = reader.consumer.commit(&offsets).await {
                 break error;

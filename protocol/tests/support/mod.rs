@@ -20,7 +20,7 @@ use protocol::client::admin::{Admin, NewTopic};
 use protocol::cluster::{Cluster, ClusterConfig, HostPort, Target};
 use protocol::net::{Env, MakeFuture, Spawn};
 use protocol::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use protocol::wire::messages::{ProduceRequest, StrBytes, TopicName};
+use protocol::wire::messages::{ApiKey, ProduceRequest, StrBytes, TopicName};
 use protocol::wire::records::{BatchBuilder, Codec, Compressor, Decompressor, ProducerStamp, RecordSet};
 use tokio::time::{Instant, timeout};
 
@@ -52,6 +52,11 @@ impl TestCluster {
     /// The embedded broker.
     pub(crate) fn broker(&self) -> &BrokerHandle {
         self.broker.as_ref().expect("the test asked for an embedded broker")
+    }
+
+    /// Whether a request of this kind has arrived. A real Kafka does not tell: then it is taken for granted.
+    pub(crate) fn has_received(&self, key: ApiKey) -> bool {
+        self.broker.as_ref().is_none_or(|broker| broker.request_count(key) > 0)
     }
 
     pub(crate) fn config(&self) -> ClusterConfig {
