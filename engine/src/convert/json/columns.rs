@@ -14,6 +14,7 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields};
+use indexmap::IndexMap;
 
 use super::general::{Json, Kind};
 use super::views::{Texts, Views};
@@ -380,6 +381,7 @@ impl Columns {
                 let (keys, values) = (*keys, *values);
                 for (key, value) in value.iter() {
                     self.push_value(keys, key)?;
+                    self.check_key(keys)?;
                     self.push_value(values, value)?;
                 }
                 self.end_items(id)?;
@@ -449,7 +451,8 @@ impl Columns {
             Values::Struct { .. } => self.push_object(id, &schema, json)?,
             Values::List { items, .. } => {
                 let items = *items;
-                for item in json.items() {
+                // Of an object Jackson iterates the values, of a scalar nothing.
+                for item in json.items().chain(json.entries().map(|(_, value)| value)) {
                     self.push_json(items, Some(item))?;
                 }
                 self.end_items(id)?;
@@ -516,8 +519,7 @@ impl Columns {
         place: &dyn std::fmt::Display,
     ) -> Result<(), Error> {
         let is_null = match &self.list[id].values {
-            Values::Text(texts) => texts.ends_null(),
-            Values::Bytes(bytes) => bytes.ends_null(),
+            Values::Text(_) | Values::Bytes(_) => self.ends_null(id),
             Values::List { items, ends, .. } if !ends.is_empty() => {
                 return self.check_items(*items, ends, schema, &format_args!("element of array {place}"));
             }
@@ -578,6 +580,8 @@ impl Columns {
                 "Maps with non-string fields should be encoded as JSON array of tuples, but found {found}"
             )));
         }
+        // A key that comes again replaces the value in its first place. Keys are told apart by their text.
+        let mut entries: IndexMap<&str, (Json<'_>, Json<'_>)> = IndexMap::with_capacity(json.len());
         for entry in json.items() {
             if entry.kind() != Kind::Array {
                 let found = entry.type_name();
@@ -592,10 +596,41 @@ impl Columns {
                     "Found invalid map entry, expected length 2 but found :{len}"
                 )));
             };
+            entries.insert(key.source(), (key, value));
+        }
+        for (key, value) in entries.into_values() {
             self.push_json(keys, Some(key))?;
+            self.check_key(keys)?;
             self.push_json(values, Some(value))?;
         }
         Ok(())
+    }
+
+    /// Arrow's maps have no null keys, which Java's have.
+    fn check_key(&self, keys: ColumnId) -> Result<(), Error> {
+        if self.ends_null(keys) {
+            return Err(Error::bad_record("a map with a null key cannot be held"));
+        }
+        Ok(())
+    }
+
+    fn ends_null(&self, id: ColumnId) -> bool {
+        let Some(last) = self.len(id).checked_sub(1) else { return false };
+        match &self.list[id].values {
+            Values::Nulls(_) => true,
+            Values::Text(texts) => texts.is_null(last),
+            Values::Bytes(bytes) => bytes.is_null(last),
+            Values::Int8(numbers) => !numbers.nulls.is_valid(last),
+            Values::Int16(numbers) => !numbers.nulls.is_valid(last),
+            Values::Int32(numbers) => !numbers.nulls.is_valid(last),
+            Values::Int64(numbers) => !numbers.nulls.is_valid(last),
+            Values::Float32(numbers) => !numbers.nulls.is_valid(last),
+            Values::Float64(numbers) => !numbers.nulls.is_valid(last),
+            Values::Boolean(_, nulls)
+            | Values::Struct { nulls, .. }
+            | Values::List { nulls, .. }
+            | Values::Map { nulls, .. } => !nulls.is_valid(last),
+        }
     }
 
     /// The array of whole values; `input` is the buffers of the input.
@@ -645,7 +680,9 @@ impl Columns {
                 let keys = self.finish_column(keys, input)?;
                 let values = self.finish_column(values, input)?;
                 let fields: Fields =
-                    [nullable("key", &keys), nullable("value", &values)].into_iter().collect();
+                    [nullable("key", &keys).with_nullable(false), nullable("value", &values)]
+                        .into_iter()
+                        .collect();
                 let entries = StructArray::try_new(fields, vec![keys, values], None)?;
                 let field =
                     Arc::new(Field::new("entries", DataType::Struct(entries.fields().clone()), false));

@@ -4,6 +4,8 @@
 //! byte order marks, UTF-16 and UTF-32; and refuses what Jackson refuses, with its limits. It knows nothing of schemas
 //! and columns.
 
+use std::collections::HashMap;
+
 use super::charset;
 
 /// Nesting beyond this is refused (Jackson: `StreamReadConstraints`).
@@ -488,21 +490,18 @@ impl<'a> Json<'a> {
         self.kind() == Kind::Null
     }
 
-    /// Items of an array; values of an object, the last of each duplicate; nothing of a scalar (Jackson iterates so).
+    /// Items of an array; nothing of anything else.
     pub(super) fn items(&self) -> impl Iterator<Item = Json<'a>> + use<'a> {
         let this = *self;
-        let is_array = this.kind() == Kind::Array;
-        let entries = this.entries();
         let mut next = this.index + 1;
-        let end = if is_array { this.after() } else { next };
-        let array = std::iter::from_fn(move || {
+        let end = if this.kind() == Kind::Array { this.after() } else { next };
+        std::iter::from_fn(move || {
             (next < end).then(|| {
                 let item = this.at(next);
                 next = item.after();
                 item
             })
-        });
-        array.chain(entries.map(|(_, value)| value))
+        })
     }
 
     /// Number of items of an array.
@@ -525,14 +524,27 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Entries of an object in text order; of duplicate keys only the last.
+    /// Entries of an object in text order; a key that comes again replaces the value in its first place.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Json<'a>)> + use<'a> {
         let this = *self;
-        let shadowed = Shadowed::of(&this);
+        let mut last_values = (self.len() > KEYS_COMPARED_MAX)
+            .then(|| this.raw_entries().map(|(key, value)| (key.name(), value)).collect::<HashMap<_, _>>());
         this.raw_entries().enumerate().filter_map(move |(place, (key, value))| {
-            let key = key.text().unwrap_or_default();
-            (!shadowed.hides(&this, place, key)).then_some((key, value))
+            let key = key.name();
+            if let Some(last_values) = &mut last_values {
+                return last_values.remove(key).map(|value| (key, value));
+            }
+            if this.raw_entries().take(place).any(|(earlier, _)| earlier.name() == key) {
+                return None;
+            }
+            let again = this.raw_entries().skip(place + 1).filter(|(later, _)| later.name() == key).last();
+            Some((key, again.map_or(value, |(_, value)| value)))
         })
+    }
+
+    /// The characters of a key.
+    fn name(&self) -> &'a str {
+        self.text().unwrap_or_default()
     }
 
     /// The value of a key, the last if there are more.
@@ -554,27 +566,4 @@ impl<'a> Json<'a> {
 }
 
 /// Up to this many keys are compared with each other; beyond it a table is made.
-const KEYS_COMPARED_MAX: usize = 24;
-
-/// Which entries of an object are hidden by a later one of the same key.
-enum Shadowed<'a> {
-    Few,
-    Many(std::collections::HashMap<&'a str, usize>),
-}
-
-impl<'a> Shadowed<'a> {
-    fn of(object: &Json<'a>) -> Shadowed<'a> {
-        if object.kind() != Kind::Object || object.len() <= KEYS_COMPARED_MAX {
-            return Shadowed::Few;
-        }
-        let places = object.raw_entries().enumerate();
-        Shadowed::Many(places.map(|(place, (key, _))| (key.text().unwrap_or_default(), place)).collect())
-    }
-
-    fn hides(&self, object: &Json<'a>, place: usize, name: &str) -> bool {
-        match self {
-            Shadowed::Few => object.raw_entries().skip(place + 1).any(|(key, _)| key.text() == Some(name)),
-            Shadowed::Many(last) => last.get(name) != Some(&place),
-        }
-    }
-}
+const KEYS_COMPARED_MAX: usize = 16;

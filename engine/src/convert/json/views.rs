@@ -72,11 +72,6 @@ impl Views {
         !self.nulls.is_valid(row)
     }
 
-    /// Whether the last row is null.
-    pub(super) fn ends_null(&self) -> bool {
-        self.len().checked_sub(1).is_some_and(|row| self.is_null(row))
-    }
-
     /// Forgets all rows from `len` on.
     pub(super) fn truncate(&mut self, len: usize) {
         self.views.truncate(len);
@@ -167,11 +162,6 @@ impl Texts {
 
     pub(super) fn is_null(&self, row: usize) -> bool {
         self.0.is_null(row)
-    }
-
-    /// Whether the last row is null.
-    pub(super) fn ends_null(&self) -> bool {
-        self.0.ends_null()
     }
 
     /// Appends a copy of `value`.
