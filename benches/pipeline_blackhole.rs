@@ -109,7 +109,9 @@ fn blackhole(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(records)).sample_size(10);
     for (name, tier) in [("bytes", Tier::Bytes), ("index", Tier::Index), ("columns", Tier::Columns)] {
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|iterations| (0..iterations).map(|_| drain(&engine, &cluster, tier, records)).sum());
+            bencher.iter_custom(|iterations| {
+                (0..iterations).map(|_| drain(&engine, &cluster, tier, records)).sum()
+            });
         });
     }
     group.finish();

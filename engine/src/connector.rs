@@ -40,7 +40,9 @@ impl ConnectorHandle {
     /// What the connector says, or that it panicked.
     pub async fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
         let (reply, outcome) = oneshot::channel();
-        self.requests.send(Request { tasks_max, reply }).map_err(|error| ended().with_source(error.to_string()))?;
+        self.requests
+            .send(Request { tasks_max, reply })
+            .map_err(|error| ended().with_source(error.to_string()))?;
         outcome.await.map_err(|error| ended().with_source(error))?
     }
 }

@@ -1,6 +1,8 @@
 //! Whole pipelines, on the embedded broker or, with `AQUEDUCT_KAFKA=host:port`, on that cluster: records arrive, offsets are
 //! committed, tasks pause, stop, fail and panic without touching each other.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod support;
 
 use std::fs;

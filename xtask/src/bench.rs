@@ -34,7 +34,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         process::run(bench.args(&options.arguments))?;
         return Ok(ExitCode::SUCCESS);
     }
-    process::run(cargo::command("build").args(["--release", "--package", "worker", "--package", "loadtest"]))?;
+    process::run(cargo::command("build").args([
+        "--release",
+        "--package",
+        "worker",
+        "--package",
+        "loadtest",
+    ]))?;
     let release = cargo::target_dir()?.join("release");
     let mut loadtest = Command::new(release.join("loadtest"));
     loadtest.arg(&options.name).args(&options.arguments).env("AQUEDUCT_BIN", release.join("aqueduct"));

@@ -1,5 +1,7 @@
 //! The file connectors on real files: growth, unfinished lines, late files, truncation, stored positions, torn lines.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;

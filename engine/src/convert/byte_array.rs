@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use api::config_def::ConfigDef;
 use api::plugin::ConverterPlugin;
-use api::{Column, Converter, Data, Decoded, Encoded, Error, Result, RowError, Schema, SchemaRef, Segment, Type};
+use api::{
+    Column, Converter, Data, Decoded, Encoded, Error, Result, RowError, Schema, SchemaRef, Segment, Type,
+};
 use arrow_array::BinaryViewArray;
 use arrow_array::cast::AsArray;
 
@@ -25,7 +27,8 @@ struct ByteArrayConverter {
 
 impl Converter for ByteArrayConverter {
     fn to_connect(&mut self, _topic: &str, raw: &BinaryViewArray) -> Result<Decoded> {
-        let column = Column { schema: Some(Arc::clone(&self.schema)), data: Data::Array(Arc::new(raw.clone())) };
+        let column =
+            Column { schema: Some(Arc::clone(&self.schema)), data: Data::Array(Arc::new(raw.clone())) };
         Ok(Decoded { segments: vec![Segment { column }], errors: Vec::new() })
     }
 
@@ -35,12 +38,17 @@ impl Converter for ByteArrayConverter {
             && schema.kind != Type::Bytes
         {
             let error = || {
-                Error::bad_record(format!("Invalid schema type for ByteArrayConverter: {}", schema.kind.java_name()))
+                Error::bad_record(format!(
+                    "Invalid schema type for ByteArrayConverter: {}",
+                    schema.kind.java_name()
+                ))
             };
             return Ok(super::refuse_all(rows, error));
         }
         match &column.data {
-            Data::Null(_) => return Ok(Encoded { bytes: BinaryViewArray::new_null(rows), errors: Vec::new() }),
+            Data::Null(_) => {
+                return Ok(Encoded { bytes: BinaryViewArray::new_null(rows), errors: Vec::new() });
+            }
             Data::Raw(bytes) => return Ok(Encoded { bytes: bytes.clone(), errors: Vec::new() }),
             Data::Array(array) => {
                 if let Some(bytes) = array.as_binary_view_opt() {
@@ -55,7 +63,8 @@ impl Converter for ByteArrayConverter {
             api::ValueRef::Bytes(bytes) => Some(bytes),
             other => {
                 let class = other.java_class();
-                let message = format!("ByteArrayConverter is not compatible with objects of type class {class}");
+                let message =
+                    format!("ByteArrayConverter is not compatible with objects of type class {class}");
                 errors.push(RowError { row, error: Error::bad_record(message) });
                 None
             }
@@ -87,8 +96,10 @@ mod tests {
 
     #[test]
     fn refuses_other_types_in_the_words_of_java() {
-        let encoded = converter().from_connect("t", &Column::strings(StringViewArray::from(vec!["x", "y"]))).unwrap();
-        let messages: Vec<_> = encoded.errors.iter().map(|error| (error.row, error.error.to_string())).collect();
+        let encoded =
+            converter().from_connect("t", &Column::strings(StringViewArray::from(vec!["x", "y"]))).unwrap();
+        let messages: Vec<_> =
+            encoded.errors.iter().map(|error| (error.row, error.error.to_string())).collect();
         let message = "Invalid schema type for ByteArrayConverter: STRING";
         assert_eq!(messages, [(0, message.to_owned()), (1, message.to_owned())]);
         assert_eq!(encoded.bytes.len(), 2);

@@ -7,7 +7,8 @@ use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance};
 use api::plugin::ConverterPlugin;
 use api::views::{BytesViews, as_text};
 use api::{
-    Column, Converter, Data, Decoded, Encoded, Error, Result, Schema, SchemaRef, Segment, Type, ValueRef, java_text,
+    Column, Converter, Data, Decoded, Encoded, Error, Result, Schema, SchemaRef, Segment, Type, ValueRef,
+    java_text,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::{BinaryViewArray, StringViewArray};
@@ -59,9 +60,10 @@ impl Encoding {
     fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         match self {
             Encoding::Utf8 => java_text::decode_utf8_lossy(bytes),
-            Encoding::Ascii => {
-                bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' }).collect()
-            }
+            Encoding::Ascii => bytes
+                .iter()
+                .map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' })
+                .collect(),
             Encoding::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
         }
     }
@@ -153,7 +155,8 @@ mod tests {
     }
 
     fn decode(encoding: &str, bytes: &[u8]) -> String {
-        let decoded = converter(encoding).to_connect("t", &BinaryViewArray::from_iter([Some(bytes)])).unwrap();
+        let decoded =
+            converter(encoding).to_connect("t", &BinaryViewArray::from_iter([Some(bytes)])).unwrap();
         match decoded.segments[0].column.row(0) {
             ValueRef::String(text) => text.to_owned(),
             other => panic!("{other:?}"),
@@ -167,7 +170,8 @@ mod tests {
 
     #[test]
     fn text_passes_both_ways_and_null_is_null() {
-        let raw = BinaryViewArray::from_iter([Some("ü and more than twelve bytes".as_bytes()), None, Some(b"")]);
+        let raw =
+            BinaryViewArray::from_iter([Some("ü and more than twelve bytes".as_bytes()), None, Some(b"")]);
         let decoded = converter("UTF8").to_connect("t", &raw).unwrap();
         let column = &decoded.segments[0].column;
         assert_eq!(column.schema.as_deref(), Some(&Schema::new(Type::String).optional()));

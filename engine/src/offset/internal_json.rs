@@ -41,9 +41,11 @@ pub fn decode_offset(json: &[u8]) -> Result<Option<SourceOffset>, Error> {
         .map_err(|error| Error::fatal("stored source offset is not JSON").with_source(error))?;
     match value {
         serde_json::Value::Null => Ok(None),
-        serde_json::Value::Object(fields) => {
-            fields.into_iter().map(|(key, value)| Ok((Arc::from(key), scalar(value)?))).collect::<Result<_, _>>().map(Some)
-        }
+        serde_json::Value::Object(fields) => fields
+            .into_iter()
+            .map(|(key, value)| Ok((Arc::from(key), scalar(value)?)))
+            .collect::<Result<_, _>>()
+            .map(Some),
         other => Err(Error::fatal(format!("stored source offset is not a JSON object but {other}"))),
     }
 }
@@ -121,7 +123,8 @@ mod tests {
 
     #[test]
     fn keys_are_what_java_writes() {
-        let partition = SourcePartition::new([(Arc::from("filename"), Value::String("/tmp/ä\"\n".to_owned()))]);
+        let partition =
+            SourcePartition::new([(Arc::from("filename"), Value::String("/tmp/ä\"\n".to_owned()))]);
         let key = encode_partition_key("my-source", &partition).unwrap();
         assert_eq!(key, r#"["my-source",{"filename":"/tmp/ä\"\n"}]"#.as_bytes());
         assert_eq!(encode_partition_key("c", &SourcePartition::none()).unwrap(), &br#"["c",null]"#[..]);

@@ -70,7 +70,11 @@ impl Ledger {
     ///
     /// # Errors
     /// When the partition cannot be written as JSON.
-    pub fn open(&mut self, partition: &SourcePartition, offset: Option<SourceOffset>) -> Result<Token, Error> {
+    pub fn open(
+        &mut self,
+        partition: &SourcePartition,
+        offset: Option<SourceOffset>,
+    ) -> Result<Token, Error> {
         let index = self.partition_index(partition)?;
         let token = self.first + self.submitted.len() as u64;
         self.submitted.push_back(Some(Submitted { partition: index, outstanding: 0, is_sealed: false }));
@@ -151,7 +155,8 @@ impl Ledger {
         let partition = &mut self.partitions[partition];
         self.submitted[(token - self.first) as usize] = None;
         while let Some((token, _)) = partition.runs.front() {
-            let is_done = token.checked_sub(self.first).is_none_or(|index| self.submitted[index as usize].is_none());
+            let is_done =
+                token.checked_sub(self.first).is_none_or(|index| self.submitted[index as usize].is_none());
             if !is_done {
                 break;
             }
@@ -174,7 +179,11 @@ impl Ledger {
             Some(&index) => index,
             None => {
                 let index = self.partitions.len();
-                self.partitions.push(PartitionQueue { key: key.clone(), runs: VecDeque::new(), committable: None });
+                self.partitions.push(PartitionQueue {
+                    key: key.clone(),
+                    runs: VecDeque::new(),
+                    committable: None,
+                });
                 self.by_key.insert(key, index);
                 index
             }

@@ -1,6 +1,10 @@
 //! From raw columns to Connect data: runs the converters and cuts runs where a schema changes or a row is left out.
 
-use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, KafkaOffsets, Origin, Run, Segment};
+use std::sync::Arc;
+
+use api::{
+    Batch, Body, Column, Columns, Converter, Data, Decoded, Error, KafkaOffsets, Origin, Run, Segment,
+};
 use arrow_array::BinaryViewArray;
 
 use super::Converters;
@@ -32,11 +36,19 @@ impl Converters {
         let rows = columns.value.len();
         let keys = convert(self.key.as_mut(), &topic, columns.key)?;
         let values = convert(self.value.as_mut(), &topic, columns.value)?;
-        let mut skipped = policy::decide(&self.id, self.tolerance, Stage::KeyConverter, keys.errors, metrics)?;
-        skipped.extend(policy::decide(&self.id, self.tolerance, Stage::ValueConverter, values.errors, metrics)?);
+        let mut skipped =
+            policy::decide(&self.id, self.tolerance, Stage::KeyConverter, keys.errors, metrics)?;
+        skipped.extend(policy::decide(
+            &self.id,
+            self.tolerance,
+            Stage::ValueConverter,
+            values.errors,
+            metrics,
+        )?);
         skipped.sort_unstable();
         if let ([key], [value], []) = (&*keys.segments, &*values.segments, &*skipped) {
-            let body = Body::Columns(Columns { key: key.column.clone(), value: value.column.clone(), ..columns });
+            let body =
+                Body::Columns(Columns { key: key.column.clone(), value: value.column.clone(), ..columns });
             out.push(Run { topic, partition, origin, body });
             return Ok(());
         }
@@ -52,7 +64,7 @@ impl Converters {
                     timestamps: columns.timestamps.slice(start, end - start),
                 });
                 let origin = cut_origin(&origin, start, end - start);
-                out.push(Run { topic: topic.clone(), partition, origin, body });
+                out.push(Run { topic: Arc::clone(&topic), partition, origin, body });
                 start = end;
             }
         }
@@ -71,7 +83,10 @@ fn convert(converter: &mut dyn Converter, topic: &str, column: Column) -> Result
             if !errors.is_empty() {
                 return converter.to_connect(topic, &BinaryViewArray::new_null(rows));
             }
-            Ok(Decoded { segments: vec![Segment { column: Column { schema, data: Data::Null(rows) } }], errors })
+            Ok(Decoded {
+                segments: vec![Segment { column: Column { schema, data: Data::Null(rows) } }],
+                errors,
+            })
         }
         data => Ok(Decoded {
             segments: vec![Segment { column: Column { schema: column.schema, data } }],
@@ -133,7 +148,6 @@ fn cut_origin(origin: &Origin, start: usize, len: usize) -> Origin {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use api::{Headers, RowError, Timestamps};
     use arrow_array::{Array, StringViewArray};
@@ -175,7 +189,11 @@ mod tests {
         }
     }
 
-    fn decode(keys: Vec<Option<&[u8]>>, values: Vec<Option<&[u8]>>, tolerance: Tolerance) -> Result<Batch, Error> {
+    fn decode(
+        keys: Vec<Option<&[u8]>>,
+        values: Vec<Option<&[u8]>>,
+        tolerance: Tolerance,
+    ) -> Result<Batch, Error> {
         let rows = values.len();
         let id = TaskId { connector: Arc::from("c"), task: 0 };
         let mut decoder = Converters { id, tolerance, key: Box::new(Cutting), value: Box::new(Cutting) };
@@ -200,7 +218,9 @@ mod tests {
             .runs
             .iter()
             .map(|run| {
-                let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else { panic!() };
+                let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else {
+                    panic!()
+                };
                 (0..run.record_count())
                     .map(|row| {
                         assert_eq!(columns.timestamps.get(row), Some(offsets.get(row) - 100));

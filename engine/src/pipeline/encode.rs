@@ -34,11 +34,23 @@ impl Converters {
     ///
     /// # Errors
     /// When a row fails under [`Tolerance::None`], or a converter cannot work at all.
-    pub(crate) fn encode(&mut self, topic: &str, columns: &Columns, metrics: &TaskMetrics) -> Result<EncodedRun, Error> {
+    pub(crate) fn encode(
+        &mut self,
+        topic: &str,
+        columns: &Columns,
+        metrics: &TaskMetrics,
+    ) -> Result<EncodedRun, Error> {
         let keys = self.key.from_connect(topic, &columns.key)?;
         let values = self.value.from_connect(topic, &columns.value)?;
-        let mut skipped = policy::decide(&self.id, self.tolerance, Stage::KeyConverter, keys.errors, metrics)?;
-        skipped.extend(policy::decide(&self.id, self.tolerance, Stage::ValueConverter, values.errors, metrics)?);
+        let mut skipped =
+            policy::decide(&self.id, self.tolerance, Stage::KeyConverter, keys.errors, metrics)?;
+        skipped.extend(policy::decide(
+            &self.id,
+            self.tolerance,
+            Stage::ValueConverter,
+            values.errors,
+            metrics,
+        )?);
         skipped.sort_unstable();
         let has_keys = keys.bytes.null_count() < keys.bytes.len();
         Ok(EncodedRun { keys: has_keys.then_some(keys.bytes), values: values.bytes, skipped })

@@ -11,7 +11,8 @@ use api::{Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Pac
 use arrow_buffer::Buffer;
 use protocol::client::consumer::{AbortedTransaction, Fetched};
 use protocol::wire::records::{
-    BatchHeader, BufferPool, ControlType, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch, RecordRef, Records,
+    BatchHeader, BufferPool, ControlType, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch,
+    RecordRef, Records,
 };
 
 /// Takes fetched record sets apart.
@@ -33,7 +34,8 @@ impl Indexer {
     /// When a batch is damaged: reading on would lose records.
     pub(crate) fn index(&mut self, fetched: &Fetched, tier: Tier, out: &mut Vec<Run>) -> Result<(), Error> {
         let damaged = |error: protocol::Error| {
-            let place = format!("{}-{} at offset {}", fetched.topic, fetched.partition, fetched.first_wanted_offset);
+            let place =
+                format!("{}-{} at offset {}", fetched.topic, fetched.partition, fetched.first_wanted_offset);
             Error::fatal(format!("failed to read records fetched from {place}")).with_source(error)
         };
         let mut rows: Option<RunBuilder> = None;
@@ -56,11 +58,13 @@ impl Indexer {
                 continue;
             }
             // Offsets of a run are kept as 32-bit distances: a run never spans more.
-            if rows.as_ref().is_some_and(|rows| header.last_offset() - rows.base_offset > i64::from(i32::MAX)) {
+            if rows.as_ref().is_some_and(|rows| header.last_offset() - rows.base_offset > i64::from(i32::MAX))
+            {
                 finish(&mut rows, fetched, out);
             }
             let payload = batch.payload(&mut self.decompressor).map_err(damaged)?;
-            let builder = rows.get_or_insert_with(|| RunBuilder::new(header.base_offset, header.record_count));
+            let builder =
+                rows.get_or_insert_with(|| RunBuilder::new(header.base_offset, header.record_count));
             builder.start_batch(Buffer::from(payload.clone()))?;
             for record in batch.records(&payload) {
                 let record = record.map_err(damaged)?;
@@ -119,7 +123,11 @@ fn packed(fetched: &Fetched, batch: &RecordBatch) -> Run {
     Run {
         topic: Arc::clone(&fetched.topic),
         partition: Some(fetched.partition),
-        origin: Origin::Kafka(KafkaOffsets { base: header.base_offset, deltas: None, next: header.next_offset() }),
+        origin: Origin::Kafka(KafkaOffsets {
+            base: header.base_offset,
+            deltas: None,
+            next: header.next_offset(),
+        }),
         body: Body::Packed(Packed {
             bytes: batch.bytes().clone(),
             record_count: header.record_count.max(0) as usize,
@@ -218,7 +226,12 @@ impl RunBuilder {
     }
 
     #[cold]
-    fn push_headers(&mut self, payload: &[u8], row: usize, record: &RecordRef<'_>) -> Result<(), protocol::Error> {
+    fn push_headers(
+        &mut self,
+        payload: &[u8],
+        row: usize,
+        record: &RecordRef<'_>,
+    ) -> Result<(), protocol::Error> {
         let headers = self.headers.get_or_insert_with(|| HeadersBuilder {
             bounds: vec![0; row + 1],
             keys: views_over(&self.buffers),
@@ -286,6 +299,9 @@ mod tests {
     /// A record as (offset, timestamp, key, value, headers).
     type Row = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
+    /// A record to write: key, value, headers.
+    type Record<'a> = (Option<&'a str>, Option<&'a str>, &'a [(&'a str, Option<&'a str>)]);
+
     struct Log {
         pool: BufferPool,
         bytes: BytesMut,
@@ -299,7 +315,7 @@ mod tests {
         }
 
         /// Appends a batch at the end of the log.
-        fn batch(&mut self, codec: Codec, records: &[(Option<&str>, Option<&str>, &[(&str, Option<&str>)])]) {
+        fn batch(&mut self, codec: Codec, records: &[Record<'_>]) {
             let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
             let mut builder = BatchBuilder::new(self.pool.clone(), 1 << 20);
             for (key, value, headers) in records {
@@ -309,7 +325,8 @@ mod tests {
                     .map(|(key, value)| Header { key: key.as_bytes(), value: value.map(str::as_bytes) })
                     .collect();
                 builder.append(timestamp, key.map(str::as_bytes), value.map(str::as_bytes), &pairs).unwrap();
-                let headers = headers.iter().map(|(key, value)| (key.as_bytes().to_vec(), bytes(*value))).collect();
+                let headers =
+                    headers.iter().map(|(key, value)| (key.as_bytes().to_vec(), bytes(*value))).collect();
                 self.rows.push((self.next, timestamp, bytes(*key), bytes(*value), headers));
                 self.next += 1;
             }
@@ -325,7 +342,8 @@ mod tests {
             let mut builder = BatchBuilder::new(self.pool.clone(), 1 << 20);
             builder.append(0, Some(&[0, 0, 0, marker]), Some(&[0; 6]), &[]).unwrap();
             let mut compressor = Compressor::new(Codec::None, None, self.pool.clone()).unwrap();
-            let stamp = ProducerStamp { producer_id, producer_epoch: 0, base_sequence: -1, is_transactional: true };
+            let stamp =
+                ProducerStamp { producer_id, producer_epoch: 0, base_sequence: -1, is_transactional: true };
             self.bytes.extend_from_slice(&builder.finish(stamp, &mut compressor).unwrap());
             let batch = &mut self.bytes[start..];
             assert!(records::patch_base_offset(batch, self.next));
@@ -353,7 +371,9 @@ mod tests {
 
         fn index(&self, first_wanted_offset: i64, tier: Tier) -> Vec<Run> {
             let mut out = Vec::new();
-            Indexer::new(self.pool.clone()).index(&self.fetched(first_wanted_offset), tier, &mut out).unwrap();
+            Indexer::new(self.pool.clone())
+                .index(&self.fetched(first_wanted_offset), tier, &mut out)
+                .unwrap();
             out
         }
     }
@@ -361,7 +381,8 @@ mod tests {
     /// CRC-32C, bit by bit.
     fn crc32c(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(!0u32, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
+            (0..8)
+                .fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
         })
     }
 
@@ -372,9 +393,12 @@ mod tests {
         };
         let mut rows = Vec::new();
         for run in runs {
-            let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else { panic!("{run:?}") };
+            let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else {
+                panic!("{run:?}")
+            };
             for row in 0..run.record_count() {
-                let headers = columns.headers.row(row).map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
+                let headers =
+                    columns.headers.row(row).map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
                 rows.push((
                     offsets.get(row),
                     columns.timestamps.get(row).unwrap(),
@@ -428,7 +452,8 @@ mod tests {
     fn the_bytes_tier_keeps_batches_whole_but_for_a_start_in_the_middle() {
         let log = sample(Codec::Zstd);
         let runs = log.index(0, Tier::Bytes);
-        let counts: Vec<_> = runs.iter().map(|run| (run.record_count(), matches!(run.body, Body::Packed(_)))).collect();
+        let counts: Vec<_> =
+            runs.iter().map(|run| (run.record_count(), matches!(run.body, Body::Packed(_)))).collect();
         assert_eq!(counts, [(2, true), (3, true)]);
         let runs = log.index(1, Tier::Bytes);
         assert_eq!(rows(&runs[..1]), log.rows[1..2]);
@@ -442,7 +467,8 @@ mod tests {
         let mut transactional = |log: &mut Log, producer_id: i64, value: &str, is_kept: bool| {
             let start = log.bytes.len();
             log.batch(Codec::None, &[(None, Some(value), &[])]);
-            let stamp = ProducerStamp { producer_id, producer_epoch: 0, base_sequence: 0, is_transactional: true };
+            let stamp =
+                ProducerStamp { producer_id, producer_epoch: 0, base_sequence: 0, is_transactional: true };
             records::patch_producer(&mut log.bytes[start..], stamp).unwrap();
             kept.extend(is_kept.then(|| log.rows[log.rows.len() - 1].clone()));
         };
@@ -459,11 +485,32 @@ mod tests {
     }
 
     #[test]
+    fn a_fetch_that_begins_with_an_abort_marker_keeps_what_the_producer_writes_next() {
+        // The broker still names the transaction that ends with the first byte fetched, because its marker is in range.
+        let mut log = Log::new();
+        log.batch(Codec::None, &[(None, Some("aborted, fetched before"), &[])]);
+        let (first, marker) = (log.next, log.bytes.len());
+        log.control(7, 0);
+        let start = log.bytes.len();
+        log.batch(Codec::None, &[(None, Some("committed"), &[])]);
+        let stamp = ProducerStamp { producer_id: 7, producer_epoch: 0, base_sequence: 1, is_transactional: true };
+        records::patch_producer(&mut log.bytes[start..], stamp).unwrap();
+        log.control(7, 1);
+        let mut fetched = log.fetched(first);
+        fetched.records = RecordSet::new(log.bytes.clone().freeze().slice(marker..));
+        fetched.aborted_transactions = vec![AbortedTransaction { producer_id: 7, first_offset: 0 }];
+        let mut out = Vec::new();
+        Indexer::new(log.pool.clone()).index(&fetched, Tier::Index, &mut out).unwrap();
+        assert_eq!(rows(&out), log.rows[1..]);
+    }
+
+    #[test]
     fn refuses_damaged_batches() {
         let mut log = sample(Codec::None);
         let last = log.bytes.len() - 1;
         log.bytes[last] ^= 1;
-        let error = Indexer::new(log.pool.clone()).index(&log.fetched(0), Tier::Bytes, &mut Vec::new()).unwrap_err();
+        let error =
+            Indexer::new(log.pool.clone()).index(&log.fetched(0), Tier::Bytes, &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "failed to read records fetched from t-3 at offset 0");
     }
 }

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn kept_leaves_out_just_the_skipped_rows() {
         let ranges = |rows, skipped: &[usize]| kept(rows, skipped).collect::<Vec<_>>();
-        assert_eq!(ranges(5, &[]), [0..5]);
+        assert_eq!(ranges(5, &[]), std::slice::from_ref(&(0..5)));
         assert_eq!(ranges(5, &[0, 2, 2, 4]), [1..2, 3..4]);
         assert_eq!(ranges(2, &[0, 1]), []);
         assert_eq!(ranges(0, &[]), []);

@@ -251,7 +251,8 @@ impl SinkPipeline {
         while bytes < BATCH_BYTES
             && let Some(fetched) = self.fetched.pop_front()
         {
-            let partition = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
+            let partition =
+                TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
             self.indexer.index(&fetched, self.tier, &mut batch.runs)?;
             bytes += fetched.bytes;
             // Where to go back to, for a partition whose position was not known when it was assigned.
@@ -410,7 +411,9 @@ impl SinkPipeline {
                 Some(current) => {
                     warn!(task = %self.id, ?partition, offset, current, "ignoring invalid task provided offset: it was not delivered yet");
                 }
-                None => debug!(task = %self.id, ?partition, "ignoring an offset of a partition that is not assigned"),
+                None => {
+                    debug!(task = %self.id, ?partition, "ignoring an offset of a partition that is not assigned")
+                }
             }
         }
         Ok((!prepared.is_empty()).then_some(prepared))
@@ -446,7 +449,8 @@ impl SinkPipeline {
             match outcome {
                 Ok(Ok(())) => {
                     self.metrics.commits.add(1);
-                    let offsets = offsets.into_iter().filter(|(partition, _)| self.assigned.contains(partition));
+                    let offsets =
+                        offsets.into_iter().filter(|(partition, _)| self.assigned.contains(partition));
                     self.committed.extend(offsets);
                 }
                 Ok(Err(error)) => self.commit_failed(&error.to_string()),
@@ -492,12 +496,15 @@ fn from_protocol(partition: protocol::client::TopicPartition) -> TopicPartition 
     TopicPartition { topic: partition.topic, partition: partition.partition }
 }
 
-fn to_protocol<'a>(partitions: impl Iterator<Item = &'a TopicPartition>) -> Vec<protocol::client::TopicPartition> {
+fn to_protocol<'a>(
+    partitions: impl Iterator<Item = &'a TopicPartition>,
+) -> Vec<protocol::client::TopicPartition> {
     partitions.map(one).collect()
 }
 
 async fn commit(consumer: &Consumer, offsets: &SinkOffsets) -> Result<(), protocol::Error> {
-    let offsets: Vec<_> = offsets.iter().map(|(partition, offset)| (one(partition), OffsetAndMetadata::new(*offset))).collect();
+    let offsets: Vec<_> =
+        offsets.iter().map(|(partition, offset)| (one(partition), OffsetAndMetadata::new(*offset))).collect();
     consumer.commit(&offsets).await
 }
 

@@ -135,8 +135,10 @@ impl SourcePipeline {
         if control.wait_while_paused().await == Target::Stopped {
             return Ok(false);
         }
-        let reader =
-            StoredOffsets { connector: Arc::clone(&self.id.connector), store: Arc::clone(&self.spec.offsets) };
+        let reader = StoredOffsets {
+            connector: Arc::clone(&self.id.connector),
+            store: Arc::clone(&self.spec.offsets),
+        };
         self.task.start(&SourceContext::new(Box::new(reader))).await?;
         Ok(true)
     }
@@ -353,11 +355,15 @@ async fn take_acknowledgements(producer: Rc<Producer>, progress: Rc<Progress>, m
             match completion.result {
                 Ok(_) => {
                     metrics.records_out.add(completion.record_count.into());
-                    progress.ledger.borrow_mut().acknowledge(completion.token, completion.record_count as usize);
+                    progress
+                        .ledger
+                        .borrow_mut()
+                        .acknowledge(completion.token, completion.record_count as usize);
                 }
                 // Not acknowledged in the ledger: the offsets of lost records are never committed.
                 Err(error) => {
-                    progress.fail(unrecoverable("Unrecoverable exception from producer send callback", error));
+                    progress
+                        .fail(unrecoverable("Unrecoverable exception from producer send callback", error));
                 }
             }
         }

@@ -115,7 +115,8 @@ async fn build_and_run(
     control: &mut Control,
     metrics: Arc<TaskMetrics>,
 ) -> Result<(), Error> {
-    let TaskSpec { id, plugin, props, key_converter, value_converter, tolerance, kind, starts_paused: _ } = spec;
+    let TaskSpec { id, plugin, props, key_converter, value_converter, tolerance, kind, starts_paused: _ } =
+        spec;
     let converters = Converters {
         id: id.clone(),
         tolerance,

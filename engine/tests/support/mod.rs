@@ -1,5 +1,7 @@
 //! What the pipeline tests share: an engine, a cluster, and conditions to wait for.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
