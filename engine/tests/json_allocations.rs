@@ -1,0 +1,111 @@
+//! Allocations of the JSON converter: rows of one shape must cost none each, only the columns' growth.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use api::plugin::ConverterRole;
+use api::{Converter, Data, Props};
+use arrow_array::BinaryViewArray;
+use engine::convert::JSON;
+
+/// Counts allocations of the thread that runs the test.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ROWS: usize = 10_000;
+/// A dozen or so for each column, and as much again for the converter's own buffers.
+const ALLOCATIONS_MAX: usize = 300;
+
+fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = COUNT.get();
+    let result = work();
+    (result, COUNT.get() - before)
+}
+
+fn converter(has_envelope: bool) -> Box<dyn Converter> {
+    let mut props = Props::new();
+    props.insert("schemas.enable".to_owned(), has_envelope.to_string());
+    (JSON.create)(&props, ConverterRole::Value).unwrap()
+}
+
+fn payload(row: usize) -> String {
+    format!(
+        r#"{{"id":{row},"name":"a name longer than twelve bytes {row}","price":{row}.25,"note":"line\n{row}","nested":{{"flag":{}}},"none":null}}"#,
+        row.is_multiple_of(2)
+    )
+}
+
+/// Reads and writes the records; one segment, few allocations each way.
+fn check(mut converter: Box<dyn Converter>, records: impl Iterator<Item = String>) {
+    let raw = BinaryViewArray::from_iter_values(records);
+    let (decoded, reading) = allocations(|| converter.to_connect("t", &raw).unwrap());
+    assert_eq!((decoded.segments.len(), decoded.errors.len()), (1, 0));
+    let column = &decoded.segments[0].column;
+    assert!(matches!(column.data, Data::Array(_)));
+    assert_eq!(column.len(), ROWS);
+    assert!(reading < ALLOCATIONS_MAX, "{reading} allocations for {ROWS} rows");
+    let (encoded, writing) = allocations(|| converter.from_connect("t", column).unwrap());
+    assert_eq!(encoded.errors.len(), 0);
+    assert!(writing < ALLOCATIONS_MAX, "{writing} allocations to write {ROWS} rows");
+}
+
+#[test]
+fn schemaless_rows_of_one_shape_allocate_nothing_each() {
+    check(converter(false), (0..ROWS).map(payload));
+}
+
+#[test]
+fn enveloped_rows_of_one_shape_allocate_nothing_each() {
+    let schema = concat!(
+        r#"{"type":"struct","fields":[{"type":"int64","field":"id"},{"type":"string","field":"name"},{"type":"double","field":"price"},"#,
+        r#"{"type":"string","field":"note"},{"type":"struct","fields":[{"type":"boolean","field":"flag"}],"field":"nested"},"#,
+        r#"{"type":"bytes","optional":true,"field":"none"}]}"#
+    );
+    check(
+        converter(true),
+        (0..ROWS).map(|row| format!(r#"{{"schema":{schema},"payload":{}}}"#, payload(row))),
+    );
+}
+
+/// Rows of changing shapes go onto a tape, which costs no allocation each either.
+#[test]
+fn rows_of_changing_shapes_allocate_nothing_each() {
+    let records = (0..ROWS).map(|row| {
+        if row.is_multiple_of(2) {
+            payload(row)
+        } else {
+            format!(r#"{{"list":[{row},"{row}"],"id":"{row}"}}"#)
+        }
+    });
+    let raw = BinaryViewArray::from_iter_values(records);
+    let mut converter = converter(false);
+    let (decoded, reading) = allocations(|| converter.to_connect("t", &raw).unwrap());
+    assert!(matches!(decoded.segments[0].column.data, Data::Rows(_)));
+    assert!(reading < ALLOCATIONS_MAX, "{reading} allocations for {ROWS} rows");
+}
