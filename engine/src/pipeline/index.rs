@@ -46,7 +46,7 @@ impl Indexer {
             let header = batch.header();
             if header.is_control() {
                 let payload = batch.payload(&mut self.decompressor).map_err(damaged)?;
-                aborted.end(header.producer_id, batch.records(&payload)).map_err(damaged)?;
+                aborted.end(header, batch.records(&payload)).map_err(damaged)?;
                 continue;
             }
             if header.next_offset() <= fetched.first_wanted_offset || aborted.covers(header) {
@@ -101,15 +101,23 @@ impl Aborted {
         Aborted { ahead, open: Vec::new() }
     }
 
-    fn covers(&mut self, header: &BatchHeader) -> bool {
+    /// Opens the transactions that have begun by the end of this batch.
+    fn begin(&mut self, header: &BatchHeader) {
         while let Some(next) = self.ahead.pop_if(|next| next.first_offset <= header.last_offset()) {
             self.open.push(next.producer_id);
         }
+    }
+
+    fn covers(&mut self, header: &BatchHeader) -> bool {
+        self.begin(header);
         header.is_transactional() && self.open.contains(&header.producer_id)
     }
 
-    /// A control batch: an abort marker ends the producer's transaction.
-    fn end(&mut self, producer_id: i64, mut records: Records<'_>) -> Result<(), protocol::Error> {
+    /// A control batch: an abort marker ends the producer's transaction, also one whose records all came with earlier
+    /// fetches; opened after its end it would swallow what the producer commits next.
+    fn end(&mut self, header: &BatchHeader, mut records: Records<'_>) -> Result<(), protocol::Error> {
+        self.begin(header);
+        let producer_id = header.producer_id;
         let marker = records.next().transpose()?.and_then(|record| ControlType::from_key(record.key?));
         if marker == Some(ControlType::Abort) {
             self.open.retain(|open| *open != producer_id);
