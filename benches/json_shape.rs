@@ -1,7 +1,7 @@
 //! Reading and writing JSON: by shape, by the general parser, and by the value trees of serde_json and sonic-rs.
 //!
-//! The general parser is measured with the converter itself, on records whose key order changes from each to the next: the
-//! bytes are the same, no shape fits.
+//! The general parser is measured with the converter itself, on records of as many bytes whose keys come in all orders, so that no
+//! shape fits. Under an envelope it still knows the schema by its bytes.
 
 use std::hint::black_box;
 
@@ -24,18 +24,23 @@ const SCHEMA: &str = concat!(
     r#""optional":false,"name":"org.example.Order"}"#
 );
 
-/// About 140 bytes; two orders of keys.
-fn payload(row: usize, is_swapped: bool) -> String {
-    let (name, mail) =
-        (format!(r#""name":"customer-{row:06}""#), format!(r#""mail":"customer-{row:06}@example.org""#));
-    let (first, second) = if is_swapped { (mail, name) } else { (name, mail) };
-    format!(
-        r#"{{"id":{},{first},{second},"price":{}.25,"active":{},"created":{}}}"#,
-        100_000 + row,
-        row % 977,
-        row.is_multiple_of(2),
-        1_700_000_000_000_i64 + row as i64
-    )
+/// About 130 bytes; `order` says in which order the fields come.
+fn payload(row: usize, mut order: usize) -> String {
+    let mut fields = vec![
+        format!(r#""id":{}"#, 100_000 + row),
+        format!(r#""name":"customer-{row:06}""#),
+        format!(r#""mail":"customer-{row:06}@example.org""#),
+        format!(r#""price":{}.25"#, row % 977),
+        format!(r#""active":{}"#, row.is_multiple_of(2)),
+        format!(r#""created":{}"#, 1_700_000_000_000_i64 + row as i64),
+    ];
+    let mut ordered = Vec::new();
+    while !fields.is_empty() {
+        let next = order % fields.len();
+        order /= fields.len();
+        ordered.push(fields.remove(next));
+    }
+    format!("{{{}}}", ordered.join(","))
 }
 
 fn envelope(payload: &str) -> String {
@@ -56,12 +61,12 @@ fn converter(has_envelope: bool) -> Box<dyn Converter> {
 
 fn read(c: &mut Criterion) {
     for (name, has_envelope) in [("schemaless", false), ("enveloped", true)] {
-        let record = |row: usize, is_swapped: bool| {
-            let payload = payload(row, is_swapped);
+        let record = |row: usize, order: usize| {
+            let payload = payload(row, order);
             if has_envelope { envelope(&payload) } else { payload }
         };
-        let same = batch((0..ROWS).map(|row| record(row, false)));
-        let changing = batch((0..ROWS).map(|row| record(row, row.is_multiple_of(2))));
+        let same = batch((0..ROWS).map(|row| record(row, 0)));
+        let changing = batch((0..ROWS).map(|row| record(row, 7919 * row)));
         let mut group = c.benchmark_group(format!("json_read_{name}_{}B", same.value(0).len()));
         group.throughput(Throughput::Elements(ROWS as u64));
         let mut by_shape = converter(has_envelope);
@@ -88,7 +93,7 @@ fn read(c: &mut Criterion) {
 
 fn write(c: &mut Criterion) {
     for (name, has_envelope) in [("schemaless", false), ("enveloped", true)] {
-        let records = (0..ROWS).map(|row| payload(row, false));
+        let records = (0..ROWS).map(|row| payload(row, 0));
         let same = batch(records.map(|record| if has_envelope { envelope(&record) } else { record }));
         let mut converter = converter(has_envelope);
         let decoded = converter.to_connect("t", &same).expect("the converter works");

@@ -51,7 +51,7 @@ fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
 fn converter(has_envelope: bool) -> Box<dyn Converter> {
     let mut props = Props::new();
     props.insert("schemas.enable".to_owned(), has_envelope.to_string());
-    (JSON.create)(&props, ConverterRole::Value).unwrap()
+    (JSON.create)(&props, ConverterRole::Value).expect("the settings are right")
 }
 
 fn payload(row: usize) -> String {
@@ -64,13 +64,14 @@ fn payload(row: usize) -> String {
 /// Reads and writes the records; one segment, few allocations each way.
 fn check(mut converter: Box<dyn Converter>, records: impl Iterator<Item = String>) {
     let raw = BinaryViewArray::from_iter_values(records);
-    let (decoded, reading) = allocations(|| converter.to_connect("t", &raw).unwrap());
+    let (decoded, reading) = allocations(|| converter.to_connect("t", &raw).expect("the converter works"));
     assert_eq!((decoded.segments.len(), decoded.errors.len()), (1, 0));
     let column = &decoded.segments[0].column;
     assert!(matches!(column.data, Data::Array(_)));
     assert_eq!(column.len(), ROWS);
     assert!(reading < ALLOCATIONS_MAX, "{reading} allocations for {ROWS} rows");
-    let (encoded, writing) = allocations(|| converter.from_connect("t", column).unwrap());
+    let (encoded, writing) =
+        allocations(|| converter.from_connect("t", column).expect("the converter works"));
     assert_eq!(encoded.errors.len(), 0);
     assert!(writing < ALLOCATIONS_MAX, "{writing} allocations to write {ROWS} rows");
 }
@@ -105,7 +106,7 @@ fn rows_of_changing_shapes_allocate_nothing_each() {
     });
     let raw = BinaryViewArray::from_iter_values(records);
     let mut converter = converter(false);
-    let (decoded, reading) = allocations(|| converter.to_connect("t", &raw).unwrap());
+    let (decoded, reading) = allocations(|| converter.to_connect("t", &raw).expect("the converter works"));
     assert!(matches!(decoded.segments[0].column.data, Data::Rows(_)));
     assert!(reading < ALLOCATIONS_MAX, "{reading} allocations for {ROWS} rows");
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::{Column, Data, Decoded, Error, Result, RowError, RowsBuilder, SchemaRef, Segment};
+use api::{Column, Data, Decoded, Error, Result, RowError, RowsBuilder, SchemaRef, Segment, Type};
 use arrow_array::{Array, BinaryViewArray};
 
 use super::columns::{Columns, ROOT};
@@ -108,13 +108,17 @@ impl Segments<'_> {
         self.current.get_or_insert(Segmented::Nulls(0)).push_null();
     }
 
-    /// The columns for values of `schema`.
-    fn typed(&mut self, schema: &SchemaRef) -> Result<&mut Columns> {
-        let is_same = match &self.current {
+    /// Whether the segment is one of values of `schema`.
+    fn is_at(&self, schema: &SchemaRef) -> bool {
+        match &self.current {
             Some(Segmented::Typed(current, _)) => Arc::ptr_eq(current, schema) || current == schema,
             _ => false,
-        };
-        if !is_same {
+        }
+    }
+
+    /// The columns for values of `schema`.
+    fn typed(&mut self, schema: &SchemaRef) -> Result<&mut Columns> {
+        if !self.is_at(schema) {
             let rows = if self.done.is_empty() { self.rows } else { NEXT_SEGMENT_ROWS };
             let columns = Columns::of_schema(schema, self.null_is_default, rows, self.input.buffers().len());
             self.next(Segmented::Typed(Arc::clone(schema), Box::new(columns)))?;
@@ -194,7 +198,7 @@ impl Reader {
             Err(error) => return Ok(Err(serialization_error(&error))),
         };
         let (schema, payload) = match (&self.fixed, json) {
-            (Some(_), None) => return Ok(Err(no_envelope())),
+            (Some(schema), None) => return self.read_missing(segments, &Arc::clone(schema)),
             (Some(schema), Some(payload)) => (Some(Arc::clone(schema)), payload),
             (None, json) => match open_envelope(json) {
                 Err(error) => return Ok(Err(error)),
@@ -216,6 +220,22 @@ impl Reader {
             self.known = Known::of(record, schema, payload, columns, self.fixed.is_none());
         }
         Ok(pushed)
+    }
+
+    /// Reads a record that is empty although its schema is known: Jackson's "missing node", which is no value of any type.
+    fn read_missing(&mut self, segments: &mut Segments<'_>, schema: &SchemaRef) -> Result<Result<(), Error>> {
+        let refusal = match &schema.kind {
+            Type::Struct(_) => "Structs should be encoded as JSON objects",
+            Type::Map(Some(keys), _) if keys.kind == Type::String => {
+                "Maps with string fields should be encoded as JSON objects"
+            }
+            Type::Map(..) => "Maps with non-string fields should be encoded as JSON array of tuples",
+            _ => match self.parser.parse(b"{}") {
+                Ok(Some(json)) => return push_typed(segments.typed(schema)?, json),
+                _ => return Ok(Err(no_envelope())),
+            },
+        };
+        Ok(Err(Error::bad_record(format!("{refusal}, but found MISSING"))))
     }
 }
 
@@ -256,7 +276,8 @@ impl Known {
         end: usize,
     ) -> Result<bool> {
         let Some(shape) = &self.shape else { return Ok(false) };
-        if !block.bytes()[start..end].starts_with(&self.prefix) {
+        // The shape compares the prefix too; but before another segment is begun it has to be right.
+        if !segments.is_at(&self.schema) && !block.bytes()[start..end].starts_with(&self.prefix) {
             return Ok(false);
         }
         let columns = segments.typed(&self.schema)?;

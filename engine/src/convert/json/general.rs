@@ -504,6 +504,11 @@ impl<'a> Json<'a> {
         })
     }
 
+    /// Number of values in it, and keys, itself included.
+    pub(super) fn node_count(&self) -> usize {
+        self.after() - self.index
+    }
+
     /// Number of items of an array.
     pub(super) fn len(&self) -> usize {
         if matches!(self.kind(), Kind::Array | Kind::Object) { self.node().detail as usize } else { 0 }

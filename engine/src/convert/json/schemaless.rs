@@ -95,8 +95,8 @@ impl Reader {
                 decoded.segments.push(shaped.finish(&input)?);
             }
             let rows = if decoded.segments.is_empty() { raw.len() } else { 2 * SEGMENT_ROWS_MIN };
-            let mut columns = Columns::schemaless(rows, input.buffers().len());
             let Ok(Some(json)) = self.parser.parse(record) else { return Ok(None) };
+            let mut columns = Columns::schemaless(rows, input.buffers().len(), json.node_count());
             let Some(shape) = Shape::of_schemaless(record, json, &mut columns) else { return Ok(None) };
             for _ in 0..std::mem::take(&mut nulls) {
                 columns.push_null(ROOT);
@@ -114,7 +114,7 @@ impl Reader {
     }
 
     /// Reads all rows onto a tape.
-    fn read_tape(&mut self, raw: &BinaryViewArray) -> Decoded {
+    pub(super) fn read_tape(&mut self, raw: &BinaryViewArray) -> Decoded {
         let mut decoded = Decoded::default();
         let mut rows = RowsBuilder::default();
         for row in 0..raw.len() {

@@ -165,7 +165,7 @@ pub(super) fn write_value(
             let is_object = key.as_ref().is_none_or(|key| key.kind == Type::String);
             write_entries(out, entries, is_object, (key.as_ref(), item.as_ref()), style)?;
         }
-        (kind, ValueRef::Struct(values)) if matches!(kind, None | Some(Type::Struct(_))) => {
+        (None | Some(Type::Struct(_)), ValueRef::Struct(values)) => {
             if schema.is_none_or(|schema| schema != values.schema()) {
                 return Err(Error::bad_record("Mismatching schema."));
             }

@@ -25,6 +25,9 @@ fn rows(decoded: &Decoded) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for segment in &decoded.segments {
         let column = &segment.column;
+        if let api::Data::Array(array) = &column.data {
+            array.to_data().validate_full().expect("Arrow's own checks accept what was built unchecked");
+        }
         rows.extend((0..column.len()).map(|row| Ok((column.schema.clone(), column.row(row).to_owned()))));
     }
     for error in &decoded.errors {

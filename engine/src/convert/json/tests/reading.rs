@@ -319,6 +319,8 @@ fn a_schema_for_all_records() {
         let Value::Struct(_, values) = row.unwrap().1 else { panic!("no struct") };
         assert_eq!(values, [Value::Int32(expected)]);
     }
+    let empty = read_one(&mut *converter, "");
+    assert_eq!(empty, Err("Structs should be encoded as JSON objects, but found MISSING".to_owned()));
 }
 
 /// Deviations after a shape was learned: each row is still what it is alone.
