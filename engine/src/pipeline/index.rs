@@ -501,7 +501,8 @@ mod tests {
         log.control(7, 0);
         let start = log.bytes.len();
         log.batch(Codec::None, &[(None, Some("committed"), &[])]);
-        let stamp = ProducerStamp { producer_id: 7, producer_epoch: 0, base_sequence: 1, is_transactional: true };
+        let stamp =
+            ProducerStamp { producer_id: 7, producer_epoch: 0, base_sequence: 1, is_transactional: true };
         records::patch_producer(&mut log.bytes[start..], stamp).unwrap();
         log.control(7, 1);
         let mut fetched = log.fetched(first);

@@ -21,7 +21,7 @@ use protocol::net::Env;
 use protocol::wire::records::Header;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tracing::{info, warn};
 
 use super::Converters;
@@ -43,6 +43,8 @@ pub(crate) struct SourcePipeline {
     producer: Rc<Producer>,
     topics: HashMap<Arc<str>, TopicHandle>,
     progress: Rc<Progress>,
+    /// When the next commit is due.
+    commits: Interval,
     metrics: Arc<TaskMetrics>,
 }
 
@@ -54,8 +56,10 @@ struct Progress {
     failed: Notify,
     /// Set while a commit is under way.
     is_committing: Cell<bool>,
-    /// Told after each commit.
+    /// Told after each commit, successful or not.
     committed: Notify,
+    /// A commit has succeeded and the task has not been told.
+    is_commit_untold: Cell<bool>,
     /// Told when records have been acknowledged.
     acknowledged: Notify,
 }
@@ -99,11 +103,15 @@ impl SourcePipeline {
             failed: Notify::new(),
             is_committing: Cell::new(false),
             committed: Notify::new(),
+            is_commit_untold: Cell::new(false),
             acknowledged: Notify::new(),
         };
+        let period = spec.offset_flush_interval.max(Duration::from_millis(1));
+        let mut commits = interval_at(Instant::now() + period, period);
+        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let topics = HashMap::new();
         let (producer, progress) = (Rc::new(producer), Rc::new(progress));
-        Ok(SourcePipeline { id, spec, task, converters, env, producer, topics, progress, metrics })
+        Ok(SourcePipeline { id, spec, task, converters, env, producer, topics, progress, commits, metrics })
     }
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
@@ -144,9 +152,7 @@ impl SourcePipeline {
     }
 
     async fn stream(&mut self, control: &mut Control) -> Result<()> {
-        let period = self.spec.offset_flush_interval.max(Duration::from_millis(1));
-        let mut commits = interval_at(Instant::now() + period, period);
-        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.commits.reset();
         let progress = Rc::clone(&self.progress);
         control.report_running();
         loop {
@@ -160,12 +166,8 @@ impl SourcePipeline {
                 biased;
                 () = control.changed() => {}
                 error = progress.failure() => return Err(error),
-                _ = commits.tick() => self.begin_commit(),
-                () = progress.committed.notified() => {
-                    if let Err(error) = self.task.commit().await {
-                        warn!(task = %self.id, %error, "failed to call the task's commit");
-                    }
-                }
+                _ = self.commits.tick() => self.begin_commit(),
+                () = progress.committed.notified() => self.tell_committed().await,
                 polled = poll(self.task.as_mut(), &self.producer), if target == Target::Running => match polled {
                     Ok(batch) => {
                         self.produce(batch, control).await?;
@@ -228,7 +230,11 @@ impl SourcePipeline {
                             return Ok(false);
                         }
                     }
-                    Err(error) => return Err(unrecoverable("Unrecoverable exception trying to send", error)),
+                    Err(error) => {
+                        // Those before it are on their way, and their acknowledgements will come.
+                        self.progress.ledger.borrow_mut().submit(token, row - submitted);
+                        return Err(unrecoverable("Unrecoverable exception trying to send", error));
+                    }
                 }
             }
             self.progress.ledger.borrow_mut().submit(token, row - submitted);
@@ -238,13 +244,19 @@ impl SourcePipeline {
         Ok(true)
     }
 
-    /// `false`: told to stop meanwhile.
-    async fn wait_for_room(&self, control: &mut Control) -> Result<bool> {
-        tokio::select! {
-            biased;
-            error = self.progress.failure() => Err(error),
-            () = control.stopped() => Ok(false),
-            () = self.producer.ready() => Ok(true),
+    /// `false`: told to stop meanwhile. What is acknowledged is committed all the same: a Kafka partition that takes nothing must
+    /// not hold up the offsets of those that do.
+    async fn wait_for_room(&mut self, control: &mut Control) -> Result<bool> {
+        let progress = Rc::clone(&self.progress);
+        loop {
+            tokio::select! {
+                biased;
+                error = progress.failure() => return Err(error),
+                () = control.stopped() => return Ok(false),
+                _ = self.commits.tick() => self.begin_commit(),
+                () = progress.committed.notified() => self.tell_committed().await,
+                () = self.producer.ready() => return Ok(true),
+            }
         }
     }
 
@@ -275,10 +287,22 @@ impl SourcePipeline {
         let (id, metrics) = (self.id.clone(), Arc::clone(&self.metrics));
         let limit = self.spec.offset_flush_timeout;
         tokio::task::spawn_local(async move {
-            commit(&id, &progress, store.as_ref(), limit, &metrics).await;
+            if commit(&id, &progress, store.as_ref(), limit, &metrics).await {
+                progress.is_commit_untold.set(true);
+            }
             progress.is_committing.set(false);
             progress.committed.notify_one();
         });
+    }
+
+    /// Calls the task's commit, if offsets have become durable since the last call: a task may forget at its source what is
+    /// committed.
+    async fn tell_committed(&mut self) {
+        if self.progress.is_commit_untold.take()
+            && let Err(error) = self.task.commit().await
+        {
+            warn!(task = %self.id, %error, "failed to call the task's commit");
+        }
     }
 
     /// Waits for outstanding records and commits what is durable, all within the flush timeout.

@@ -1,5 +1,10 @@
 //! What the pipeline tests share: an engine, a cluster, and conditions to wait for.
 
+#![allow(dead_code, reason = "every test binary compiles this module and uses its own part of it")]
+#![allow(
+    clippy::allow_attributes,
+    reason = "what is unused differs from binary to binary, so nothing can be expected"
+)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 use std::collections::HashMap;
@@ -47,7 +52,7 @@ pub(crate) fn props(entries: &[(&str, &str)]) -> Props {
 pub(crate) struct World {
     engine: Engine,
     bootstrap: String,
-    _broker: Option<BrokerHandle>,
+    broker: Option<BrokerHandle>,
     events: mpsc::UnboundedSender<TaskEvent>,
     states: Arc<Mutex<HashMap<u64, Vec<TaskState>>>>,
     /// Distinguishes the names of this run from those of all others on a shared cluster.
@@ -56,13 +61,24 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start() -> World {
-        let (bootstrap, broker) = match std::env::var("AQUEDUCT_KAFKA") {
-            Ok(bootstrap) => (bootstrap, None),
-            Err(_) => {
-                let broker = Broker::builder().spawn_thread("127.0.0.1:0").unwrap();
-                (broker.bootstrap_servers(), Some(broker))
-            }
-        };
+        match std::env::var("AQUEDUCT_KAFKA") {
+            Ok(bootstrap) => Self::over(bootstrap, None),
+            Err(_) => Self::embedded(),
+        }
+    }
+
+    /// On an embedded broker, for tests that inject faults.
+    pub(crate) fn embedded() -> World {
+        let broker = Broker::builder().spawn_thread("127.0.0.1:0").unwrap();
+        Self::over(broker.bootstrap_servers(), Some(broker))
+    }
+
+    /// The embedded broker.
+    pub(crate) fn broker(&self) -> &BrokerHandle {
+        self.broker.as_ref().expect("the test asked for an embedded broker")
+    }
+
+    fn over(bootstrap: String, broker: Option<BrokerHandle>) -> World {
         let config = ExecutorsConfig { is_pinned: false, ..ExecutorsConfig::default() };
         let executors = Executors::start(&config).unwrap();
         let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
@@ -78,7 +94,7 @@ impl World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let suffix = format!("{:x}-{}", since_epoch.as_nanos(), COUNT.fetch_add(1, Ordering::Relaxed));
-        World { engine, bootstrap, _broker: broker, events, states, suffix }
+        World { engine, bootstrap, broker, events, states, suffix }
     }
 
     fn cluster(&self) -> ClusterConfig {
@@ -142,9 +158,20 @@ impl World {
         props: Props,
         offsets: Arc<dyn OffsetStore>,
     ) -> TaskHandle {
+        self.source_with(connector, plugin, props, offsets, ProducerConfig::default())
+    }
+
+    pub(crate) fn source_with(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        offsets: Arc<dyn OffsetStore>,
+        producer: ProducerConfig,
+    ) -> TaskHandle {
         let source = SourceSpec {
             cluster: self.cluster(),
-            producer: ProducerConfig::default(),
+            producer,
             offsets,
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
