@@ -32,6 +32,7 @@ mod charset;
 mod decimal;
 mod number;
 
+mod deep;
 mod write;
 mod write_columns;
 

@@ -10,10 +10,20 @@ use super::general::{Json, Kind};
 use super::number;
 use super::write::{Style, write_string, write_value};
 
+/// Schemas may nest this deep. Java has no limit but its stack; ours must hold for everything that walks a schema's columns.
+const DEPTH_MAX: usize = 100;
+
 /// The schema that a JSON value describes; `None` for null.
 pub(super) fn from_json(json: Json<'_>) -> Result<Option<SchemaRef>, Error> {
+    from_nested(json, 0)
+}
+
+fn from_nested(json: Json<'_>, depth: usize) -> Result<Option<SchemaRef>, Error> {
     if json.is_null() {
         return Ok(None);
+    }
+    if depth > DEPTH_MAX {
+        return Err(Error::bad_record(format!("a schema nests deeper than {DEPTH_MAX}")));
     }
     let bad = |message: &str| Err(Error::bad_record(message));
     let text = |name: &str| json.get(name).and_then(|value| value.text());
@@ -28,23 +38,25 @@ pub(super) fn from_json(json: Json<'_>) -> Result<Option<SchemaRef>, Error> {
         "double" => Type::Float64,
         "bytes" => Type::Bytes,
         "string" => Type::String,
-        "array" => match json.get("items").map(from_json).transpose()?.flatten() {
-            Some(items) => Type::Array(Some(items)),
-            None => return bad("Array schema did not specify the element type"),
-        },
+        "array" => {
+            match json.get("items").map(|items| from_nested(items, depth + 1)).transpose()?.flatten() {
+                Some(items) => Type::Array(Some(items)),
+                None => return bad("Array schema did not specify the element type"),
+            }
+        }
         "map" => {
             let Some(keys) = json.get("keys") else { return bad("Map schema did not specify the key type") };
             let Some(values) = json.get("values") else {
                 return bad("Map schema did not specify the value type");
             };
-            let (keys, values) = (from_json(keys)?, from_json(values)?);
+            let (keys, values) = (from_nested(keys, depth + 1)?, from_nested(values, depth + 1)?);
             match (&keys, &values) {
                 (None, _) => return Err(builder_error("keySchema cannot be null.")),
                 (_, None) => return Err(builder_error("valueSchema cannot be null.")),
                 _ => Type::Map(keys, values),
             }
         }
-        "struct" => Type::Struct(fields_from_json(json)?),
+        "struct" => Type::Struct(fields_from_json(json, depth)?),
         other => return Err(Error::bad_record(format!("Unknown schema type: {other}"))),
     };
     let mut schema = Schema {
@@ -73,7 +85,7 @@ fn builder_error(message: impl Into<String>) -> Error {
     Error::bad_record(message).with_java_class("org.apache.kafka.connect.errors.SchemaBuilderException")
 }
 
-fn fields_from_json(json: Json<'_>) -> Result<Vec<Field>, Error> {
+fn fields_from_json(json: Json<'_>, depth: usize) -> Result<Vec<Field>, Error> {
     let Some(items) = json.get("fields").filter(|fields| fields.kind() == Kind::Array) else {
         return Err(Error::bad_record("Struct schema's \"fields\" argument is not an array."));
     };
@@ -83,7 +95,8 @@ fn fields_from_json(json: Json<'_>) -> Result<Vec<Field>, Error> {
         let Some(name) = item.get("field").and_then(|name| name.text()) else {
             return Err(Error::bad_record("Struct schema's field name not specified properly"));
         };
-        let schema = from_json(item)?.ok_or_else(|| Error::bad_record("Schema must contain 'type' field"))?;
+        let schema = from_nested(item, depth + 1)?
+            .ok_or_else(|| Error::bad_record("Schema must contain 'type' field"))?;
         if name.is_empty() {
             return Err(builder_error("fieldName cannot be null."));
         }

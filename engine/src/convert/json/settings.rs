@@ -37,6 +37,7 @@ impl Settings {
             style: Style {
                 decimal_is_number: config.string(DECIMAL_FORMAT).eq_ignore_ascii_case("NUMERIC"),
                 null_is_default: config.boolean(REPLACE_NULL_WITH_DEFAULT),
+                depth: 0,
             },
         })
     }

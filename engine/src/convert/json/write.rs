@@ -1,8 +1,9 @@
 //! Writing single values as Jackson does (`JsonConverter#convertToJson`).
 
+use api::value::{ListRef, MapRef, StructRef};
 use api::{Error, SchemaRef, Type, ValueRef, java_text};
 
-use super::{base64, decimal, logical};
+use super::{base64, decimal, deep, logical};
 
 /// Settings that change what is written.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +12,17 @@ pub(super) struct Style {
     pub(super) decimal_is_number: bool,
     /// Whether null stands for a field's default, where it has one.
     pub(super) null_is_default: bool,
+    /// Lists and maps that a value is in.
+    pub(super) depth: u8,
+}
+
+/// Lists and maps within each other that are written by recursion.
+const DEPTH_ON_STACK_MAX: u8 = 64;
+
+impl Style {
+    fn deeper(self) -> Style {
+        Style { depth: (self.depth + 1).min(DEPTH_ON_STACK_MAX), ..self }
+    }
 }
 
 /// Appends `text` as a JSON string with its quotes, escaped as Jackson does: astral characters as pairs of escapes, control
@@ -145,44 +157,61 @@ pub(super) fn write_value(
             Some(scale) => decimal::write(value, scale, out),
             None => write_bytes(out, value),
         },
-        (kind @ (None | Some(Type::Array(_))), ValueRef::Array(items)) => {
-            let item_schema = match kind {
-                Some(Type::Array(item)) => item.as_ref(),
-                _ => None,
-            };
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                separate(out, index);
-                write_value(out, item_schema, item, style)?;
-            }
-            out.push(b']');
+        // Schemas nest little, data without one may nest too deep for the stack.
+        (None, ValueRef::Array(_) | ValueRef::Map(_)) if style.depth == DEPTH_ON_STACK_MAX => {
+            deep::write(out, value, style)?;
         }
-        (None, ValueRef::Map(entries)) => {
-            let is_object = entries.iter().all(|(key, _)| matches!(key, ValueRef::String(_)));
-            write_entries(out, entries, is_object, (None, None), style)?;
-        }
+        (None, ValueRef::Array(items)) => write_items(out, items, None, style)?,
+        (Some(Type::Array(item)), ValueRef::Array(items)) => write_items(out, items, item.as_ref(), style)?,
+        (None, ValueRef::Map(entries)) => write_entries(out, entries, (None, None), style)?,
         (Some(Type::Map(key, item)), ValueRef::Map(entries)) => {
-            let is_object = key.as_ref().is_none_or(|key| key.kind == Type::String);
-            write_entries(out, entries, is_object, (key.as_ref(), item.as_ref()), style)?;
+            write_entries(out, entries, (key.as_ref(), item.as_ref()), style)?;
         }
-        (None | Some(Type::Struct(_)), ValueRef::Struct(values)) => {
-            if schema.is_none_or(|schema| schema != values.schema()) {
-                return Err(Error::bad_record("Mismatching schema."));
-            }
-            out.push(b'{');
-            for (index, (field, value)) in values.schema().fields().iter().zip(values.iter()).enumerate() {
-                separate(out, index);
-                write_string(out, &field.name);
-                out.push(b':');
-                write_value(out, Some(&field.schema), value, style)?;
-            }
-            out.push(b'}');
-        }
-        (kind, value) => {
-            let kind = kind.map_or("unknown schema", Type::java_name);
-            return Err(Error::bad_record(format!("Invalid type for {kind}: class {}", value.java_class())));
-        }
+        (None | Some(Type::Struct(_)), ValueRef::Struct(values)) => write_struct(out, schema, values, style)?,
+        (kind, value) => return Err(wrong_type(kind, value)),
     }
+    Ok(())
+}
+
+#[cold]
+fn wrong_type(kind: Option<&Type>, value: ValueRef<'_>) -> Error {
+    let kind = kind.map_or("unknown schema", Type::java_name);
+    Error::bad_record(format!("Invalid type for {kind}: class {}", value.java_class()))
+}
+
+fn write_items(
+    out: &mut Vec<u8>,
+    items: ListRef<'_>,
+    item_schema: Option<&SchemaRef>,
+    style: Style,
+) -> Result<(), Error> {
+    let style = style.deeper();
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        separate(out, index);
+        write_value(out, item_schema, item, style)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_struct(
+    out: &mut Vec<u8>,
+    schema: Option<&SchemaRef>,
+    values: StructRef<'_>,
+    style: Style,
+) -> Result<(), Error> {
+    if schema.is_none_or(|schema| schema != values.schema()) {
+        return Err(Error::bad_record("Mismatching schema."));
+    }
+    out.push(b'{');
+    for (index, (field, value)) in values.schema().fields().iter().zip(values.iter()).enumerate() {
+        separate(out, index);
+        write_string(out, &field.name);
+        out.push(b':');
+        write_value(out, Some(&field.schema), value, style)?;
+    }
+    out.push(b'}');
     Ok(())
 }
 
@@ -195,26 +224,20 @@ pub(super) fn decimal_scale(schema: Option<&SchemaRef>, style: Style) -> Option<
 
 fn write_entries(
     out: &mut Vec<u8>,
-    entries: api::value::MapRef<'_>,
-    is_object: bool,
+    entries: MapRef<'_>,
     (key_schema, value_schema): (Option<&SchemaRef>, Option<&SchemaRef>),
     style: Style,
 ) -> Result<(), Error> {
+    let style = style.deeper();
+    let is_object = match key_schema {
+        Some(schema) => schema.kind == Type::String,
+        None => has_text_keys(entries),
+    };
     out.push(if is_object { b'{' } else { b'[' });
     for (index, (key, value)) in entries.iter().enumerate() {
         separate(out, index);
         if is_object {
-            match key {
-                ValueRef::Null => {
-                    let start = out.len();
-                    write_null(out, key_schema, style)?;
-                    if out[start..] == *b"null" {
-                        out.insert(start, b'"');
-                        out.push(b'"');
-                    }
-                }
-                key => write_value(out, key_schema, key, style)?,
-            }
+            write_name(out, key_schema, key, style)?;
             out.push(b':');
             write_value(out, value_schema, value, style)?;
         } else {
@@ -226,6 +249,26 @@ fn write_entries(
         }
     }
     out.push(if is_object { b'}' } else { b']' });
+    Ok(())
+}
+
+pub(super) fn has_text_keys(entries: MapRef<'_>) -> bool {
+    entries.iter().all(|(key, _)| matches!(key, ValueRef::String(_)))
+}
+
+/// A key of an object, which is text even where null stands for it.
+fn write_name(
+    out: &mut Vec<u8>,
+    schema: Option<&SchemaRef>,
+    key: ValueRef<'_>,
+    style: Style,
+) -> Result<(), Error> {
+    let start = out.len();
+    write_value(out, schema, key, style)?;
+    if out[start..] == *b"null" {
+        out.insert(start, b'"');
+        out.push(b'"');
+    }
     Ok(())
 }
 

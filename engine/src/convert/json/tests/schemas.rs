@@ -83,3 +83,47 @@ fn forgets_schemas_beyond_the_limit() {
         );
     }
 }
+
+/// What walks schemas and values recursively has to bear what is let through.
+#[test]
+fn deep_schemas() {
+    let check = |depth: usize, is_read: bool| {
+        let (open, close) = (r#"{"type":"array","items":"#.repeat(depth), "}".repeat(depth));
+        let payload = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let record = format!(r#"{{"schema":{open}{{"type":"int8"}}{close},"payload":{payload}}}"#);
+        let mut converter = converter(&[]);
+        let raw = BinaryViewArray::from_iter_values([&record, &record]);
+        let decoded = converter.to_connect("t", &raw).unwrap();
+        assert_eq!(decoded.errors.is_empty(), is_read, "{depth}");
+        let written = write(&mut *converter, &decoded.segments[0].column);
+        assert!(written.iter().all(|row| row.is_ok()));
+    };
+    check(100, true);
+    check(101, false);
+    check(900, false);
+}
+
+#[test]
+fn deep_values() {
+    let check = |open: &str, leaf: &str, close: &str| {
+        let count = 990 / open.matches(['[', '{']).count();
+        let nested = format!("{}{leaf}{}", open.repeat(count), close.repeat(count));
+        let raw = BinaryViewArray::from_iter_values([&nested]);
+        let decoded = schemaless().to_connect("t", &raw).unwrap();
+        assert!(write(&mut *schemaless(), &decoded.segments[0].column) == [Ok(Some(nested))], "{open}");
+    };
+    check(r#"{"a":"#, "1", "}");
+    check(r#"{"a":[1,{}],"b":["#, r#"{},[],{"x":null,"y":[1.5,"[,"]},"{",2"#, r#",3],"c":null}"#);
+    check("[1,", "[],2", ",{}]");
+}
+
+/// The stack of its own writes what the thread's does.
+#[test]
+fn deep_values_are_written_as_flat_ones() {
+    let leaf = r#"{"x":[1,"{",[],{}],"y":{"z":null},"":[[["["],2],3]}"#;
+    let deep = format!("{}{leaf}{}", "[".repeat(64), "]".repeat(64));
+    let raw = BinaryViewArray::from_iter_values([leaf.to_owned(), deep.clone()]);
+    let decoded = schemaless().to_connect("t", &raw).unwrap();
+    let written = write(&mut *schemaless(), &decoded.segments[0].column);
+    assert_eq!(written, [Ok(Some(leaf.to_owned())), Ok(Some(deep))]);
+}
