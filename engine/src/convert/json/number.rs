@@ -1,7 +1,16 @@
 //! JSON's numbers as Java's: Jackson holds them exactly, and each use takes the part that it wants.
 
+use super::scan;
+
 /// The integer part of a JSON number modulo 2^64 (`JsonNode#longValue`; narrower types take its low bits).
 pub(super) fn integer(text: &str) -> i64 {
+    match scan::integer(text.as_bytes(), 0) {
+        Some((value, end)) if end == text.len() => value,
+        _ => exact_integer(text),
+    }
+}
+
+fn exact_integer(text: &str) -> i64 {
     let (is_negative, text) = split_sign(text);
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -21,6 +30,11 @@ pub(super) fn integer(text: &str) -> i64 {
 
 /// The number as `f64`, rounded to nearest. There is no negative zero, because decimals have none.
 pub(super) fn float64(text: &str) -> f64 {
+    if let Some(number) = scan::number(text.as_bytes(), 0)
+        && number.end == text.len()
+    {
+        return number.value;
+    }
     let value = text.parse().unwrap_or(f64::NAN);
     if is_zero(text) { 0.0 } else { value }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use api::{Error, SchemaRef, Type, Value, ValueRef};
+use api::{Error, Schema, SchemaRef, Type, Value, ValueRef};
 use indexmap::IndexMap;
 
 use super::super::general::{Json, Kind};
@@ -13,21 +13,14 @@ impl Columns {
     /// Appends a JSON value, or what stands for a missing one, as the column's schema reads it. On an error the column may have
     /// got part of it.
     pub(in super::super) fn push_json(&mut self, id: ColumnId, json: Option<Json<'_>>) -> Result<(), Error> {
-        let Some(schema) = self.list[id].schema.clone() else {
+        let Some(schema) = &self.list[id].schema else {
             return self.push_unknown(id, json);
         };
         let Some(json) = json.filter(|json| !json.is_null()) else {
-            if let (Some(default), true) = (&schema.default, self.null_is_default) {
-                return self.push_value(id, default.as_ref());
-            }
-            if schema.optional {
-                self.push_null(id);
-                return Ok(());
-            }
-            let kind = schema.kind.java_name();
-            return Err(Error::bad_record(format!("Invalid null value for required {kind} field")));
+            let schema = SchemaRef::clone(schema);
+            return self.push_missing(id, &schema);
         };
-        if let Some(converted) = logical::from_json(&schema, &json) {
+        if let Some(converted) = logical::from_json(schema, &json) {
             return self.push_value(id, converted?.as_ref());
         }
         let as_integer = |json: &Json<'_>| match json.kind() {
@@ -62,7 +55,7 @@ impl Columns {
                     .ok_or_else(|| Error::bad_record("Invalid bytes field"))?,
                 None => bytes.push_null(),
             },
-            Values::Struct { .. } => self.push_object(id, &schema, json)?,
+            Values::Struct { .. } => self.push_object(id, json)?,
             Values::List { items, .. } => {
                 let items = *items;
                 // Of an object Jackson iterates the values, of a scalar nothing.
@@ -80,6 +73,18 @@ impl Columns {
         Ok(())
     }
 
+    fn push_missing(&mut self, id: ColumnId, schema: &Schema) -> Result<(), Error> {
+        if let (Some(default), true) = (&schema.default, self.null_is_default) {
+            return self.push_value(id, default.as_value_ref());
+        }
+        if schema.optional {
+            self.push_null(id);
+            return Ok(());
+        }
+        let kind = schema.kind.java_name();
+        Err(Error::bad_record(format!("Invalid null value for required {kind} field")))
+    }
+
     /// Inner values without a schema can only be null: an Arrow column has one type.
     fn push_unknown(&mut self, id: ColumnId, json: Option<Json<'_>>) -> Result<(), Error> {
         match json {
@@ -93,13 +98,14 @@ impl Columns {
         }
     }
 
-    fn push_object(&mut self, id: ColumnId, schema: &SchemaRef, json: Json<'_>) -> Result<(), Error> {
+    fn push_object(&mut self, id: ColumnId, json: Json<'_>) -> Result<(), Error> {
         if json.kind() != Kind::Object {
             let found = json.type_name();
             return Err(Error::bad_record(format!(
                 "Structs should be encoded as JSON objects, but found {found}"
             )));
         }
+        let Some(schema) = self.list[id].schema.clone() else { return Ok(()) };
         let found = FieldFinder::of(schema.fields(), json);
         for (index, field) in schema.fields().iter().enumerate() {
             let Values::Struct { fields, .. } = &self.list[id].values else { break };
