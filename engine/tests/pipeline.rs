@@ -1,8 +1,6 @@
 //! Whole pipelines, on the embedded broker or, with `AQUEDUCT_KAFKA=host:port`, on that cluster: records arrive, offsets are
 //! committed, tasks pause, stop, fail and panic without touching each other.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
-
 mod support;
 
 use std::fs;
@@ -39,7 +37,7 @@ fn a_file_arrives_byte_for_byte() {
         "in",
         FILE_SOURCE,
         props(&[("file", input.to_str().unwrap()), ("topic", &topic)]),
-        store.clone(),
+        Arc::clone(&store) as Arc<dyn OffsetStore>,
     );
     let sink = world.sink("out", FILE_SINK, props(&[("file", output.to_str().unwrap())]), &topic);
     wait_until("the file has arrived", || lines(&output) == 50_000);
@@ -82,7 +80,8 @@ fn a_restarted_pipeline_goes_on_where_it_stopped() {
     let file = || props(&[("file", output.to_str().unwrap())]);
 
     for (records, expected) in [("10000", 10_000), ("25000", 25_000)] {
-        let source = world.source("gen", DATAGEN, datagen(records), store.clone());
+        let source =
+            world.source("gen", DATAGEN, datagen(records), Arc::clone(&store) as Arc<dyn OffsetStore>);
         let sink = world.sink("out", FILE_SINK, file(), &topic);
         wait_until("all records have arrived", || lines(&output) >= expected);
         world.stop(source);

@@ -62,7 +62,7 @@ pub fn write(out: &mut Vec<u8>, value: ValueRef<'_>) {
     }
 }
 
-/// The text of a value. For messages and tests; hot loops [`write`] into one buffer.
+/// The text of a value. For messages and tests; hot loops [`write()`] into one buffer.
 pub fn to_string(value: ValueRef<'_>) -> String {
     let mut out = Vec::new();
     write(&mut out, value);

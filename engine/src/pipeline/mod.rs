@@ -2,12 +2,13 @@
 //!
 //! A pipeline is planned once, when its task starts: the sink says how far records must be taken apart ([`api::Tier`]) and no
 //! stage does more. Inside, work is by batch: branches are taken per run, loops go over rows, and a row that fails is data
-//! ([`api::RowError`]) that [`policy`] decides upon in one place.
+//! ([`api::RowError`]) that `policy` decides upon in one place.
 
 mod decode;
 mod encode;
 mod index;
 mod policy;
+mod side;
 mod sink;
 mod source;
 

@@ -15,8 +15,10 @@ pub enum Fault {
     Delay(Duration),
     /// It is not performed; the answer carries this code wherever it has room for one.
     Error(ErrorCode),
-    /// It is neither performed nor answered; the connection goes on.
-    Drop,
+    /// It is neither performed nor answered, nor is anything after it on its connection, which stays open: a broker that
+    /// hangs, or a path that swallows packets. (To leave out one answer only would be no fault that a client can meet:
+    /// answers come in the order of requests.)
+    Silence,
     /// It is not performed; the connection is closed.
     Disconnect,
     /// It is performed, but the connection is closed instead of answering.
@@ -115,13 +117,13 @@ mod tests {
     #[test]
     fn faults_fall_in_the_order_in_which_they_were_planned() {
         let faults = Faults::default();
-        faults.times(2, ApiKey::Fetch, Fault::Drop);
+        faults.times(2, ApiKey::Fetch, Fault::Silence);
         faults.on(ApiKey::Fetch, Fault::Disconnect);
         assert_eq!(faults.take(ApiKey::Produce as i16), None);
         let taken: Vec<_> = (0..4).map(|_| faults.take(ApiKey::Fetch as i16)).collect();
         assert_eq!(
             taken,
-            [Some(Fault::Drop), Some(Fault::Drop), Some(Fault::Disconnect), Some(Fault::Disconnect)]
+            [Some(Fault::Silence), Some(Fault::Silence), Some(Fault::Disconnect), Some(Fault::Disconnect)]
         );
         faults.clear(ApiKey::Fetch);
         assert_eq!(faults.take(ApiKey::Fetch as i16), None);

@@ -15,7 +15,7 @@ use crate::{cargo, paths, process, tidy, tools};
 
 /// The worker that tests start as a process of its own.
 const BIN_VARIABLE: &str = "AQUEDUCT_BIN";
-/// Set where `kcat` can be started.
+/// The `kcat` program, where there is one.
 const KCAT_VARIABLE: &str = "AQUEDUCT_KCAT";
 /// The Python that can import `confluent_kafka`.
 const PYTHON_VARIABLE: &str = "AQUEDUCT_PYTHON";
@@ -149,8 +149,8 @@ fn install_tools(_: &Session) -> Result<Outcome> {
 fn tests(session: &Session) -> Result<Outcome> {
     let mut command = session.cargo_test();
     command.arg("--workspace").env(BIN_VARIABLE, cargo::target_dir()?.join("debug/aqueduct"));
-    if process::find("kcat").is_some() {
-        command.env(KCAT_VARIABLE, "1");
+    if let Ok(kcat) = tools::kcat() {
+        command.env(KCAT_VARIABLE, kcat);
     }
     if let Some(python) = tools::python_with_confluent_kafka() {
         command.env(PYTHON_VARIABLE, python);

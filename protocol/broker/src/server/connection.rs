@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use protocol::Error;
 use protocol::wire::frame;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::sleep;
 
 use super::Shared;
@@ -49,6 +49,8 @@ enum End {
 enum Reply {
     Write(Vec<Bytes>),
     Nothing,
+    /// Neither this nor any later request of the connection is answered.
+    Silence,
 }
 
 impl Connection {
@@ -105,8 +107,10 @@ impl Connection {
                     }
                 }
             };
-            if let Reply::Write(pieces) = reply {
-                write_frame(stream, pieces).await?;
+            match reply {
+                Reply::Write(pieces) => write_frame(stream, pieces).await?,
+                Reply::Nothing => {}
+                Reply::Silence => return swallow(stream).await,
             }
         }
     }
@@ -129,7 +133,7 @@ impl Connection {
             None => {}
             Some(Fault::Delay(time)) => sleep(time).await,
             Some(Fault::Error(code)) => refusal = Some(code),
-            Some(Fault::Drop) => return Ok(Reply::Nothing),
+            Some(Fault::Silence) => return Ok(Reply::Silence),
             Some(Fault::Disconnect) => return Err(End::Fault),
             Some(Fault::LoseResponse) => is_lost = true,
         }
@@ -139,6 +143,13 @@ impl Connection {
         }
         Ok(if pieces.is_empty() { Reply::Nothing } else { Reply::Write(pieces) })
     }
+}
+
+/// Reads until the client gives up.
+async fn swallow(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), End> {
+    let mut swallowed = [0; 1024];
+    while stream.read(&mut swallowed).await? > 0 {}
+    Ok(())
 }
 
 impl Drop for Slot {
