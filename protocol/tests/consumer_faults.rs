@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker::Fault;
 use protocol::ErrorCode;
-use protocol::client::consumer::{ConsumerConfig, Polled, Rebalance};
+use protocol::client::consumer::{Consumer, ConsumerConfig, Polled, Rebalance};
 use protocol::client::{OffsetAndMetadata, TopicPartition};
 use protocol::wire::messages::ApiKey;
 use support::reader::{Reader, TICK, earliest, member, numbered};
@@ -62,7 +62,7 @@ fn refused_fetches_lose_nothing() {
 
 #[test]
 fn broken_connections_lose_nothing() {
-    check_flow(ApiKey::Fetch, &[Fault::Disconnect, Fault::LoseResponse, Fault::Drop]);
+    check_flow(ApiKey::Fetch, &[Fault::Disconnect, Fault::LoseResponse, Fault::Silence]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn an_unreachable_coordinator_costs_the_partitions_after_the_session_timeout() {
         reader.until("assigned", |reader| reader.owned.len() == 1).await;
         reader.rebalances.clear();
         let started = Instant::now();
-        cluster.broker().faults().on(ApiKey::Heartbeat, Fault::Drop);
+        cluster.broker().faults().on(ApiKey::Heartbeat, Fault::Silence);
         reader.until("lost", |reader| !reader.rebalances.is_empty()).await;
         let name = vec![tp(&topic, 0)];
         assert_eq!(reader.rebalances, [Rebalance::Lost(name.clone())]);
@@ -305,5 +305,78 @@ fn an_idle_consumer_asks_once_per_wait_and_names_nothing_twice() {
         let fetch_count = cluster.broker().request_count(ApiKey::Fetch) - before;
         assert!((5..=12).contains(&fetch_count), "{fetch_count} fetches in 2 s");
         assert_eq!(cluster.broker().request_count(ApiKey::ListOffsets), 1);
+    });
+}
+
+/// Goal: a commit that its caller gave up is not retried: it would take back what was committed after it.
+#[test]
+fn a_commit_that_was_given_up_does_not_undo_a_later_one() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("undo", 1).await;
+        let name = tp(&topic, 0);
+        let mut client = cluster.config();
+        client.retry_backoff_ms = 200;
+        client.retry_backoff_max_ms = 200;
+        let mut reader = Reader::with_client(&cluster, client, member(&unique("undo")));
+        reader.subscribe(&topic);
+        reader.until("assigned", |reader| reader.owned.len() == 1).await;
+        let faults = cluster.broker().faults();
+        faults.once(ApiKey::OffsetCommit, Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+        let offset = |offset| [(name.clone(), OffsetAndMetadata::new(offset))];
+        let (given_up, consumer) = (offset(100), &reader.consumer);
+        tokio::select! {
+            biased;
+            outcome = consumer.commit(&given_up) => panic!("{outcome:?}"),
+            () = async {
+                while cluster.broker().request_count(ApiKey::OffsetCommit) == 0 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        reader.consumer.commit(&offset(200)).await.unwrap();
+        // Three times the pause after which the first one would be sent again.
+        let end = Instant::now() + Duration::from_millis(600);
+        while Instant::now() < end {
+            reader.step(TICK).await;
+            let committed = reader.consumer.committed(std::slice::from_ref(&name)).await.unwrap();
+            assert_eq!(committed[0].1.as_ref().unwrap().offset, 200);
+        }
+    });
+}
+
+/// Goal: a coordinator that is away for longer than `default.api.timeout.ms` is waited for, as for any other answer that comes later.
+#[test]
+fn positions_are_waited_for_beyond_the_api_timeout() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("patient", 1).await;
+        Writer::new(&cluster).append(&topic, 0, &numbered(0..1)).await;
+        let faults = cluster.broker().faults();
+        faults.on(ApiKey::OffsetFetch, Fault::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+        let config = ConsumerConfig { api_timeout_ms: 300, ..member(&unique("patient")) };
+        let mut reader = Reader::new(&cluster, config);
+        reader.subscribe(&topic);
+        // Each poll of the reader fails the test on an error.
+        reader
+            .until("asked for longer than the timeout", |_| {
+                cluster.broker().request_count(ApiKey::OffsetFetch) >= 8
+            })
+            .await;
+        faults.clear_all();
+        reader.until("the record", |reader| reader.count() == 1).await;
+    });
+}
+
+/// Goal: closing depends on nobody else's turn: not even on that of the tasks that it ends.
+#[test]
+fn closing_does_not_wait_for_tasks_that_never_run() {
+    let cluster = TestCluster::embedded(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let _entered = local.enter();
+    runtime.block_on(async {
+        let consumer = Consumer::new(cluster.client(), ConsumerConfig::new());
+        tokio::time::timeout(Duration::from_secs(1), consumer.close()).await.expect("closing hangs");
     });
 }

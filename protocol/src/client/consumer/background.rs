@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::cluster::RetryPolicy;
 use crate::{Error, ErrorCode};
 
-/// The pause after the coordinator refused an offset fetch for good; the user has been told.
+/// The pause after an offset fetch was refused for good, which the user has been told, or in vain for the whole API timeout.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Starts a broker loop for every leader and renews metadata when somebody needs it or it has grown old.
@@ -121,7 +121,12 @@ pub(super) async fn resolve_committed(shared: Rc<Shared>) {
                 shared.wake_all();
             }
             Err(error) => {
-                shared.report(error);
+                if error.is_retriable() {
+                    // The coordinator may be away for as long as it likes: nothing is fetched meanwhile, so nothing is lost.
+                    debug!(%error, "failed to look up committed offsets for the whole API timeout, trying again");
+                } else {
+                    shared.report(error);
+                }
                 sleep(REFUSED_PAUSE).await;
             }
         }

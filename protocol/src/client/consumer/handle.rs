@@ -191,7 +191,8 @@ impl Consumer {
         self.shared.partitions.borrow().untaken_bytes
     }
 
-    /// Commits all offsets in one request, under the member's generation where it is one. Retried where that helps.
+    /// Commits all offsets in one request, under the member's generation where it is one. Retried where that helps. When the future is
+    /// dropped it is not sent again, so that it cannot undo a later commit.
     ///
     /// # Errors
     /// `Config` without a `group_id`; `REBALANCE_IN_PROGRESS`, `UNKNOWN_MEMBER_ID`, `ILLEGAL_GENERATION` or `FENCED_INSTANCE_ID` where the
@@ -213,13 +214,9 @@ impl Consumer {
 
     /// Stops fetching and leaves the group; waits a few seconds at most. Commits nothing.
     pub async fn close(mut self) {
+        // The executor drops the tasks, and with them what they hold, at its next turn; nothing here depends on when that is.
         self.stop();
-        // The tasks hold the shared state until the executor has dropped them.
-        while Rc::strong_count(&self.shared) > 1 {
-            tokio::task::yield_now().await;
-        }
-        let group = Rc::get_mut(&mut self.shared).and_then(|shared| shared.group.take());
-        if let Some(group) = group {
+        if let Some(group) = &self.shared.group {
             group.leave().await;
         }
     }

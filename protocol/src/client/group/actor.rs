@@ -160,7 +160,7 @@ impl Actor {
                 self.leaver = Some(reply);
                 self.feed(Event::Leave);
             }
-            Command::Commit { offsets, reply } => {
+            Command::Commit { offsets, mut reply } => {
                 let identity = match self.core.commit_identity() {
                     Ok(identity) => identity.clone(),
                     Err(_) if !self.is_member => {
@@ -174,9 +174,14 @@ impl Actor {
                 let coordinator = self.coordinator.clone();
                 self.running.push(Box::pin(async move {
                     let generation_id = identity.generation_id;
-                    let outcome = coordinator.commit(identity, offsets).await;
+                    let outcome = tokio::select! {
+                        // First: whoever gave this commit up may have sent a later one, and a retry must not undo that.
+                        biased;
+                        () = reply.closed() => return Done::Nothing,
+                        outcome = coordinator.commit(identity, offsets) => outcome,
+                    };
                     let code = outcome.as_ref().err().and_then(Error::code);
-                    // The caller may be gone; what the coordinator said of our identity matters all the same.
+                    // The caller may go just now; what the coordinator said of our identity matters all the same.
                     drop(reply.send(outcome));
                     match code {
                         Some(code) => Done::Event(Event::CommitRefused { generation_id, code }),

@@ -152,7 +152,7 @@ impl Group {
     }
 
     /// Leaves the group and ends the actor; waits a few seconds at most for the coordinator.
-    pub async fn leave(self) {
+    pub async fn leave(&self) {
         let (reply, receiver) = oneshot::channel();
         if self.send(Command::Leave(reply)).await.is_ok() {
             // Whether it answered or not, the member is gone for us; the coordinator's session timeout does the rest.
