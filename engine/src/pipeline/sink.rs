@@ -14,12 +14,12 @@ use protocol::client::OffsetAndMetadata;
 use protocol::client::consumer::{Consumer, Fetched, Polled, Rebalance};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
-use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, timeout};
 use tracing::{debug, info, warn};
 
 use super::Converters;
 use super::index::Indexer;
+use super::side::AbortOnDrop;
 use crate::metrics::TaskMetrics;
 use crate::task::{Control, SinkSpec, Target, TaskId};
 
@@ -75,7 +75,7 @@ struct Refused {
 struct Commit {
     offsets: SinkOffsets,
     since: Instant,
-    outcome: JoinHandle<Result<(), protocol::Error>>,
+    outcome: AbortOnDrop<Result<(), protocol::Error>>,
 }
 
 impl SinkPipeline {
@@ -127,8 +127,7 @@ impl SinkPipeline {
             warn!(task = %self.id, %error, "failed to stop the sink task");
         }
         if let Some(commit) = self.commit.take() {
-            commit.outcome.abort();
-            let _aborted = commit.outcome.await;
+            commit.outcome.abort().await;
         }
         if let Ok(consumer) = Rc::try_unwrap(self.consumer) {
             consumer.close().await;
@@ -184,13 +183,16 @@ impl SinkPipeline {
     fn wait(&self) -> Duration {
         let now = Instant::now();
         let mut until = self.next_commit;
-        if let Some(refused) = &self.refused {
+        // What a paused task has in hand waits until it is resumed.
+        if let Some(refused) = &self.refused
+            && !self.is_paused
+        {
             until = until.min(refused.at);
         }
         if let Some(commit) = &self.commit {
             until = until.min(commit.since + self.spec.offset_flush_timeout);
         }
-        if !self.fetched.is_empty() && self.refused.is_none() {
+        if !self.fetched.is_empty() && self.refused.is_none() && !self.is_paused {
             return Duration::ZERO;
         }
         until.saturating_duration_since(now).min(POLL_WAIT_MAX)
@@ -323,9 +325,13 @@ impl SinkPipeline {
                 self.close(&revoked).await?;
             }
             Rebalance::Lost(lost) => {
-                let lost: Vec<_> = lost.into_iter().map(from_protocol).collect();
+                // Those that were given up just before, and lost because the group did not wait, are closed already.
+                let lost: Vec<_> =
+                    lost.into_iter().map(from_protocol).filter(|lost| self.assigned.contains(lost)).collect();
                 warn!(task = %self.id, partitions = ?lost, "partitions were lost to the group; they are not committed");
-                self.commit = None;
+                if let Some(commit) = self.commit.take() {
+                    commit.outcome.abort().await;
+                }
                 self.forget(&lost);
                 if !lost.is_empty() {
                     self.task.close(&lost).await?;
@@ -341,8 +347,9 @@ impl SinkPipeline {
             return Ok(());
         }
         if let Some(commit) = self.commit.take() {
-            // The last word on these partitions is the commit below; an older one must not arrive after it.
-            let _outcome = timeout(self.spec.offset_flush_timeout, commit.outcome).await;
+            // The last word on these partitions is the commit below; an older one must not arrive after it. One that is on its way
+            // is on the same connection, before it; one that waits to be sent again is not sent.
+            commit.outcome.abort().await;
         }
         let offsets: SinkOffsets = leaving
             .iter()
@@ -430,7 +437,7 @@ impl SinkPipeline {
             Ok(Some(offsets)) => {
                 let consumer = Rc::clone(&self.consumer);
                 let committing = offsets.clone();
-                let outcome = tokio::task::spawn_local(async move { commit(&consumer, &committing).await });
+                let outcome = AbortOnDrop::spawn(async move { commit(&consumer, &committing).await });
                 self.commit = Some(Commit { offsets, since: Instant::now(), outcome });
             }
             // Everything since the last commit is delivered again (Java: rewind).
@@ -441,12 +448,10 @@ impl SinkPipeline {
 
     /// Takes the outcome of a commit that has ended; gives up on one that takes too long.
     async fn finish_commit(&mut self) {
-        let Some(commit) = &mut self.commit else { return };
+        let Some(mut commit) = self.commit.take() else { return };
         if commit.outcome.is_finished() {
-            let outcome = (&mut commit.outcome).await;
-            let offsets = std::mem::take(&mut commit.offsets);
-            self.commit = None;
-            match outcome {
+            let offsets = commit.offsets;
+            match commit.outcome.outcome().await {
                 Ok(Ok(())) => {
                     self.metrics.commits.add(1);
                     let offsets =
@@ -457,9 +462,10 @@ impl SinkPipeline {
                 Err(error) => self.commit_failed(&error.to_string()),
             }
         } else if commit.since.elapsed() > self.spec.offset_flush_timeout {
-            commit.outcome.abort();
-            self.commit = None;
+            commit.outcome.abort().await;
             self.commit_failed("Commit of offsets timed out");
+        } else {
+            self.commit = Some(commit);
         }
     }
 
@@ -511,3 +517,7 @@ async fn commit(consumer: &Consumer, offsets: &SinkOffsets) -> Result<(), protoc
 fn consume_failed(error: protocol::Error) -> Error {
     Error::fatal("Exiting WorkerSinkTask due to unrecoverable exception.").with_source(error)
 }
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

@@ -20,12 +20,12 @@ use protocol::cluster::Cluster;
 use protocol::net::Env;
 use protocol::wire::records::Header;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tracing::{info, warn};
 
 use super::Converters;
 use super::policy::kept;
+use super::side::AbortOnDrop;
 use crate::metrics::TaskMetrics;
 use crate::offset::{Ledger, OffsetStore, decode_offset, encode_partition_key};
 use crate::task::{Control, SourceSpec, Target, TaskId};
@@ -116,11 +116,11 @@ impl SourcePipeline {
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
     pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
-        let acks = AbortOnDrop(tokio::task::spawn_local(take_acknowledgements(
+        let acks = AbortOnDrop::spawn(take_acknowledgements(
             Rc::clone(&self.producer),
             Rc::clone(&self.progress),
             Arc::clone(&self.metrics),
-        )));
+        ));
         let outcome = match self.start(control).await {
             Ok(true) => self.stream(control).await,
             Ok(false) => Ok(()),
@@ -339,24 +339,6 @@ impl SourcePipeline {
 impl std::fmt::Debug for SourcePipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SourcePipeline").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// A side future that must not outlive the pipeline, which ends by a panic or an abort as well as in order: it holds the
-/// producer, and would go on sending.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl AbortOnDrop {
-    /// Ends it and waits until what it holds is released.
-    async fn abort(mut self) {
-        self.0.abort();
-        let _cancelled = (&mut self.0).await;
-    }
-}
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

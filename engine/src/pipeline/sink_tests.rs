@@ -1,0 +1,117 @@
+//! The sink loop's judgement, without a broker: how long it may wait, and what it tells the task of partitions that move.
+
+use std::cell::RefCell;
+
+use api::connector::LocalBoxFuture;
+use api::plugin::ConverterRole;
+use bytes::Bytes;
+use protocol::client::consumer::ConsumerConfig;
+use protocol::cluster::{ClusterConfig, HostPort};
+use protocol::wire::records::RecordSet;
+
+use super::*;
+use crate::convert::STRING;
+use crate::task::Tolerance;
+
+/// What the task was called with.
+type Calls = Rc<RefCell<Vec<String>>>;
+
+struct Recording(Calls);
+
+impl AnySinkTask for Recording {
+    fn tier(&self) -> Tier {
+        Tier::Bytes
+    }
+    fn start<'a>(&'a mut self, _context: &'a SinkContext) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn open<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>> {
+        self.0.borrow_mut().push(format!("open {}", partitions.len()));
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn put<'a>(&'a mut self, _batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(std::future::ready(Err(Error::retriable("not now"))))
+    }
+    fn pre_commit(&mut self, offsets: SinkOffsets) -> LocalBoxFuture<'_, Result<SinkOffsets>> {
+        Box::pin(std::future::ready(Ok(offsets)))
+    }
+    fn close<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>> {
+        self.0.borrow_mut().push(format!("close {}", partitions.len()));
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn stop(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Runs `test` on a pipeline whose brokers do not exist.
+fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let id = TaskId { connector: Arc::from("sink"), task: 0 };
+        let spec = SinkSpec {
+            cluster: ClusterConfig::new(vec![HostPort::new("127.0.0.1", 1)]),
+            consumer: ConsumerConfig::in_group("sink"),
+            topics: vec!["t".to_owned()],
+            offset_flush_interval: Duration::from_secs(60),
+            offset_flush_timeout: Duration::from_secs(5),
+            tier_min: Tier::Bytes,
+        };
+        let string = |role| (STRING.create)(&api::Props::new(), role).unwrap();
+        let (key, value) = (string(ConverterRole::Key), string(ConverterRole::Value));
+        let converters = Converters { id: id.clone(), tolerance: Tolerance::None, key, value };
+        let calls = Calls::default();
+        let task = Box::new(Recording(Rc::clone(&calls)));
+        let mut pipeline = SinkPipeline::new(id, spec, task, converters, Env::real(), Arc::default());
+        pipeline.tier = Tier::Bytes;
+        test(pipeline, calls).await;
+    });
+}
+
+fn fetched(partition: i32) -> Fetched {
+    Fetched {
+        topic: Arc::from("t"),
+        partition,
+        first_wanted_offset: 0,
+        next_offset: 1,
+        records: RecordSet::new(Bytes::new()),
+        bytes: 0,
+        high_watermark: 1,
+        log_start_offset: 0,
+        last_stable_offset: 1,
+        aborted_transactions: Vec::new(),
+    }
+}
+
+fn partition(partition: i32) -> protocol::client::TopicPartition {
+    protocol::client::TopicPartition::new("t", partition)
+}
+
+/// Goal: a task that was paused while it had data in hand sleeps, and does not turn in circles until it is resumed.
+#[test]
+fn a_paused_task_with_data_in_hand_waits() {
+    with_pipeline(async |mut pipeline, _calls| {
+        pipeline.fetched.push_back(fetched(0));
+        assert_eq!(pipeline.wait(), Duration::ZERO);
+        pipeline.is_paused = true;
+        assert_eq!(pipeline.wait(), POLL_WAIT_MAX);
+        pipeline.is_paused = false;
+        let pending = pipeline.next_batch().unwrap();
+        pipeline.put(pending, Duration::ZERO).await.unwrap();
+        assert_eq!(pipeline.wait(), Duration::ZERO, "the refused batch is due");
+        pipeline.is_paused = true;
+        assert_eq!(pipeline.wait(), POLL_WAIT_MAX);
+    });
+}
+
+/// Goal: partitions that turn out to be lost after they were given up were closed already.
+#[test]
+fn what_was_revoked_and_then_lost_is_closed_once() {
+    with_pipeline(async |mut pipeline, calls| {
+        let names = vec![partition(0), partition(1)];
+        pipeline.rebalance(Rebalance::Assigned(names.clone())).await.unwrap();
+        pipeline.rebalance(Rebalance::Revoked(names.clone())).await.unwrap();
+        pipeline.rebalance(Rebalance::Lost(names)).await.unwrap();
+        assert_eq!(*calls.borrow(), ["open 2", "close 2"]);
+    });
+}
