@@ -48,6 +48,8 @@ pub(crate) enum Fault {
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) up: BTreeSet<i32>,
+    /// Nodes that listen where another one did, by the other one's id.
+    pub(crate) moved: BTreeMap<i32, i32>,
     /// Leaders by topic.
     pub(crate) topics: BTreeMap<String, Vec<i32>>,
     pub(crate) coordinator: i32,
@@ -255,7 +257,7 @@ impl World {
             MetadataResponseBroker::default()
                 .with_node_id(BrokerId(*node))
                 .with_host(StrBytes::from_static_str("node"))
-                .with_port(i32::from(PORT) + node)
+                .with_port(i32::from(PORT) + self.moved.get(node).unwrap_or(node))
         });
         let topics = request.topics.iter().flatten().map(|asked| {
             let name = asked.name.clone().unwrap();

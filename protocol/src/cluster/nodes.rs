@@ -180,17 +180,18 @@ impl Nodes {
                     Err(Error::timeout(DOING).with_source(detail))
                 }
             };
-            Self::dialled(&nodes, key, &opened);
+            Self::dialled(&nodes, key, &address, &opened);
             opened
         }
         .boxed_local()
         .shared()
     }
 
-    fn dialled(nodes: &Weak<Self>, key: NodeKey, opened: &Result<Connection>) {
+    fn dialled(nodes: &Weak<Self>, key: NodeKey, address: &HostPort, opened: &Result<Connection>) {
         let Some(nodes) = nodes.upgrade() else { return };
         let mut slots = nodes.slots.borrow_mut();
-        let Some(slot) = slots.get_mut(&key) else { return };
+        // A node that moved meanwhile has another slot: who answers at the old address may be somebody else by now.
+        let Some(slot) = slots.get_mut(&key).filter(|slot| slot.address == *address) else { return };
         slot.dialing = None;
         match opened {
             Ok(connection) => {

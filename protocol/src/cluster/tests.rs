@@ -196,6 +196,26 @@ fn a_node_that_refuses_is_dialled_with_growing_pauses() {
 }
 
 #[test]
+fn a_node_that_moves_while_it_is_dialled_is_dialled_where_it_is() {
+    run(async {
+        let fake = FakeCluster::start(3);
+        let cluster = fake.client_of(&[2]);
+        cluster.fresh_metadata().await.unwrap();
+        fake.world.borrow_mut().up.remove(&1);
+        for _ in 0..4 {
+            cluster.connection(1).await.unwrap_err();
+        }
+        // The next dial waits for its backoff first; meanwhile the node turns up elsewhere, and somebody else in its old place.
+        fake.world.borrow_mut().up.insert(1);
+        fake.world.borrow_mut().moved.insert(1, 3);
+        let seen_generation = cluster.metadata().generation;
+        let (_dialled, view) = tokio::join!(cluster.connection(1), cluster.refresh(seen_generation));
+        assert_eq!(view.unwrap().node(1).unwrap().address.port, 9_003);
+        assert!(cluster.open_connection(1).is_none(), "the connection leads to the old place");
+    });
+}
+
+#[test]
 fn throttled_nodes_are_left_alone_for_the_time_they_ask() {
     run(async {
         let fake = FakeCluster::start(1);
