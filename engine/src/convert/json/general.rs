@@ -552,9 +552,33 @@ impl<'a> Json<'a> {
         self.text().unwrap_or_default()
     }
 
-    /// The value of a key, the last if there are more.
+    /// The value of a key, the last if there are more. Goes over the nodes by hand, because every field of every struct is
+    /// looked up here.
     pub(super) fn get(&self, name: &str) -> Option<Json<'a>> {
-        self.raw_entries().filter(|(key, _)| key.text() == Some(name)).last().map(|(_, value)| value)
+        if self.kind() != Kind::Object {
+            return None;
+        }
+        let (mut key, end) = (self.index + 1, self.after());
+        let mut found = None;
+        while key < end {
+            let node = &self.document.nodes[key];
+            let is_it = match node.kind {
+                Kind::PlainText => {
+                    // With its quotes.
+                    (node.end - node.start) as usize == name.len() + 2 && self.at(key).name() == name
+                }
+                _ => self.at(key).name() == name,
+            };
+            let value = key + 1;
+            if is_it {
+                found = Some(value);
+            }
+            key = match &self.document.nodes[value] {
+                Node { kind: Kind::EscapedText, .. } => value + 1,
+                node => node.next as usize,
+            };
+        }
+        found.map(|value| self.at(value))
     }
 
     /// Jackson's name of its type, for messages.
