@@ -115,14 +115,16 @@ impl Ledger {
     /// [`Ledger::restore`].
     ///
     /// # Errors
-    /// When an offset cannot be written as JSON.
+    /// When an offset cannot be written as JSON. Nothing is taken then, so that the offsets of others are not lost with it.
     pub fn take_committable(&mut self) -> Result<Vec<OffsetEntry>, Error> {
         let mut entries = Vec::new();
-        for partition in &mut self.partitions {
-            if let Some(offset) = partition.committable.take() {
-                let value = offset.as_ref().map(encode_offset).transpose()?;
-                entries.push((partition.key.clone(), value));
+        for partition in &self.partitions {
+            if let Some(offset) = &partition.committable {
+                entries.push((partition.key.clone(), offset.as_ref().map(encode_offset).transpose()?));
             }
+        }
+        for partition in &mut self.partitions {
+            partition.committable = None;
         }
         Ok(entries)
     }
@@ -239,6 +241,22 @@ mod tests {
         assert_eq!(committable(&mut ledger), [entry("a", 20)]);
         assert_eq!(committable(&mut ledger), []);
         assert_eq!(ledger.outstanding_records(), 0);
+    }
+
+    #[test]
+    fn an_offset_that_is_no_json_costs_no_offset_of_others() {
+        let mut ledger = Ledger::new("c");
+        let good = submit(&mut ledger, "a", 10, 1);
+        let nested = Some(vec![(Arc::from("position"), Value::Array(Vec::new()))]);
+        let bad = ledger.open(&partition("b"), nested).unwrap();
+        ledger.submit(bad, 1);
+        ledger.seal(bad);
+        ledger.acknowledge(good, 1);
+        ledger.acknowledge(bad, 1);
+        ledger.take_committable().unwrap_err();
+        let better = submit(&mut ledger, "b", 20, 1);
+        ledger.acknowledge(better, 1);
+        assert_eq!(committable(&mut ledger), [entry("a", 10), entry("b", 20)]);
     }
 
     #[test]
