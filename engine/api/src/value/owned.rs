@@ -55,11 +55,6 @@ impl Value {
         }
     }
 
-    /// [`Value::as_value_ref`] under its first name.
-    pub fn as_ref(&self) -> ValueRef<'_> {
-        self.as_value_ref()
-    }
-
     /// The name that Java prints for the value's type (`INT8`, …, `STRUCT`); `null` for null.
     pub fn type_name(&self) -> &'static str {
         match self {

@@ -197,7 +197,7 @@ fn write_object(
     }
     if let Some(default) = &schema.default {
         out.extend_from_slice(b",\"default\":");
-        write_value(out, Some(schema), default.as_ref(), style)?;
+        write_value(out, Some(schema), default.as_value_ref(), style)?;
     }
     if let Some(field) = field {
         text(out, b",\"field\":", field);

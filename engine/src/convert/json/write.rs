@@ -119,7 +119,7 @@ pub(super) fn write_boolean(out: &mut Vec<u8>, value: bool) {
 pub(super) fn write_null(out: &mut Vec<u8>, schema: Option<&SchemaRef>, style: Style) -> Result<(), Error> {
     if let Some(schema) = schema {
         if let (Some(default), true) = (&schema.default, style.null_is_default) {
-            return write_value(out, Some(schema), default.as_ref(), style);
+            return write_value(out, Some(schema), default.as_value_ref(), style);
         }
         if !schema.optional {
             return Err(Error::bad_record(

@@ -21,7 +21,7 @@ impl Columns {
             return self.push_missing(id, &schema);
         };
         if let Some(converted) = logical::from_json(schema, &json) {
-            return self.push_value(id, converted?.as_ref());
+            return self.push_value(id, converted?.as_value_ref());
         }
         let as_integer = |json: &Json<'_>| match json.kind() {
             Kind::Integer | Kind::Decimal => number::integer(json.source()),
