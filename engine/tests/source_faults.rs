@@ -1,5 +1,7 @@
 //! Source pipelines where something fails: what Kafka has is committed, what it lacks is not, and the task hears the truth.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod support;
 
 use std::collections::VecDeque;
@@ -29,7 +31,7 @@ fn the_task_hears_only_of_commits_that_succeeded() {
     let store: Arc<Failing> = Arc::default();
     store.is_failing.store(true, Ordering::SeqCst);
     let script = props(&[("topic", &topic), ("runs", "a:0:1")]);
-    let source = world.source("heard", SCRIPTED, script, store.clone());
+    let source = world.source("heard", SCRIPTED, script, Arc::<Failing>::clone(&store));
     wait_until("offsets could not be committed a few times", || store.seen.lock().unwrap().len() >= 4);
     let seen = store.seen.lock().unwrap().clone();
     assert!(seen.iter().all(|told| *told == seen[0]), "the task was told of failed commits: {seen:?}");
@@ -47,7 +49,7 @@ fn a_record_that_is_too_large_costs_no_offsets_of_others() {
     let store: Arc<Failing> = Arc::default();
     // The last run adds a good record to the batch of partition 0, then one that no request can hold.
     let script = props(&[("topic", &topic), ("runs", "a:0:1 b:1:1 c:0:1,2000000")]);
-    let source = world.source("large", SCRIPTED, script, store.clone());
+    let source = world.source("large", SCRIPTED, script, Arc::<Failing>::clone(&store));
     let trace = world.wait_for_failure(&source);
     assert!(trace.contains("max.request.size"), "{trace}");
     assert!(store.has("large", "a"));
@@ -63,11 +65,11 @@ fn a_full_producer_holds_up_no_commit() {
     let store: Arc<Failing> = Arc::default();
     let faults = world.broker().faults();
     faults.once(ApiKey::Produce, Fault::Delay(Duration::from_millis(300)));
-    faults.on(ApiKey::Produce, Fault::Drop);
+    faults.on(ApiKey::Produce, Fault::Silence);
     let producer = ProducerConfig { buffer_bytes: 3 * 16_384, ..ProducerConfig::default() };
     let large = vec!["10000"; 20].join(",");
     let script = props(&[("topic", &topic), ("runs", &format!("a:0:10000 b:0:{large}"))]);
-    let source = world.source_with("full", SCRIPTED, script, store.clone(), producer);
+    let source = world.source_with("full", SCRIPTED, script, Arc::<Failing>::clone(&store), producer);
     let since = std::time::Instant::now();
     wait_until("what is in Kafka is committed", || store.has("full", "a"));
     assert!(since.elapsed() < Duration::from_secs(20), "only once the producer had room again");
