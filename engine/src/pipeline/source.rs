@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 use super::Converters;
 use super::policy::kept;
 use super::side::AbortOnDrop;
+use crate::connector::panicked;
 use crate::metrics::TaskMetrics;
 use crate::offset::{Ledger, OffsetStore, decode_offset, encode_partition_key};
 use crate::task::{Control, SourceSpec, Target, TaskId};
@@ -116,11 +118,15 @@ impl SourcePipeline {
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
     pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
-        let acks = AbortOnDrop::spawn(take_acknowledgements(
-            Rc::clone(&self.producer),
-            Rc::clone(&self.progress),
-            Arc::clone(&self.metrics),
-        ));
+        let (progress, metrics) = (Rc::clone(&self.progress), Arc::clone(&self.metrics));
+        let acknowledgements =
+            take_acknowledgements(Rc::clone(&self.producer), Rc::clone(&progress), metrics);
+        let acks = AbortOnDrop::spawn(async move {
+            // Unseen, a panic here would leave a task that runs and never commits again.
+            if let Err(panic) = AssertUnwindSafe(acknowledgements).catch_unwind().await {
+                progress.fail(panicked(&*panic));
+            }
+        });
         let outcome = match self.start(control).await {
             Ok(true) => self.stream(control).await,
             Ok(false) => Ok(()),
