@@ -8,7 +8,7 @@ use api::{
 use arrow_array::BinaryViewArray;
 
 use super::Converters;
-use super::policy::{self, Stage};
+use super::policy;
 use crate::metrics::TaskMetrics;
 
 impl Converters {
@@ -36,16 +36,7 @@ impl Converters {
         let rows = columns.value.len();
         let keys = convert(self.key.as_mut(), &topic, columns.key)?;
         let values = convert(self.value.as_mut(), &topic, columns.value)?;
-        let mut skipped =
-            policy::decide(&self.id, self.tolerance, Stage::KeyConverter, keys.errors, metrics)?;
-        skipped.extend(policy::decide(
-            &self.id,
-            self.tolerance,
-            Stage::ValueConverter,
-            values.errors,
-            metrics,
-        )?);
-        skipped.sort_unstable();
+        let skipped = self.skipped(keys.errors, values.errors, metrics)?;
         if let ([key], [value], []) = (&*keys.segments, &*values.segments, &*skipped) {
             let body =
                 Body::Columns(Columns { key: key.column.clone(), value: value.column.clone(), ..columns });

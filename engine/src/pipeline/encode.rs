@@ -4,7 +4,6 @@ use api::{Columns, Error};
 use arrow_array::{Array, BinaryViewArray};
 
 use super::Converters;
-use super::policy::{self, Stage};
 use crate::metrics::TaskMetrics;
 
 /// Keys and values of a run as bytes.
@@ -42,16 +41,7 @@ impl Converters {
     ) -> Result<EncodedRun, Error> {
         let keys = self.key.from_connect(topic, &columns.key)?;
         let values = self.value.from_connect(topic, &columns.value)?;
-        let mut skipped =
-            policy::decide(&self.id, self.tolerance, Stage::KeyConverter, keys.errors, metrics)?;
-        skipped.extend(policy::decide(
-            &self.id,
-            self.tolerance,
-            Stage::ValueConverter,
-            values.errors,
-            metrics,
-        )?);
-        skipped.sort_unstable();
+        let skipped = self.skipped(keys.errors, values.errors, metrics)?;
         let has_keys = keys.bytes.null_count() < keys.bytes.len();
         Ok(EncodedRun { keys: has_keys.then_some(keys.bytes), values: values.bytes, skipped })
     }

@@ -15,6 +15,10 @@ mod source;
 pub(crate) use sink::SinkPipeline;
 pub(crate) use source::SourcePipeline;
 
+use api::{Error, RowError};
+use policy::Stage;
+
+use crate::metrics::TaskMetrics;
 use crate::task::{TaskId, Tolerance};
 
 /// The converters of a task and what to do about rows that they refuse. `decode` and `encode` hold the two directions.
@@ -23,6 +27,25 @@ pub(crate) struct Converters {
     pub(crate) tolerance: Tolerance,
     pub(crate) key: Box<dyn api::Converter>,
     pub(crate) value: Box<dyn api::Converter>,
+}
+
+impl Converters {
+    /// The rows to leave out because a key or value failed, ascending; possibly named twice.
+    ///
+    /// # Errors
+    /// Under [`Tolerance::None`] the first failure.
+    fn skipped(
+        &self,
+        keys: Vec<RowError>,
+        values: Vec<RowError>,
+        metrics: &TaskMetrics,
+    ) -> Result<Vec<usize>, Error> {
+        let decide = |stage, errors| policy::decide(&self.id, self.tolerance, stage, errors, metrics);
+        let mut skipped = decide(Stage::KeyConverter, keys)?;
+        skipped.extend(decide(Stage::ValueConverter, values)?);
+        skipped.sort_unstable();
+        Ok(skipped)
+    }
 }
 
 impl std::fmt::Debug for Converters {
