@@ -13,12 +13,12 @@ pub const FILE_BYTES_MAX: u64 = 16 << 20;
 #[non_exhaustive]
 pub enum PropertiesError {
     /// The file system said no.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     Io {
         /// Which file.
         path: String,
-        /// Why.
-        source: std::io::Error,
+        /// Why. Part of the message, so not a source of its own.
+        cause: std::io::Error,
     },
     /// Larger than [`FILE_BYTES_MAX`].
     #[error("{path}: larger than {FILE_BYTES_MAX} bytes, which no properties file should be")]
@@ -40,7 +40,7 @@ pub enum PropertiesError {
 /// When it can't be read or is too large.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, PropertiesError> {
     let name = || path.display().to_string();
-    let io = |source| PropertiesError::Io { path: name(), source };
+    let io = |cause| PropertiesError::Io { path: name(), cause };
     // A pipe or device has length 0 here and is read to its end.
     if std::fs::metadata(path).map_err(io)?.len() > FILE_BYTES_MAX {
         return Err(PropertiesError::TooLarge { path: name() });

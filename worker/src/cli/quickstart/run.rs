@@ -194,7 +194,7 @@ fn introduce(worker: &Worker, servers: &str, files: &Files) -> io::Result<()> {
       -> {output}
 
 Try in another terminal:
-  curl {rest}/connectors?expand=status
+  curl '{rest}/connectors?expand=status'
   curl -X PUT {rest}/connectors/{SINK}/pause
   curl -X PUT {rest}/connectors/{SINK}/resume
   curl -X POST '{rest}/connectors/{SOURCE}/restart?includeTasks=true'
