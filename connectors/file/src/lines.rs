@@ -105,11 +105,11 @@ impl Lines {
 /// The spans of `region` as text.
 fn text(region: Buffer, spans: &[(u32, u32)]) -> Result<StringViewArray> {
     let mut views = StringViews::with_capacity(spans.len());
-    if simdutf8::basic::from_utf8(&region).is_err() {
+    // The builder checks the region as a whole, which is the only look at its bytes as text.
+    if views.add_buffer(region.clone()).is_err() {
         let line = |(start, len): &(u32, u32)| decode_utf8_lossy(&region[*start as usize..][..*len as usize]);
         return Ok(StringViewArray::from_iter_values(spans.iter().map(line)));
     }
-    views.add_buffer(region)?;
     for (start, len) in spans {
         views.push(*start as usize, *len as usize);
     }

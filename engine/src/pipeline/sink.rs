@@ -142,7 +142,7 @@ impl SinkPipeline {
         }
         self.consumer.subscribe(self.spec.topics.clone());
         self.task.start(&SinkContext::default()).await?;
-        self.tier = self.task.tier().max(self.spec.tier_min);
+        self.tier = self.task.tier();
         info!(task = %self.id, topics = ?self.spec.topics, tier = ?self.tier, "sink task started");
         Ok(true)
     }

@@ -55,7 +55,6 @@ fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
             topics: vec!["t".to_owned()],
             offset_flush_interval: Duration::from_secs(60),
             offset_flush_timeout: Duration::from_secs(5),
-            tier_min: Tier::Bytes,
         };
         let string = |role| (STRING.create)(&api::Props::new(), role).unwrap();
         let (key, value) = (string(ConverterRole::Key), string(ConverterRole::Value));

@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::Props;
 use api::plugin::{ConnectorPlugin, ConverterPlugin};
-use api::{Props, Tier};
 use protocol::client::consumer::ConsumerConfig;
 use protocol::client::producer::ProducerConfig;
 use protocol::cluster::ClusterConfig;
@@ -138,8 +138,6 @@ pub struct SinkSpec {
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`: a commit that takes longer counts as failed.
     pub offset_flush_timeout: Duration,
-    /// Raises the tier that the sink asks for: `Columns` where a dead-letter or transform stage needs it.
-    pub tier_min: Tier,
 }
 
 /// What a task should be doing.

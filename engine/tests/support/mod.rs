@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use api::Props;
 use api::plugin::ConnectorPlugin;
-use api::{Props, Tier};
 use broker::{Broker, BrokerHandle};
 use engine::convert::CONVERTERS;
 use engine::offset::OffsetStore;
@@ -197,7 +197,6 @@ impl World {
             topics: vec![topic.to_owned()],
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
-            tier_min: Tier::Bytes,
         };
         self.start_task(connector, plugin, props, TaskKind::Sink(sink))
     }

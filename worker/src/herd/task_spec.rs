@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Error, Props, Result, Tier};
+use api::{Error, Props, Result};
 use engine::offset::OffsetStore;
 use engine::task::{SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec};
 
@@ -40,7 +40,6 @@ pub(super) fn task_spec(
             topics: config.topics,
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
-            tier_min: Tier::Bytes,
         }),
     };
     Ok(TaskSpec {
