@@ -2,7 +2,9 @@
 //! starts a real Kafka for it.
 
 mod blackhole;
+mod clients;
 mod cluster;
+mod usage;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -19,6 +21,11 @@ struct Arguments {
 enum Case {
     /// Kafka to a sink that drops everything: CPU per record of the worker process for each tier
     Blackhole(blackhole::Options),
+    /// Our producer and consumer beside librdkafka's: CPU per record of each process
+    Clients(clients::Options),
+    /// One process of `clients`
+    #[command(subcommand, hide = true)]
+    Client(clients::Child),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -26,5 +33,7 @@ fn main() -> anyhow::Result<()> {
     let local = tokio::task::LocalSet::new();
     match Arguments::parse().case {
         Case::Blackhole(options) => local.block_on(&runtime, blackhole::run(options)),
+        Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
+        Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),
     }
 }

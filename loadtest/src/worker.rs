@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::usage::Usage;
+
 /// How long a worker may take until its REST answers.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -18,15 +20,6 @@ pub(crate) struct Worker {
     child: Child,
     /// From the start of the process to the first answer of its REST.
     pub(crate) ready_after: Duration,
-}
-
-/// CPU time and memory of a process.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Usage {
-    pub(crate) user: Duration,
-    pub(crate) system: Duration,
-    /// Largest resident set so far, in bytes.
-    pub(crate) peak_resident_bytes: u64,
 }
 
 impl Worker {
@@ -75,21 +68,7 @@ impl Worker {
     }
 
     pub(crate) fn usage(&self) -> Result<Usage> {
-        let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let stat = fs::read_to_string(proc.join("stat"))?;
-        // The command name, in parentheses, may hold anything; fields are counted from behind it.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| -> Result<Duration> {
-            let ticks: u64 = fields.get(index).context("a short /proc/<pid>/stat")?.parse()?;
-            Ok(Duration::from_nanos(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()))
-        };
-        let status = fs::read_to_string(proc.join("status"))?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .context("no VmHWM in /proc/<pid>/status")?;
-        let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
-        Ok(Usage { user: ticks(11)?, system: ticks(12)?, peak_resident_bytes: peak_kib << 10 })
+        Usage::of(self.child.id())
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::kafka::{BOOTSTRAP_VARIABLE, Broker, Libs};
-use crate::{cargo, process};
+use crate::{cargo, process, tools};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -33,6 +33,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         process::run(bench.args(&options.arguments))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if options.name == "clients" {
+        tools::librdkafka()?;
     }
     process::run(cargo::command("build").args([
         "--release",

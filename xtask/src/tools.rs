@@ -37,6 +37,18 @@ pub fn kcat() -> Result<PathBuf> {
     program("kcat", &["kcat", "kafkacat"])
 }
 
+/// librdkafka with its header, and the C compiler, for the comparison of clients.
+///
+/// # Errors
+/// One is missing and cannot be installed here.
+pub fn librdkafka() -> Result<()> {
+    program("cc", &["gcc"])?;
+    if PathBuf::from("/usr/include/librdkafka/rdkafka.h").exists() {
+        return Ok(());
+    }
+    apt_install(&["librdkafka-dev"]).context("librdkafka's header is missing, and was not installed")
+}
+
 /// A `python3` that can import `confluent_kafka`.
 ///
 /// # Errors
