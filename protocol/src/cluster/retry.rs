@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ClusterConfig;
 use crate::net::Env;
+use crate::wire::error_code::Remedy;
 use crate::{Error, ErrorCode, ErrorKind};
 
 /// What to do about a failed attempt.
@@ -32,15 +33,12 @@ pub fn decide(error: &Error) -> RetryAction {
 }
 
 fn decide_code(code: ErrorCode) -> RetryAction {
-    match code {
-        ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
-            RetryAction::RefindCoordinatorAndRetry
-        }
-        // Java's table calls it only retriable; the controller is known from metadata, so that is what has to be renewed.
-        ErrorCode::NOT_CONTROLLER | ErrorCode::UNKNOWN_LEADER_EPOCH => RetryAction::RefreshMetadataAndRetry,
-        code if code.needs_metadata_refresh() => RetryAction::RefreshMetadataAndRetry,
-        code if code.is_retriable() => RetryAction::Retry,
-        _ => RetryAction::Fail,
+    match code.remedy() {
+        Remedy::Retry => RetryAction::Retry,
+        Remedy::RefreshMetadata => RetryAction::RefreshMetadataAndRetry,
+        Remedy::RefindCoordinator => RetryAction::RefindCoordinatorAndRetry,
+        // To rejoin, abort or give up is for whoever owns the membership or the transaction.
+        Remedy::Nothing | Remedy::Rejoin | Remedy::Abort | Remedy::Fence | Remedy::Fail => RetryAction::Fail,
     }
 }
 

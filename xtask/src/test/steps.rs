@@ -20,8 +20,8 @@ const KCAT_VARIABLE: &str = "AQUEDUCT_KCAT";
 /// The Python that can import `confluent_kafka`.
 const PYTHON_VARIABLE: &str = "AQUEDUCT_PYTHON";
 
-/// The packages whose integration tests run a second time, on real Kafka.
-const ON_REAL_KAFKA: &[&str] = &["xtask", "protocol", "engine", "worker"];
+/// The packages whose integration tests run a second time, on real Kafka or (the embedded broker's) with Kafka's own tools.
+const ON_REAL_KAFKA: &[&str] = &["xtask", "protocol", "broker", "engine", "worker"];
 
 /// No compile takes this long on two cores; a test that waits for ever is ended well within CI's 90 minutes.
 const BUILD_DEADLINE: Duration = Duration::from_secs(20 * 60);
@@ -149,12 +149,7 @@ fn install_tools(_: &Session) -> Result<Outcome> {
 fn tests(session: &Session) -> Result<Outcome> {
     let mut command = session.cargo_test();
     command.arg("--workspace").env(BIN_VARIABLE, cargo::target_dir()?.join("debug/aqueduct"));
-    if let Ok(kcat) = tools::kcat() {
-        command.env(KCAT_VARIABLE, kcat);
-    }
-    if let Some(python) = tools::python_with_confluent_kafka() {
-        command.env(PYTHON_VARIABLE, python);
-    }
+    name_other_clients(&mut command);
     session.run_tests(command)
 }
 
@@ -215,6 +210,7 @@ fn kafka(session: &Session) -> Result<Outcome> {
         .env(BOOTSTRAP_VARIABLE, broker.bootstrap())
         .env(LIBS_VARIABLE, libs.runtime())
         .env(BIN_VARIABLE, optimised_worker()?);
+    name_other_clients(&mut command);
     session.run_tests(command)
 }
 
@@ -228,6 +224,16 @@ fn quickstart(_: &Session) -> Result<Outcome> {
 
 fn optimised_worker() -> Result<PathBuf> {
     Ok(cargo::target_dir()?.join("fast/aqueduct"))
+}
+
+/// Tells tests where the clients are that are not ours.
+fn name_other_clients(command: &mut Command) {
+    if let Ok(kcat) = tools::kcat() {
+        command.env(KCAT_VARIABLE, kcat);
+    }
+    if let Some(python) = tools::python_with_confluent_kafka() {
+        command.env(PYTHON_VARIABLE, python);
+    }
 }
 
 fn names(

@@ -10,10 +10,12 @@ use protocol::{Error, ErrorCode};
 
 use super::call::{Answer, Api, Call};
 use super::{
-    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, heartbeat,
+    alter_configs, api_versions, create_acls, create_partitions, create_topics, delete_acls, delete_groups,
+    delete_records, delete_topics, describe_acls, describe_client_quotas, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, elect_leaders, fetch, find_coordinator, heartbeat,
     incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups, list_offsets,
-    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group,
 };
 
 /// An answer as it goes over the wire: the pieces of one frame, or nothing.
@@ -33,14 +35,20 @@ pub(crate) struct ServedApi {
 pub(crate) static SERVED: &[ServedApi] = &[
     ServedApi::of::<alter_configs::AlterConfigs>(),
     ServedApi::of::<api_versions::ApiVersions>(),
+    ServedApi::of::<create_acls::CreateAcls>(),
     ServedApi::of::<create_partitions::CreatePartitions>(),
     ServedApi::of::<create_topics::CreateTopics>(),
+    ServedApi::of::<delete_acls::DeleteAcls>(),
     ServedApi::of::<delete_groups::DeleteGroups>(),
     ServedApi::of::<delete_records::DeleteRecords>(),
     ServedApi::of::<delete_topics::DeleteTopics>(),
+    ServedApi::of::<describe_acls::DescribeAcls>(),
+    ServedApi::of::<describe_client_quotas::DescribeClientQuotas>(),
     ServedApi::of::<describe_cluster::DescribeCluster>(),
     ServedApi::of::<describe_configs::DescribeConfigs>(),
     ServedApi::of::<describe_groups::DescribeGroups>(),
+    ServedApi::of::<describe_log_dirs::DescribeLogDirs>(),
+    ServedApi::of::<elect_leaders::ElectLeaders>(),
     ServedApi::of::<fetch::Fetch>(),
     ServedApi::of::<find_coordinator::FindCoordinator>(),
     ServedApi::of::<heartbeat::Heartbeat>(),
@@ -50,6 +58,7 @@ pub(crate) static SERVED: &[ServedApi] = &[
     ServedApi::of::<leave_group::LeaveGroup>(),
     ServedApi::of::<list_groups::ListGroups>(),
     ServedApi::of::<list_offsets::ListOffsets>(),
+    ServedApi::of::<list_partition_reassignments::ListPartitionReassignments>(),
     ServedApi::of::<metadata::Metadata>(),
     ServedApi::of::<offset_commit::OffsetCommit>(),
     ServedApi::of::<offset_delete::OffsetDelete>(),

@@ -1,10 +1,13 @@
-//! Clients that we did not write, unmodified: kcat, confluent-kafka and kafka-python against the broker over TCP.
+//! Clients that we did not write, unmodified: kcat, confluent-kafka, kafka-python and Kafka's own command-line tools against
+//! the broker over TCP.
 //!
 //! `cargo xtask test` installs kcat and confluent-kafka and says where they are; that one of them is missing is a failure
 //! where `CI=true`, and one line on standard error elsewhere. kafka-python is used where it happens to be installed.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
+
+mod java;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -46,6 +49,14 @@ fn is_available(client: &str, probe: &[&str], is_optional: bool) -> bool {
 
 /// Runs a command with this input and returns what it printed; panics with all of it if the command fails.
 fn run(command: &[&str], input: &str) -> String {
+    let Output { status, stdout, stderr } = output(command, input);
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert!(status.success(), "{command:?}: {status}\n{stdout}\n{}", String::from_utf8_lossy(&stderr));
+    stdout
+}
+
+/// Runs a command with this input to its end, whatever that is.
+fn output(command: &[&str], input: &str) -> Output {
     let mut child = Command::new("timeout")
         .arg(STEP_SECONDS_MAX)
         .args(command)
@@ -55,10 +66,7 @@ fn run(command: &[&str], input: &str) -> String {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8(stdout).unwrap();
-    assert!(status.success(), "{command:?}: {status}\n{stdout}\n{}", String::from_utf8_lossy(&stderr));
-    stdout
+    child.wait_with_output().unwrap()
 }
 
 #[test]

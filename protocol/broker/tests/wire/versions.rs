@@ -6,16 +6,18 @@ use protocol::ErrorCode;
 use protocol::wire::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::wire::messages::{
-    AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest, GroupId,
-    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request,
-    SyncGroupRequest, alter_configs_request, create_partitions_request, create_topics_request,
-    delete_records_request, delete_topics_request, incremental_alter_configs_request, leave_group_request,
-    metadata_request, offset_commit_request, offset_delete_request, offset_fetch_request,
-    offset_for_leader_epoch_request,
+    AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreateAclsRequest, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
+    GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, Request, SyncGroupRequest, alter_configs_request,
+    create_acls_request, create_partitions_request, create_topics_request, delete_acls_request,
+    delete_records_request, delete_topics_request, describe_log_dirs_request, elect_leaders_request,
+    incremental_alter_configs_request, leave_group_request, metadata_request, offset_commit_request,
+    offset_delete_request, offset_fetch_request, offset_for_leader_epoch_request,
 };
 
 use crate::support::{Client, fetch_request, plain, produce_request, run, text, topic};
@@ -54,12 +56,43 @@ fn every_version_of_every_api_is_answered() {
         check_data(&broker, checked).await;
         check_topics(&broker, checked).await;
         check_groups(&broker, checked).await;
+        check_administration(&broker, checked).await;
         let listed = client.call(0, ApiVersionsRequest::default()).await;
         let mut listed: Vec<i16> = listed.api_keys.iter().map(|api| api.api_key).collect();
         listed.sort_unstable();
         checked.sort_unstable();
         assert_eq!(*checked, listed, "an API is listed and not tested here");
     });
+}
+
+async fn check_administration(broker: &Broker, checked: &mut Vec<i16>) {
+    check(broker, checked, |_| DescribeAclsRequest::default().with_pattern_type_filter(1)).await;
+    check(broker, checked, |_| {
+        let acl = create_acls_request::AclCreation::default().with_resource_pattern_type(3);
+        CreateAclsRequest::default().with_creations(vec![acl])
+    })
+    .await;
+    check(broker, checked, |_| {
+        let filter = delete_acls_request::DeleteAclsFilter::default().with_pattern_type_filter(1);
+        DeleteAclsRequest::default().with_filters(vec![filter])
+    })
+    .await;
+    check(broker, checked, |_| DescribeClientQuotasRequest::default()).await;
+    check(broker, checked, |_| ListPartitionReassignmentsRequest::default().with_topics(None)).await;
+    check(broker, checked, |_| {
+        let asked = describe_log_dirs_request::DescribableLogDirTopic::default()
+            .with_topic(topic("t"))
+            .with_partitions(vec![0]);
+        DescribeLogDirsRequest::default().with_topics(Some(vec![asked]))
+    })
+    .await;
+    check(broker, checked, |_| {
+        let asked = elect_leaders_request::TopicPartitions::default()
+            .with_topic(topic("t"))
+            .with_partitions(vec![0, 7]);
+        ElectLeadersRequest::default().with_topic_partitions(Some(vec![asked]))
+    })
+    .await;
 }
 
 async fn check_data(broker: &Broker, checked: &mut Vec<i16>) {
