@@ -9,10 +9,9 @@ use std::sync::Arc;
 use api::views::BytesViews;
 use api::{Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Packed, Run, Tier, Timestamps};
 use arrow_buffer::Buffer;
-use protocol::client::consumer::{AbortedTransaction, Fetched};
+use protocol::client::consumer::{AbortedBatches, Fetched};
 use protocol::wire::records::{
-    BatchHeader, BufferPool, ControlType, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch,
-    RecordRef, Records,
+    BufferPool, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor, RecordBatch, RecordRef,
 };
 
 /// Takes fetched record sets apart.
@@ -39,7 +38,7 @@ impl Indexer {
             Error::fatal(format!("failed to read records fetched from {place}")).with_source(error)
         };
         let mut rows: Option<RunBuilder> = None;
-        let mut aborted = Aborted::new(&fetched.aborted_transactions);
+        let mut aborted = AbortedBatches::new(&fetched.aborted_transactions);
         for batch in fetched.records.clone() {
             let batch = batch.map_err(damaged)?;
             batch.check_crc().map_err(damaged)?;
@@ -83,47 +82,6 @@ impl Indexer {
 /// Ends the run under construction; one without rows leaves nothing.
 fn finish(rows: &mut Option<RunBuilder>, fetched: &Fetched, out: &mut Vec<Run>) {
     out.extend(rows.take().filter(|rows| !rows.values.is_empty()).map(|rows| rows.finish(fetched)));
-}
-
-/// Which batches belong to aborted transactions (Java: `CompletedFetch#consumeAbortedTransactionsUpTo`). The broker lists the
-/// transactions only under `read_committed`; otherwise nothing is covered.
-struct Aborted {
-    /// Not begun yet, by first offset, the next one last.
-    ahead: Vec<AbortedTransaction>,
-    /// Producers whose open transaction is an aborted one.
-    open: Vec<i64>,
-}
-
-impl Aborted {
-    fn new(transactions: &[AbortedTransaction]) -> Aborted {
-        let mut ahead = transactions.to_vec();
-        ahead.sort_unstable_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
-        Aborted { ahead, open: Vec::new() }
-    }
-
-    /// Opens the transactions that have begun by the end of this batch.
-    fn begin(&mut self, header: &BatchHeader) {
-        while let Some(next) = self.ahead.pop_if(|next| next.first_offset <= header.last_offset()) {
-            self.open.push(next.producer_id);
-        }
-    }
-
-    fn covers(&mut self, header: &BatchHeader) -> bool {
-        self.begin(header);
-        header.is_transactional() && self.open.contains(&header.producer_id)
-    }
-
-    /// A control batch: an abort marker ends the producer's transaction, also one whose records all came with earlier
-    /// fetches; opened after its end it would swallow what the producer commits next.
-    fn end(&mut self, header: &BatchHeader, mut records: Records<'_>) -> Result<(), protocol::Error> {
-        self.begin(header);
-        let producer_id = header.producer_id;
-        let marker = records.next().transpose()?.and_then(|record| ControlType::from_key(record.key?));
-        if marker == Some(ControlType::Abort) {
-            self.open.retain(|open| *open != producer_id);
-        }
-        Ok(())
-    }
 }
 
 fn packed(fetched: &Fetched, batch: &RecordBatch) -> Run {
@@ -300,6 +258,7 @@ fn push(views: &mut BytesViews, payload: &[u8], value: Option<&[u8]>) {
 #[cfg(test)]
 mod tests {
     use bytes::{Bytes, BytesMut};
+    use protocol::client::consumer::AbortedTransaction;
     use protocol::wire::records::{self, BatchBuilder, Codec, Compressor, Header, ProducerStamp, RecordSet};
 
     use super::*;

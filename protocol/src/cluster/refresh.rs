@@ -16,7 +16,7 @@ use tracing::debug;
 
 use super::Metadata;
 use super::retry::RetryPolicy;
-use super::routing::Inner;
+use super::routing::{Inner, Limits};
 use crate::net::LocalBoxFuture;
 use crate::{Error, ErrorCode, Result};
 
@@ -135,7 +135,7 @@ impl Inner {
                 request
             }
         };
-        let (response, version) = self.call_any(timeout, &build).await?;
+        let (response, version) = self.call_any(Limits { timeout, version_max: i16::MAX }, &build).await?;
         if version >= 13 {
             Error::check("refresh metadata", response.error_code)?;
         }

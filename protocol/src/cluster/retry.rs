@@ -68,6 +68,17 @@ impl RetryPolicy {
         }
     }
 
+    /// The policy after `error`. A transaction that still ends needs some milliseconds: waiting longer would cost each transaction
+    /// of a busy producer that much (Java: `TransactionManager#ADD_PARTITIONS_RETRY_BACKOFF_MS`).
+    #[must_use]
+    pub fn after(self, error: &Error) -> Self {
+        const ENDING: Duration = Duration::from_millis(20);
+        match error.code() {
+            Some(ErrorCode::CONCURRENT_TRANSACTIONS) => Self { first: self.first.min(ENDING), ..self },
+            _ => self,
+        }
+    }
+
     /// The pause after `failure_count` failures in a row (1 is the first).
     pub fn backoff(&self, env: &Env, failure_count: u32) -> Duration {
         const JITTER_PERCENT: u32 = 20;
@@ -115,6 +126,14 @@ mod tests {
         assert_eq!(decide(&Error::timeout("test")), RetryAction::RefreshMetadataAndRetry);
         assert_eq!(decide(&Error::malformed("test", "length")), RetryAction::Fail);
         assert_eq!(decide(&Error::unsupported("test", "api")), RetryAction::Fail);
+    }
+
+    #[test]
+    fn a_transaction_that_still_ends_is_not_waited_for_long() {
+        let policy = RetryPolicy { first: Duration::from_millis(100), max: Duration::from_millis(1_000) };
+        let after = |code| policy.after(&Error::broker("test", code)).first.as_millis();
+        assert_eq!(after(ErrorCode::CONCURRENT_TRANSACTIONS), 20);
+        assert_eq!(after(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS), 100);
     }
 
     #[test]

@@ -43,6 +43,13 @@ pub struct Cluster {
     inner: Rc<Inner>,
 }
 
+/// What bounds one attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) timeout: Duration,
+    pub(super) version_max: i16,
+}
+
 pub(super) struct Inner {
     pub(super) env: Env,
     pub(super) config: ClusterConfig,
@@ -113,7 +120,20 @@ impl Cluster {
         target: &Target,
         build: impl Fn(i16) -> R,
     ) -> Result<(R::Response, i16)> {
-        self.call_within(target, Duration::from_millis(self.inner.config.request_timeout_ms), build).await
+        self.call_within(target, self.inner.request_timeout(), build).await
+    }
+
+    /// As [`call`](Self::call) in no later version than `version_max`, for requests whose later versions mean something else.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_up_to<R: Request>(
+        &self,
+        target: &Target,
+        version_max: i16,
+        build: impl Fn(i16) -> R,
+    ) -> Result<(R::Response, i16)> {
+        self.attempt(target, Limits { timeout: self.inner.request_timeout(), version_max }, build).await
     }
 
     /// As [`call`](Self::call) with a time limit of its own, for requests that the broker holds back on purpose.
@@ -126,16 +146,25 @@ impl Cluster {
         timeout: Duration,
         build: impl Fn(i16) -> R,
     ) -> Result<(R::Response, i16)> {
+        self.attempt(target, Limits { timeout, version_max: i16::MAX }, build).await
+    }
+
+    async fn attempt<R: Request>(
+        &self,
+        target: &Target,
+        limits: Limits,
+        build: impl Fn(i16) -> R,
+    ) -> Result<(R::Response, i16)> {
         let outcome = match target {
-            Target::Any => self.inner.call_any(timeout, &build).await,
-            Target::Node(node) => self.inner.call_node(NodeKey::Node(*node), timeout, &build).await,
+            Target::Any => self.inner.call_any(limits, &build).await,
+            Target::Node(node) => self.inner.call_node(NodeKey::Node(*node), limits, &build).await,
             Target::Controller => {
                 let node = self.controller().await?;
-                self.inner.call_node(NodeKey::Node(node), timeout, &build).await
+                self.inner.call_node(NodeKey::Node(node), limits, &build).await
             }
             Target::GroupCoordinator(_) | Target::TransactionCoordinator(_) => {
                 let node = self.coordinator(target).await?;
-                self.inner.call_node(NodeKey::Node(node), timeout, &build).await
+                self.inner.call_node(NodeKey::Node(node), limits, &build).await
             }
         };
         if let Err(error) = &outcome
@@ -303,7 +332,7 @@ impl Cluster {
                 Err(_elapsed) => return Err(last.unwrap_or_else(|| Error::timeout("complete request"))),
             };
             failure_count += 1;
-            let pause_until = Instant::now() + policy.backoff(&self.inner.env, failure_count);
+            let pause_until = Instant::now() + policy.after(&error).backoff(&self.inner.env, failure_count);
             let action = decide(&error);
             if action == RetryAction::Fail || pause_until >= deadline || self.inner.is_closed.get() {
                 return Err(error);
@@ -340,30 +369,35 @@ impl Cluster {
         &self,
         build: impl Fn(i16) -> FindCoordinatorRequest,
     ) -> Result<(<FindCoordinatorRequest as kafka_protocol::protocol::Request>::Response, i16)> {
-        self.inner.call_any(Duration::from_millis(self.inner.config.request_timeout_ms), &build).await
+        let limits = Limits { timeout: self.inner.request_timeout(), version_max: i16::MAX };
+        self.inner.call_any(limits, &build).await
     }
 }
 
 impl Inner {
+    fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.config.request_timeout_ms)
+    }
+
     async fn call_node<R: Request>(
         &self,
         key: NodeKey,
-        timeout: Duration,
+        limits: Limits,
         build: &impl Fn(i16) -> R,
     ) -> Result<(R::Response, i16)> {
         let connection = self.nodes.connect(key).await?;
-        self.call_on(&connection, timeout, build).await
+        self.call_on(&connection, limits, build).await
     }
 
     /// Tries one broker after the other, the bootstrap servers last.
     pub(super) async fn call_any<R: Request>(
         &self,
-        timeout: Duration,
+        limits: Limits,
         build: &impl Fn(i16) -> R,
     ) -> Result<(R::Response, i16)> {
         let mut last = None;
         for key in self.nodes.candidates() {
-            match self.call_node(key, timeout, build).await {
+            match self.call_node(key, limits, build).await {
                 Err(error) if matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout) => {
                     last = Some(error);
                 }
@@ -376,14 +410,14 @@ impl Inner {
     async fn call_on<R: Request>(
         &self,
         connection: &Connection,
-        timeout: Duration,
+        limits: Limits,
         build: &impl Fn(i16) -> R,
     ) -> Result<(R::Response, i16)> {
         if let Some(until) = connection.throttled_until() {
             sleep_until(until).await;
         }
-        let version = connection.versions().version_for::<R>()?;
-        let response = connection.send_within(version, &build(version), timeout)?.await?;
+        let version = connection.versions().version_up_to::<R>(limits.version_max)?;
+        let response = connection.send_within(version, &build(version), limits.timeout)?.await?;
         connection.throttle(R::throttle_time_ms(&response));
         Ok((response, version))
     }

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     TooLarge,
     /// This client was closed while the operation waited.
     Closed,
+    /// The transaction that it was part of was aborted: nothing of it counts.
+    Aborted,
     /// A bug of ours or misuse of the API, for example a field that the negotiated version lacks.
     Internal,
 }
@@ -177,6 +179,7 @@ impl fmt::Display for Error {
             ErrorKind::Config => f.write_str(": bad configuration")?,
             ErrorKind::TooLarge => f.write_str(": too large")?,
             ErrorKind::Closed => f.write_str(": closed")?,
+            ErrorKind::Aborted => f.write_str(": the transaction was aborted")?,
             ErrorKind::Internal => f.write_str(": internal error")?,
         }
         match &self.source {

@@ -2,7 +2,8 @@
 //!
 //! Upper ends are chosen so that one shape of code serves a whole range: `OffsetFetch` 8 and `FindCoordinator` 4 turn
 //! single groups into lists, `Fetch` and `Produce` 13 turn topic names into ids, and `Produce` 12, `EndTxn` 5 and
-//! `TxnOffsetCommit` 5 change what a transaction means (KIP-890). Lower ends are those of Kafka 2.4 or earlier. The
+//! `TxnOffsetCommit` 5 change what a transaction means (KIP-890): the producer keeps below them until it knows that the cluster
+//! agrees. Lower ends are those of Kafka 2.4 or earlier. The
 //! embedded broker offers ranges of its own.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use super::error::{Error, Result};
 
 /// The versions that the client speaks, by API, in the order of API keys.
 pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
-    (ApiKey::Produce, range(3, 11)),
+    (ApiKey::Produce, range(3, 12)),
     (ApiKey::Fetch, range(4, 12)),
     (ApiKey::ListOffsets, range(1, 7)),
     (ApiKey::Metadata, range(1, 12)),
@@ -36,8 +37,8 @@ pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::OffsetForLeaderEpoch, range(2, 4)),
     (ApiKey::AddPartitionsToTxn, range(0, 3)),
     (ApiKey::AddOffsetsToTxn, range(0, 4)),
-    (ApiKey::EndTxn, range(0, 4)),
-    (ApiKey::TxnOffsetCommit, range(0, 4)),
+    (ApiKey::EndTxn, range(0, 5)),
+    (ApiKey::TxnOffsetCommit, range(0, 5)),
     (ApiKey::DescribeConfigs, range(1, 4)),
     (ApiKey::SaslAuthenticate, range(0, 2)),
     (ApiKey::CreatePartitions, range(0, 3)),
@@ -62,6 +63,8 @@ pub fn supported(api_key: i16) -> Option<VersionRange> {
 #[derive(Debug, Clone, Default)]
 pub struct BrokerVersions {
     ranges: BTreeMap<i16, VersionRange>,
+    /// What the cluster finalised (KIP-584), by name.
+    features: BTreeMap<String, i16>,
 }
 
 impl BrokerVersions {
@@ -72,7 +75,17 @@ impl BrokerVersions {
             .iter()
             .map(|api| (api.api_key, VersionRange { min: api.min_version, max: api.max_version }))
             .collect();
-        BrokerVersions { ranges }
+        let features = response
+            .finalized_features
+            .iter()
+            .map(|feature| (feature.name.to_string(), feature.max_version_level))
+            .collect();
+        BrokerVersions { ranges, features }
+    }
+
+    /// The level that the cluster finalised for a feature; 0 where it did not.
+    pub fn finalized_feature(&self, name: &str) -> i16 {
+        self.features.get(name).copied().unwrap_or(0)
     }
 
     /// The broker's versions of one API.

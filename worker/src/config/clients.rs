@@ -145,6 +145,7 @@ fn producer(props: &Props) -> Result<(ClusterConfig, ProducerConfig)> {
         retries: u32::try_from(config.int("retries")).unwrap_or(0),
         retry_backoff_ms: millis(&config, "retry.backoff.ms"),
         retry_backoff_max_ms: millis(&config, "retry.backoff.max.ms"),
+        ..ProducerConfig::default()
     };
     producer.validate().map_err(|error| Error::config(error.to_string()))?;
     Ok((cluster(&config)?, producer))

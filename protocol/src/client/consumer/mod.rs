@@ -13,7 +13,8 @@
 //! out until it is taken. One slow, leaderless or failing partition holds up no other.
 //!
 //! Transactions: with [`IsolationLevel::ReadCommitted`] the broker ends the data at the last stable offset and names the aborted
-//! transactions, which [`Fetched`] carries. Nothing is filtered here: control batches and aborted batches are handed out as they are.
+//! transactions, which [`Fetched`] carries. Control batches and aborted batches are handed out as they are:
+//! [`Fetched::committed_batches`] leaves them out, and [`AbortedBatches`] says for each whether to.
 
 mod config;
 
@@ -37,7 +38,10 @@ mod membership;
 
 mod handle;
 
+mod committed;
+
 pub use crate::client::admin::IsolationLevel;
+pub use committed::AbortedBatches;
 pub use config::{ConsumerConfig, OffsetReset};
 pub use handle::Consumer;
 pub use types::{AbortedTransaction, Fetched, Polled, Rebalance};

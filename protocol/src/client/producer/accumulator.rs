@@ -13,6 +13,7 @@ use super::ProducerConfig;
 use super::queue::{Finished, SealedBatch};
 use super::record::{Ack, AppendError, Completion, ProduceRecord};
 use super::topic::{OpenBatch, Partition, PartitionState, TopicHandle};
+use super::transaction::{Event, Transaction};
 use crate::cluster::Cluster;
 use crate::wire::records::{BatchHeader, Compressor, HEADER_BYTES, ProducerStamp};
 use crate::{Error, Result};
@@ -21,6 +22,8 @@ pub(super) struct Accumulator {
     pub(super) cluster: Cluster,
     pub(super) config: ProducerConfig,
     pub(super) topics: RefCell<IndexMap<Arc<str>, TopicHandle>>,
+    /// None for a producer that is not transactional.
+    pub(super) transaction: Option<Rc<Transaction>>,
     /// Partitions that have something to send, each at most once (`Partition::is_ready`).
     pub(super) ready: RefCell<VecDeque<Rc<Partition>>>,
     /// Wakes the send task.
@@ -50,6 +53,7 @@ impl Accumulator {
             Compressor::new(config.compression, config.compression_level, cluster.pool().clone())?;
         Ok(Self {
             compressor: RefCell::new(compressor),
+            transaction: config.transactional_id.clone().map(|id| Rc::new(Transaction::new(id))),
             cluster,
             config,
             topics: RefCell::default(),
@@ -79,6 +83,9 @@ impl Accumulator {
     ) -> Result<(), AppendError> {
         if self.is_closed.get() {
             return Err(AppendError::Closed);
+        }
+        if self.transaction.as_ref().is_some_and(|transaction| !transaction.is_open()) {
+            return Err(AppendError::NoTransaction);
         }
         let size = record.size_upper_bound();
         if size > self.config.request_bytes_max {
@@ -155,6 +162,7 @@ impl Accumulator {
             Err(error) => {
                 self.report(topic, partition.index, &open.tokens, Err(error.clone()));
                 self.release(open.charged_bytes, open.flush_generation);
+                self.fail_transaction(&error, false);
                 Err(error)
             }
         }
@@ -174,11 +182,15 @@ impl Accumulator {
         state.builder.finish(ProducerStamp::NONE, &mut self.compressor.borrow_mut()).ok();
         self.report(topic, partition.index, &open.tokens, Err(cause.clone()));
         self.release(open.charged_bytes, open.flush_generation);
+        self.fail_transaction(cause, false);
     }
 
     /// Reports a batch that left its queue, and frees its memory.
     pub(super) fn finish(&self, topic: &TopicHandle, partition: i32, finished: Finished) {
         let Finished { batch, result } = finished;
+        if let Err(error) = &result {
+            self.fail_transaction(error, batch.header.producer_id >= 0);
+        }
         self.report(topic, partition, &batch.tokens, result);
         self.release(batch.charged_bytes, batch.flush_generation);
     }
@@ -271,6 +283,18 @@ impl Accumulator {
         had_any
     }
 
+    /// Whether no batch is open, queued or in flight.
+    pub(super) fn is_drained(&self) -> bool {
+        self.unfinished.borrow().is_empty()
+    }
+
+    /// A batch will not be written, so its transaction cannot be committed.
+    fn fail_transaction(&self, error: &Error, had_sequence: bool) {
+        if let Some(transaction) = &self.transaction {
+            transaction.step(Event::BatchFailed { error: error.clone(), had_sequence });
+        }
+    }
+
     pub(super) fn used_bytes(&self) -> usize {
         self.used_bytes.get()
     }
@@ -278,6 +302,9 @@ impl Accumulator {
     /// Ends everything: callers wake up, the send task fails what is left and ends.
     pub(super) fn close(&self) {
         self.is_closed.set(true);
+        if let Some(transaction) = &self.transaction {
+            transaction.close();
+        }
         self.wake.notify_one();
         self.room.notify_waiters();
     }

@@ -80,7 +80,7 @@ impl Sender {
         };
         let Consequence { needs_metadata_refresh, needs_new_identity, .. } = consequence;
         self.wants_metadata |= needs_metadata_refresh;
-        if needs_new_identity {
+        if needs_new_identity && self.accumulator.transaction.is_none() {
             self.identity = None;
         }
         for finished in self.finished.drain(..) {

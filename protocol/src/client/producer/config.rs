@@ -1,5 +1,6 @@
 //! What a producer is told. Names and defaults are Java's, except where a comment says otherwise.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::records::Codec;
@@ -35,6 +36,10 @@ pub struct ProducerConfig {
     pub acks: Acks,
     /// `enable.idempotence`: no duplicates and no reordering by retries; needs `acks=all`.
     pub idempotence: bool,
+    /// `transactional.id`: makes the producer transactional, and fences every other one with the same id.
+    pub transactional_id: Option<Arc<str>>,
+    /// `transaction.timeout.ms`: the coordinator aborts a transaction that stays open longer.
+    pub transaction_timeout_ms: u64,
     /// `linger.ms`: how long a batch that is not full waits for more; a flush hint sends it before.
     pub linger_ms: u64,
     /// `batch.size`: a batch of this many uncompressed bytes is full.
@@ -68,6 +73,8 @@ impl Default for ProducerConfig {
         Self {
             acks: Acks::All,
             idempotence: true,
+            transactional_id: None,
+            transaction_timeout_ms: 60_000,
             linger_ms: 5,
             batch_bytes: 16 * 1024,
             request_bytes_max: 1024 * 1024,
@@ -104,6 +111,15 @@ impl ProducerConfig {
         if self.idempotence && self.acks != Acks::All {
             return fail("Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee idempotence.".to_owned());
         }
+        if self.transactional_id.is_some() && !self.idempotence {
+            return fail("Cannot set a transactional.id without also enabling idempotence.".to_owned());
+        }
+        if self.transactional_id.as_deref() == Some("") {
+            return fail("transactional.id must not be empty".to_owned());
+        }
+        if i32::try_from(self.transaction_timeout_ms).is_err() {
+            return fail("transaction.timeout.ms must be at most 2147483647".to_owned());
+        }
         if self.delivery_timeout_ms < self.linger_ms.saturating_add(self.request_timeout_ms) {
             return fail(
                 "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms"
@@ -132,6 +148,10 @@ mod tests {
         let base = ProducerConfig::default;
         assert!(ProducerConfig { acks: Acks::Leader, ..base() }.validate().is_err());
         assert!(ProducerConfig { acks: Acks::Leader, idempotence: false, ..base() }.validate().is_ok());
+        let plain = ProducerConfig { acks: Acks::Leader, idempotence: false, ..base() };
+        assert!(ProducerConfig { transactional_id: Some("t".into()), ..plain }.validate().is_err());
+        assert!(ProducerConfig { transactional_id: Some("".into()), ..base() }.validate().is_err());
+        assert!(ProducerConfig { transactional_id: Some("t".into()), ..base() }.validate().is_ok());
         assert!(ProducerConfig { in_flight_max: 6, ..base() }.validate().is_err());
         assert!(ProducerConfig { delivery_timeout_ms: 30_000, ..base() }.validate().is_err());
     }

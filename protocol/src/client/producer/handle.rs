@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// Every appended record is answered by exactly one [`Completion`], in the order of each partition.
 pub struct Producer {
-    accumulator: Rc<Accumulator>,
+    pub(super) accumulator: Rc<Accumulator>,
 }
 
 impl Producer {

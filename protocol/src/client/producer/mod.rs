@@ -1,4 +1,4 @@
-//! The idempotent, batching producer.
+//! The idempotent, batching, transactional producer.
 //!
 //! ```text
 //!  append(record, token) ─► open batch of its partition ─► sealed (compressed once) ─► partition queue ─┐
@@ -12,6 +12,7 @@
 //!   the buffer memory is used up. While a partition may send nothing, its open batch goes on filling.
 //! * One request carries one batch for every partition of a leader that has one; up to five requests per connection are in flight.
 //! * Order per partition and exactly-once over retries are the business of `queue`, which explains why they hold.
+//! * Transactions are the business of `transaction`: a state machine that the send task performs.
 //!
 //! A producer lives on one thread, inside a `LocalSet`.
 
@@ -35,11 +36,19 @@ mod answers;
 
 mod handle;
 
+mod transaction;
+
+mod transactional;
+
 pub use config::{Acks, ProducerConfig};
 pub use handle::Producer;
 pub use partitioner::{murmur2, partition_for_key};
 pub use record::{Ack, AppendError, Completion, ProduceRecord};
 pub use topic::TopicHandle;
+pub use transaction::{ConsumerGroupMetadata, TransactionError};
+
+/// The last version of `Produce` that does not add its partitions to the transaction by itself (KIP-890).
+const PRODUCE_V1: i16 = 11;
 
 #[cfg(test)]
 mod tests;

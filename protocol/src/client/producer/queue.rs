@@ -21,7 +21,7 @@
 //! * Batches move to another leader only when none is in flight to the old one.
 //!
 //! The epoch is the partition's own: brokers keep producer state per partition, and without a transactional id nobody else
-//! may use the producer id.
+//! may use the producer id. With one the epoch is the coordinator's to give: a gap fails the batch, and with it the transaction.
 
 use std::collections::VecDeque;
 
@@ -56,6 +56,7 @@ pub(super) struct SealedBatch {
 pub(super) struct Identity {
     pub(super) producer_id: i64,
     pub(super) epoch: i16,
+    pub(super) is_transactional: bool,
 }
 
 /// How one attempt ended.
@@ -233,6 +234,16 @@ impl PartitionQueue {
         };
         let mut consequence = Consequence::default();
         let is_retriable = match (error.code(), &mut self.binding) {
+            (Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Some(binding))
+                if binding.identity.is_transactional =>
+            {
+                index > 0
+            }
+            (Some(ErrorCode::UNKNOWN_PRODUCER_ID | ErrorCode::INVALID_PRODUCER_EPOCH), Some(binding))
+                if binding.identity.is_transactional =>
+            {
+                false
+            }
             (
                 Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID),
                 Some(binding),
@@ -294,6 +305,21 @@ impl PartitionQueue {
         }
     }
 
+    /// Takes out everything that is not in flight, what was in flight before included.
+    pub(super) fn fail_unsent(&mut self, cause: &Error, finished: &mut Vec<Finished>) {
+        let mut index = 0;
+        while let Some(sent) = self.outstanding.get(index) {
+            if sent.is_in_flight {
+                index += 1;
+            } else if let Some(sent) = self.outstanding.remove(index) {
+                finished.push(Finished { batch: sent.batch, result: Err(cause.clone()) });
+            }
+        }
+        for batch in self.waiting.drain(..) {
+            finished.push(Finished { batch, result: Err(cause.clone()) });
+        }
+    }
+
     fn written(
         &mut self,
         index: usize,
@@ -317,6 +343,13 @@ impl PartitionQueue {
     fn bind(&mut self, identity: Identity) {
         let binding = match &mut self.binding {
             None => self.binding.insert(Binding::new(identity)),
+            Some(binding) if binding.identity != identity && identity.is_transactional => {
+                if self.in_flight_count > 0 || !self.outstanding.is_empty() {
+                    return;
+                }
+                *binding = Binding::new(identity);
+                binding
+            }
             Some(binding) if binding.identity.producer_id != identity.producer_id => {
                 let must_restart = binding.must_restart;
                 if self.in_flight_count > 0 || !(must_restart || self.outstanding.is_empty()) {
@@ -355,7 +388,7 @@ impl Binding {
             producer_id: self.identity.producer_id,
             producer_epoch: self.identity.epoch,
             base_sequence: self.next_sequence,
-            is_transactional: false,
+            is_transactional: self.identity.is_transactional,
         };
         sent.batch.header = stamped(&sent.batch.header, stamp);
         sent.ordinal = self.next_ordinal;

@@ -82,7 +82,7 @@ impl Run {
     fn new(batch_count: u64) -> Self {
         let mut queue = PartitionQueue::default();
         (0..batch_count).for_each(|id| queue.push(batch(id)));
-        let identity = Identity { producer_id: 7, epoch: 0 };
+        let identity = Identity { producer_id: 7, epoch: 0, is_transactional: false };
         Self { queue, log: FakeLog::default(), finished: Vec::new(), now: Instant::now(), identity }
     }
 
@@ -254,7 +254,7 @@ fn used_up_epochs_and_refused_ones_ask_for_a_new_producer_id() {
     run.identity.epoch = i16::MAX;
     let (id, _) = run.take().unwrap();
     assert!(run.fail(id, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER).needs_new_identity);
-    run.identity = Identity { producer_id: 8, epoch: 0 };
+    run.identity = Identity { producer_id: 8, epoch: 0, is_transactional: false };
     let (again, wire) = run.take().unwrap();
     let header = BatchHeader::parse(&wire.header).unwrap().unwrap();
     assert_eq!((again, header.producer_id, header.producer_epoch, header.base_sequence), (id, 8, 0, 0));

@@ -73,6 +73,8 @@ pub enum AppendError {
     },
     /// The producer was closed.
     Closed,
+    /// The producer is transactional and no transaction takes records: none was begun, or it failed and has to be aborted.
+    NoTransaction,
     /// The record cannot be encoded, or the batch that it closed cannot be compressed.
     Encode(Error),
 }
@@ -97,6 +99,7 @@ impl fmt::Display for AppendError {
                 "Invalid partition given with record: {partition} is not in the range [0...{count})."
             ),
             Self::Closed => f.write_str("Cannot perform operation after producer has been closed"),
+            Self::NoTransaction => f.write_str("no transaction is open that takes records: begin one"),
             Self::Encode(error) => error.fmt(f),
         }
     }

@@ -39,6 +39,7 @@ pub(super) struct ProduceHead<'a> {
     pub(super) version: i16,
     pub(super) correlation_id: i32,
     pub(super) client_id: &'a StrBytes,
+    pub(super) transactional_id: Option<&'a str>,
     pub(super) acks: i16,
     pub(super) timeout_ms: i32,
 }
@@ -65,12 +66,12 @@ pub(super) fn encode(
     framing.bytes.put_i16(head.client_id.len() as i16);
     framing.bytes.put_slice(head.client_id.as_bytes());
     framing.end_struct();
-    framing.null_string();
+    framing.nullable_string(head.transactional_id);
     framing.bytes.put_i16(head.acks);
     framing.bytes.put_i32(head.timeout_ms);
     framing.array(topics.len());
     for topic in topics {
-        framing.string(&topic.name);
+        framing.string(topic.name.as_str());
         framing.array(topic.partitions.len());
         for batch in &topic.partitions {
             framing.bytes.put_i32(batch.partition);
@@ -125,7 +126,14 @@ impl Framing {
         self.array(length);
     }
 
-    fn string(&mut self, text: &StrBytes) {
+    fn nullable_string(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => self.string(text),
+            None => self.null_string(),
+        }
+    }
+
+    fn string(&mut self, text: &str) {
         if self.is_flexible {
             self.varint(text.len() as u32 + 1);
         } else {
@@ -183,6 +191,7 @@ mod tests {
     fn agrees_with_the_generic_encoder_in_every_version() {
         let topics = [topic("first", &[0, 1, 70, 300, 20_000]), topic(&"x".repeat(200), &[5])];
         let client_id = StrBytes::from_static_str("client");
+        let transactional_id = StrBytes::from_static_str("id");
         let versions = supported(ApiKey::Produce as i16).unwrap();
         for version in versions.min..=versions.max {
             let topic_data = topics
@@ -203,14 +212,18 @@ mod tests {
                         .with_partition_data(partitions)
                 })
                 .collect();
-            let request =
-                ProduceRequest::default().with_acks(-1).with_timeout_ms(1_234).with_topic_data(topic_data);
+            let request = ProduceRequest::default()
+                .with_transactional_id((version % 2 == 0).then(|| transactional_id.clone().into()))
+                .with_acks(-1)
+                .with_timeout_ms(1_234)
+                .with_topic_data(topic_data);
             let expected = frame::encode_request(&request, version, 77, Some(&client_id)).unwrap();
 
             let head = ProduceHead {
                 version,
                 correlation_id: 77,
                 client_id: &client_id,
+                transactional_id: (version % 2 == 0).then_some("id"),
                 acks: -1,
                 timeout_ms: 1_234,
             };

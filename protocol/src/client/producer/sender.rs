@@ -15,7 +15,7 @@ use super::accumulator::Accumulator;
 use super::queue::{Finished, Identity};
 use super::request::{ProduceHead, TopicBatches, encode};
 use super::topic::{Partition, TopicHandle};
-use super::{Acks, ProducerConfig};
+use super::{Acks, PRODUCE_V1, ProducerConfig, transaction};
 use crate::cluster::{Cluster, RetryPolicy, Target};
 use crate::net::{Connection, LocalBoxFuture};
 use crate::{Error, ErrorCode, Result};
@@ -26,7 +26,10 @@ pub(super) async fn run(accumulator: Rc<Accumulator>) {
     while !sender.accumulator.is_closed.get() {
         let now = Instant::now();
         let expiry = sender.expire(now);
+        sender.perform_transaction();
         let timer = earlier(expiry, sender.send_ready(now));
+        // Partitions that have to be added first have turned up.
+        sender.perform_transaction();
         tokio::select! {
             Some(event) = sender.events.next(), if !sender.events.is_empty() => sender.handle(event),
             () = sender.accumulator.wake.notified() => {}
@@ -48,7 +51,7 @@ pub(super) struct Sender {
     /// Whether something could not be sent for want of newer metadata.
     pub(super) wants_metadata: bool,
     seen_generation: u64,
-    events: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    pub(super) events: FuturesUnordered<LocalBoxFuture<'static, Event>>,
     pub(super) finished: Vec<Finished>,
 }
 
@@ -61,11 +64,12 @@ struct Link {
     not_before: Option<Instant>,
 }
 
-enum Event {
+pub(super) enum Event {
     Answered { node: i32, sent: SentRequest, outcome: Result<ProduceResponse> },
     Dialled { node: i32, outcome: Result<()> },
     Identified(Result<Identity>),
     Refreshed(Result<()>),
+    Transaction(transaction::Event),
 }
 
 /// What a request carries, in the order in which it carries it.
@@ -117,7 +121,9 @@ impl Sender {
             return timer;
         }
         if self.config().idempotence && self.identity.is_none() {
-            self.fetch_identity();
+            if self.accumulator.transaction.is_none() {
+                self.fetch_identity();
+            }
             return timer;
         }
         for (node, mut partitions) in self.group_by_leader(now, &mut timer) {
@@ -162,6 +168,12 @@ impl Sender {
             }
             let backoff_until = state.queue.backoff_until(now);
             drop(state);
+            if let Some(transaction) = &self.accumulator.transaction
+                && !transaction.has_admitted(&partition)
+            {
+                transaction.want(partition);
+                continue;
+            }
             match metadata.leader(&topic.name, partition.index) {
                 _ if backoff_until.is_some() => {
                     *timer = earlier(*timer, backoff_until);
@@ -202,7 +214,9 @@ impl Sender {
         partitions: &mut VecDeque<Rc<Partition>>,
         now: Instant,
     ) {
-        let version = match connection.versions().version_for::<ProduceRequest>() {
+        let is_v2 = self.accumulator.transaction.as_ref().is_some_and(|transaction| transaction.is_v2());
+        let version_max = if is_v2 { i16::MAX } else { PRODUCE_V1 };
+        let version = match connection.versions().version_up_to::<ProduceRequest>(version_max) {
             Ok(version) => version,
             Err(error) => return self.fail_partitions(partitions, &error),
         };
@@ -276,8 +290,14 @@ impl Sender {
             version,
             acks != Acks::None,
             |correlation_id, client_id, pieces| {
-                let head =
-                    ProduceHead { version, correlation_id, client_id, acks: acks.as_i16(), timeout_ms };
+                let head = ProduceHead {
+                    version,
+                    correlation_id,
+                    client_id,
+                    transactional_id: config.transactional_id.as_deref(),
+                    acks: acks.as_i16(),
+                    timeout_ms,
+                };
                 encode(head, &batches, pieces)
             },
         );
@@ -327,6 +347,11 @@ impl Sender {
                     Err(error) => self.fail_all(&error),
                 }
             }
+            Event::Transaction(event) => {
+                if let Some(transaction) = &self.accumulator.transaction {
+                    transaction.step(event);
+                }
+            }
             Event::Refreshed(outcome) => {
                 self.is_refreshing = false;
                 if let Err(error) = outcome {
@@ -352,7 +377,11 @@ impl Sender {
                 };
                 let (response, _) = cluster.call(&Target::Any, build).await?;
                 Error::check("get a producer id", response.error_code)?;
-                Ok(Identity { producer_id: response.producer_id.0, epoch: response.producer_epoch })
+                Ok(Identity {
+                    producer_id: response.producer_id.0,
+                    epoch: response.producer_epoch,
+                    is_transactional: false,
+                })
             });
             Event::Identified(fetched.await)
         }));
@@ -434,8 +463,16 @@ impl Sender {
         }
     }
 
+    /// Whether nothing is buffered and nothing in flight, expired batches included.
+    pub(super) fn is_idle(&self) -> bool {
+        self.accumulator.is_drained() && self.links.values().all(|link| link.in_flight_count == 0)
+    }
+
     /// Calls `visit` for every partition and reports what it finished.
-    fn for_each_partition(&mut self, mut visit: impl FnMut(&mut Self, &TopicHandle, &Rc<Partition>)) {
+    pub(super) fn for_each_partition(
+        &mut self,
+        mut visit: impl FnMut(&mut Self, &TopicHandle, &Rc<Partition>),
+    ) {
         let topics: Vec<TopicHandle> = self.accumulator.topics.borrow().values().cloned().collect();
         for topic in topics {
             let partitions = topic.state.partitions.borrow().clone();

@@ -35,6 +35,8 @@ pub(super) struct Partition {
     pub(super) topic: Weak<TopicState>,
     pub(super) index: i32,
     pub(super) is_ready: Cell<bool>,
+    /// The last transaction that it is part of, by ordinal.
+    pub(super) admitted: Cell<u64>,
     pub(super) state: RefCell<PartitionState>,
 }
 
@@ -89,6 +91,7 @@ impl TopicHandle {
                 topic: Rc::downgrade(&self.state),
                 index: index as i32,
                 is_ready: Cell::new(false),
+                admitted: Cell::new(0),
                 state: RefCell::new(PartitionState {
                     builder: BatchBuilder::new(pool.clone(), batch_bytes),
                     open: None,
