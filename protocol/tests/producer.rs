@@ -215,8 +215,9 @@ fn keys_go_where_java_puts_them_and_keyless_records_everywhere() {
         let expected = partition_for_key(key, 5);
         assert_eq!(done[0].result.as_ref().unwrap().partition, expected as i32);
         let mut used = std::collections::BTreeSet::new();
+        // Each as large as `batch.size`, after which keyless records move on.
         for _ in 0..60 {
-            append(&producer, &topic, None, &record(b"v")).await;
+            append(&producer, &topic, None, &record(&[b'v'; 16 * 1024])).await;
             producer.flush().await.unwrap();
             used.insert(completions(&producer, 1).await[0].result.as_ref().unwrap().partition);
         }

@@ -31,7 +31,7 @@ pub(super) struct Accumulator {
     pub(super) is_closed: Cell<bool>,
     /// No batch expires before this; lowered when a batch is opened, raised when the send task has looked.
     pub(super) no_expiry_before: Cell<Option<Instant>>,
-    compressor: RefCell<Compressor>,
+    pub(super) compressor: RefCell<Compressor>,
     /// Open batches in the order of their due times, with the batch id, by which stale entries are known.
     lingering: RefCell<VecDeque<(Instant, u64, Rc<Partition>)>>,
     next_batch_id: Cell<u64>,
@@ -92,7 +92,8 @@ impl Accumulator {
             let max = self.config.request_bytes_max;
             return Err(AppendError::TooLarge { size, max, setting: "max.request.size" });
         }
-        let index = topic.state.choose(self.cluster.env(), asked, record.key)?;
+        let env = self.cluster.env();
+        let index = topic.state.choose(env, asked, record.key, size, self.config.batch_bytes)?;
         let partitions = topic.state.partitions.borrow();
         let Some(partition) = partitions.get(index) else {
             return Err(AppendError::NoSuchPartition { partition: index as i32, count: partitions.len() });
@@ -141,7 +142,6 @@ impl Accumulator {
         state: &mut PartitionState,
     ) -> Result<()> {
         let Some(open) = state.open.take() else { return Ok(()) };
-        topic.state.batch_closed(partition.index);
         match self.seal(state) {
             Ok((header, payload)) => {
                 let charged_bytes = HEADER_BYTES + payload.len();
@@ -177,7 +177,7 @@ impl Accumulator {
         cause: &Error,
     ) {
         let Some(open) = state.open.take() else { return };
-        topic.state.batch_closed(partition.index);
+        topic.state.unstick(partition.index);
         // The builder gives its buffer back only by finishing; what comes out is thrown away.
         state.builder.finish(ProducerStamp::NONE, &mut self.compressor.borrow_mut()).ok();
         self.report(topic, partition.index, &open.tokens, Err(cause.clone()));
@@ -283,6 +283,22 @@ impl Accumulator {
         had_any
     }
 
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_batch_id.replace(self.next_batch_id.get() + 1)
+    }
+
+    /// `parts` take the place of `batch`.
+    pub(super) fn replace_charge(&self, batch: &SealedBatch, parts: &[SealedBatch]) {
+        let charged_bytes: usize = parts.iter().map(|part| part.charged_bytes).sum();
+        self.used_bytes.set(self.used_bytes.get() - batch.charged_bytes + charged_bytes);
+        let mut unfinished = self.unfinished.borrow_mut();
+        if let Some((_, count)) =
+            unfinished.iter_mut().find(|(generation, _)| *generation == batch.flush_generation)
+        {
+            *count += parts.len() - 1;
+        }
+    }
+
     /// Whether no batch is open, queued or in flight.
     pub(super) fn is_drained(&self) -> bool {
         self.unfinished.borrow().is_empty()
@@ -324,8 +340,7 @@ impl Accumulator {
             return Err(AppendError::Full);
         }
         self.used_bytes.set(used + charged_bytes);
-        let id = self.next_batch_id.get();
-        self.next_batch_id.set(id + 1);
+        let id = self.next_id();
         let now = Instant::now();
         let deadline = now + self.config.delivery_timeout();
         if self.no_expiry_before.get().is_none_or(|known| deadline < known) {

@@ -68,6 +68,10 @@ impl Sender {
             let mut state = partition.state.borrow_mut();
             let retries = self.accumulator.config.retries;
             let consequence = state.queue.answered(id, outcome, retries, &mut self.finished);
+            if consequence.needs_split {
+                let accumulator = &self.accumulator;
+                state.queue.replace(id, |batch| accumulator.split(batch), &mut self.finished);
+            }
             if consequence.is_retried {
                 let (policy, env) = (self.retries, self.cluster.env());
                 state.queue.back_off(now, |failure_count| policy.backoff(env, failure_count));

@@ -30,6 +30,8 @@ mod request;
 
 mod accumulator;
 
+mod split;
+
 mod sender;
 
 mod answers;

@@ -1,5 +1,5 @@
-//! Which partition a record goes to when its producer does not say: Java's murmur2 for keyed records, one sticky partition per
-//! batch for the others (KIP-480).
+//! Which partition a record goes to when its producer does not say: Java's murmur2 for keyed records, for the others one
+//! sticky partition per `batch.size` bytes (KIP-480, KIP-794).
 
 use crate::net::Env;
 
@@ -32,23 +32,25 @@ pub fn partition_for_key(key: &[u8], partition_count: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % partition_count.max(1)
 }
 
-/// Another partition than `current` for the next sticky batch, drawn from `available` (those with a leader) when there are any,
-/// else from all `partition_count`.
+/// The partition for the next `batch.size` bytes of keyless records, drawn from `available` (those with a leader) when there are
+/// any, else from all `partition_count`.
+///
+/// As Java's adaptive partitioning, partitions whose batches pile up get less: of two that are drawn the one with fewer batches in its
+/// queue wins. That needs no table over all partitions, which Java renews whenever its sender runs.
 pub(super) fn next_sticky(
     env: &Env,
-    current: Option<usize>,
     available: &[usize],
     partition_count: usize,
+    queue_length: impl Fn(usize) -> usize,
 ) -> usize {
     match available {
         [] => env.random_below(partition_count),
         [only] => *only,
-        many => loop {
-            let drawn = many[env.random_below(many.len())];
-            if Some(drawn) != current {
-                return drawn;
-            }
-        },
+        many => {
+            let first = many[env.random_below(many.len())];
+            let second = many[env.random_below(many.len())];
+            if queue_length(second) < queue_length(first) { second } else { first }
+        }
     }
 }
 
@@ -79,13 +81,21 @@ mod tests {
     }
 
     #[test]
-    fn sticky_moves_on_and_skips_partitions_without_leader() {
+    fn sticky_spreads_evenly_avoids_long_queues_and_skips_partitions_without_leader() {
         let env = Env::real();
-        for _ in 0..100 {
-            let next = next_sticky(&env, Some(3), &[1, 3, 5], 8);
-            assert!(next == 1 || next == 5);
+        let mut counts = [0; 8];
+        for _ in 0..6_000 {
+            counts[next_sticky(&env, &[1, 3, 5], 8, |_| 2)] += 1;
         }
-        assert_eq!(next_sticky(&env, Some(2), &[2], 8), 2);
-        assert!(next_sticky(&env, None, &[], 8) < 8);
+        assert!([1, 3, 5].iter().all(|index| (1_700..2_300).contains(&counts[*index])), "{counts:?}");
+        assert_eq!(counts.iter().sum::<usize>(), counts[1] + counts[3] + counts[5]);
+        let mut counts = [0; 8];
+        for _ in 0..6_000 {
+            counts[next_sticky(&env, &[1, 3, 5], 8, |index| if index == 3 { 9 } else { 0 })] += 1;
+        }
+        // Only where both draws hit it.
+        assert!((500..850).contains(&counts[3]), "{counts:?}");
+        assert_eq!(next_sticky(&env, &[2], 8, |_| 0), 2);
+        assert!(next_sticky(&env, &[], 8, |_| 0) < 8);
     }
 }

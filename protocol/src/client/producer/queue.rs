@@ -18,6 +18,8 @@
 //! * `OUT_OF_ORDER_SEQUENCE_NUMBER` for a batch behind another outstanding one only says that the other was lost: resend in order. For
 //!   the oldest it says that a predecessor is gone for good (it failed or expired); the batch itself was then not written, so it
 //!   and its successors may start again at sequence 0 under the next epoch.
+//! * A batch that the broker finds too large was not written: it is split, and its parts share its sequences, so that its
+//!   successors keep theirs.
 //! * Batches move to another leader only when none is in flight to the old one.
 //!
 //! The epoch is the partition's own: brokers keep producer state per partition, and without a transactional id nobody else
@@ -78,6 +80,8 @@ pub(super) struct Finished {
 pub(super) struct Consequence {
     pub(super) is_retried: bool,
     pub(super) needs_metadata_refresh: bool,
+    /// The batch is to be split: it is neither in flight nor finished until it is [replaced](PartitionQueue::replace).
+    pub(super) needs_split: bool,
     /// The producer id itself is no good any more.
     pub(super) needs_new_identity: bool,
 }
@@ -122,6 +126,11 @@ struct Binding {
 impl PartitionQueue {
     pub(super) fn push(&mut self, batch: SealedBatch) {
         self.waiting.push_back(batch);
+    }
+
+    /// How many batches wait or are under way.
+    pub(super) fn batch_count(&self) -> usize {
+        self.waiting.len() + self.outstanding.len()
     }
 
     /// Whether there is anything that would be sent if nothing stood in its way.
@@ -233,6 +242,14 @@ impl PartitionQueue {
             Outcome::Failed(error) => error,
         };
         let mut consequence = Consequence::default();
+        if error.code() == Some(ErrorCode::MESSAGE_TOO_LARGE)
+            && let Some(sent) = self.outstanding.get_mut(index)
+            && sent.batch.header.record_count > 1
+        {
+            sent.is_in_flight = false;
+            consequence.needs_split = true;
+            return consequence;
+        }
         let is_retriable = match (error.code(), &mut self.binding) {
             (Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Some(binding))
                 if binding.identity.is_transactional =>
@@ -302,6 +319,46 @@ impl PartitionQueue {
         let sent = self.outstanding.drain(..).map(|sent| sent.batch);
         for batch in sent.chain(self.waiting.drain(..)) {
             finished.push(Finished { batch, result: Err(cause.clone()) });
+        }
+    }
+
+    /// Puts what `split` makes of batch `id` in its place, under its sequences; without parts the batch has failed.
+    pub(super) fn replace(
+        &mut self,
+        id: u64,
+        split: impl FnOnce(&SealedBatch) -> Result<Vec<SealedBatch>, Error>,
+        finished: &mut Vec<Finished>,
+    ) {
+        let Some(index) = self.outstanding.iter().position(|sent| sent.batch.id == id) else { return };
+        let Some(whole) = self.outstanding.remove(index) else { return };
+        let parts = match split(&whole.batch) {
+            Ok(parts) => parts,
+            Err(error) => {
+                finished.push(Finished { batch: whole.batch, result: Err(error) });
+                return;
+            }
+        };
+        let added = (parts.len() as u64).saturating_sub(1);
+        for later in self.outstanding.iter_mut().skip(index) {
+            later.ordinal += added;
+        }
+        if let Some(binding) = &mut self.binding {
+            binding.next_ordinal += added;
+        }
+        let header = &whole.batch.header;
+        let mut stamp = ProducerStamp {
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+            is_transactional: header.is_transactional(),
+        };
+        for (ordinal, (at, mut batch)) in (whole.ordinal..).zip((index..).zip(parts)) {
+            batch.header = stamped(&batch.header, stamp);
+            if header.producer_id >= 0 {
+                stamp.base_sequence = advance_sequence(stamp.base_sequence, batch.header.record_count);
+            }
+            let part = Outstanding { batch, is_in_flight: false, attempt_count: 0, ordinal };
+            self.outstanding.insert(at, part);
         }
     }
 

@@ -365,24 +365,70 @@ fn without_acks_records_are_done_when_they_are_written_to_the_socket() {
 }
 
 #[test]
-fn keyless_records_stick_to_a_partition_per_batch() {
+fn keyless_records_stick_to_a_partition_per_batch_size_and_use_all_with_a_leader() {
     run(async {
         let fake = FakeCluster::start(1);
         fake.add_topic("t", &[1, 1, 1, -1]);
         let producer = Producer::new(fake.client(), config()).unwrap();
         let topic = producer.topic("t").await.unwrap();
-        let mut last = None;
-        for _ in 0..30 {
-            for _ in 0..5 {
-                producer.append(&topic, None, &record(b"v"), 0).unwrap();
+        let mut used = std::collections::BTreeSet::new();
+        for _ in 0..60 {
+            // Sixteen of them fill `batch.size`, however often they are sent in between.
+            for _ in 0..14 {
+                producer.append(&topic, None, &record(&[b'x'; 1_000]), 0).unwrap();
+                let done = all_completions(&producer, 1).await;
+                let partition = done[0].result.as_ref().unwrap().partition;
+                assert!(partition < 3, "{partition}");
+                used.insert(partition);
             }
-            let done = all_completions(&producer, 5).await;
-            assert_eq!(done.len(), 1, "one batch");
-            let partition = done[0].result.as_ref().unwrap().partition;
-            assert!(partition < 3 && last != Some(partition), "{partition} after {last:?}");
-            last = Some(partition);
+            producer.append(&topic, None, &record(&[b'x'; 2_000]), 0).unwrap();
+            all_completions(&producer, 1).await;
         }
+        assert_eq!(used.len(), 3);
     });
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_split_until_it_fits() {
+    use crate::wire::records::Codec;
+    for (codec, idempotence) in [(Codec::None, true), (Codec::Lz4, true), (Codec::None, false)] {
+        run(async {
+            let fake = FakeCluster::start(1);
+            fake.add_topic("t", &[1]);
+            let config = ProducerConfig {
+                compression: codec,
+                idempotence,
+                linger_ms: 50,
+                ..ProducerConfig::default()
+            };
+            let producer = Producer::new(fake.client(), config).unwrap();
+            let topic = producer.topic("t").await.unwrap();
+            producer.append(&topic, None, &record(b"first"), 9).unwrap();
+            producer.flush().await.unwrap();
+            // Too large as a whole, and its first half once more.
+            fake.fail_next(ApiKey::Produce, Fault::Code(10));
+            fake.fail_next(ApiKey::Produce, Fault::Code(10));
+            let expected: Vec<String> = (0..100).map(|index| format!("value {index:0>90}")).collect();
+            for (index, value) in expected.iter().enumerate() {
+                producer.append(&topic, Some(0), &record(value.as_bytes()), index as u64 / 30).unwrap();
+            }
+            producer.flush().await.unwrap();
+            producer.append(&topic, Some(0), &record(b"last"), 9).unwrap();
+            producer.flush().await.unwrap();
+            assert_eq!(values(&fake, "t", 0)[1..=100], expected, "{codec}");
+            let done = all_completions(&producer, 102).await;
+            let mut next = 0;
+            for one in &done {
+                assert_eq!(one.result.as_ref().unwrap().base_offset, Some(next), "{done:?}");
+                next += i64::from(one.record_count);
+            }
+            for token in 0..3 {
+                let count: u32 = done.iter().filter(|c| c.token == token).map(|c| c.record_count).sum();
+                assert_eq!(count, 30);
+            }
+            assert_eq!(producer.buffered_bytes(), 0);
+        });
+    }
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(super) struct TopicState {
     /// Partitions that have a leader; keyless records avoid the others.
     available: RefCell<Vec<usize>>,
     sticky: Cell<Option<usize>>,
-    last_sticky: Cell<Option<usize>>,
+    /// How many bytes of keyless records the sticky partition still gets.
+    sticky_bytes: Cell<usize>,
 }
 
 pub(super) struct Partition {
@@ -76,7 +77,7 @@ impl TopicHandle {
             partitions: RefCell::default(),
             available: RefCell::default(),
             sticky: Cell::new(None),
-            last_sticky: Cell::new(None),
+            sticky_bytes: Cell::new(0),
         });
         let topic = Self { state };
         topic.update(metadata, pool, batch_bytes);
@@ -84,6 +85,7 @@ impl TopicHandle {
     }
 
     /// Takes over new partitions and which of them have leaders. Partitions never go away.
+    /// Keyless records leave a partition that lost its leader.
     pub(super) fn update(&self, metadata: &TopicMetadata, pool: &BufferPool, batch_bytes: usize) {
         let mut partitions = self.state.partitions.borrow_mut();
         for index in partitions.len()..metadata.partitions.len() {
@@ -109,6 +111,11 @@ impl TopicHandle {
                 .filter(|(_, p)| p.leader.is_some())
                 .map(|(index, _)| index),
         );
+        if let Some(sticky) = self.state.sticky.get()
+            && !available.contains(&sticky)
+        {
+            self.state.sticky.set(None);
+        }
     }
 }
 
@@ -119,6 +126,8 @@ impl TopicState {
         env: &Env,
         asked: Option<i32>,
         key: Option<&[u8]>,
+        record_bytes: usize,
+        batch_bytes: usize,
     ) -> Result<usize, AppendError> {
         let count = self.partitions.borrow().len();
         if let Some(partition) = asked {
@@ -130,17 +139,23 @@ impl TopicState {
         if let Some(key) = key {
             return Ok(partition_for_key(key, count));
         }
-        if let Some(sticky) = self.sticky.get() {
+        if let Some(sticky) = self.sticky.get()
+            && let Some(left) = self.sticky_bytes.get().checked_sub(record_bytes)
+        {
+            self.sticky_bytes.set(left);
             return Ok(sticky);
         }
-        let next = next_sticky(env, self.last_sticky.get(), &self.available.borrow(), count);
+        let partitions = self.partitions.borrow();
+        let queue_length =
+            |index: usize| partitions.get(index).map_or(0, |p| p.state.borrow().queue.batch_count());
+        let next = next_sticky(env, &self.available.borrow(), count, queue_length);
         self.sticky.set(Some(next));
-        self.last_sticky.set(Some(next));
+        self.sticky_bytes.set(batch_bytes.saturating_sub(record_bytes));
         Ok(next)
     }
 
-    /// The batch of `partition` was closed: keyless records go elsewhere from now on (KIP-480).
-    pub(super) fn batch_closed(&self, partition: i32) {
+    /// Keyless records go elsewhere from the next one on: batches of `partition` are not delivered.
+    pub(super) fn unstick(&self, partition: i32) {
         if self.sticky.get() == usize::try_from(partition).ok() {
             self.sticky.set(None);
         }
