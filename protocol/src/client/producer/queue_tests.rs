@@ -197,7 +197,7 @@ fn a_batch_that_was_written_before_the_connection_broke_is_not_written_twice() {
 fn what_follows_a_batch_that_failed_for_good_starts_again_under_the_next_epoch() {
     let mut run = Run::established(4);
     let sent = run.take_all();
-    run.fail(sent[0].0, ErrorCode::MESSAGE_TOO_LARGE);
+    run.fail(sent[0].0, ErrorCode::INVALID_RECORD);
     assert!(run.finished[1].result.is_err());
     for (id, wire) in &sent[1..] {
         let outcome = run.log.append(*id, wire);
@@ -320,7 +320,7 @@ fn order_and_exactly_once_hold_under_random_faults() {
                     }
                     None => match random.u8(..) {
                         0..20 => Outcome::Failed(Error::broker("produce", ErrorCode::NOT_ENOUGH_REPLICAS)),
-                        20..25 => Outcome::Failed(Error::broker("produce", ErrorCode::MESSAGE_TOO_LARGE)),
+                        20..25 => Outcome::Failed(Error::broker("produce", ErrorCode::INVALID_RECORD)),
                         25..40 => {
                             run.log.append(id, &wire);
                             Outcome::Failed(Error::broker("produce", ErrorCode::REQUEST_TIMED_OUT))
@@ -329,7 +329,7 @@ fn order_and_exactly_once_hold_under_random_faults() {
                     },
                 };
                 let is_too_large =
-                    matches!(&outcome, Outcome::Failed(e) if e.code() == Some(ErrorCode::MESSAGE_TOO_LARGE));
+                    matches!(&outcome, Outcome::Failed(e) if e.code() == Some(ErrorCode::INVALID_RECORD));
                 run.answer(id, outcome);
                 if is_too_large {
                     failed_for_good.push(id);
