@@ -2,8 +2,7 @@
 //!
 //! Upper ends are chosen so that one shape of code serves a whole range: `OffsetFetch` 8 and `FindCoordinator` 4 turn
 //! single groups into lists, `Fetch` and `Produce` 13 turn topic names into ids, and `Produce` 12, `EndTxn` 5 and
-//! `TxnOffsetCommit` 5 change what a transaction means (KIP-890): the producer keeps below them until it knows that the cluster
-//! agrees. Lower ends are those of Kafka 2.4 or earlier. The
+//! `TxnOffsetCommit` 5 change what a transaction means (KIP-890). Lower ends are those of Kafka 2.4 or earlier. The
 //! embedded broker offers ranges of its own.
 
 use std::collections::BTreeMap;
@@ -15,7 +14,7 @@ use super::error::{Error, Result};
 
 /// The versions that the client speaks, by API, in the order of API keys.
 pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
-    (ApiKey::Produce, range(3, 12)),
+    (ApiKey::Produce, range(3, 11)),
     (ApiKey::Fetch, range(4, 12)),
     (ApiKey::ListOffsets, range(1, 7)),
     (ApiKey::Metadata, range(1, 12)),
@@ -37,6 +36,7 @@ pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::OffsetForLeaderEpoch, range(2, 4)),
     (ApiKey::AddPartitionsToTxn, range(0, 3)),
     (ApiKey::AddOffsetsToTxn, range(0, 4)),
+    // The producer keeps below 5 unless the cluster finalised `transaction.version` 2; so it does with `Produce` 12.
     (ApiKey::EndTxn, range(0, 5)),
     (ApiKey::TxnOffsetCommit, range(0, 5)),
     (ApiKey::DescribeConfigs, range(1, 4)),
@@ -81,6 +81,11 @@ impl BrokerVersions {
             .map(|feature| (feature.name.to_string(), feature.max_version_level))
             .collect();
         BrokerVersions { ranges, features }
+    }
+
+    /// Whether the broker speaks this version of request `R`, whatever the table says of it.
+    pub fn speaks<R: Request>(&self, version: i16) -> bool {
+        self.range(R::KEY).is_some_and(|range| (range.min..=range.max).contains(&version))
     }
 
     /// The level that the cluster finalised for a feature; 0 where it did not.

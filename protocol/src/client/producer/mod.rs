@@ -49,8 +49,8 @@ pub use record::{Ack, AppendError, Completion, ProduceRecord};
 pub use topic::TopicHandle;
 pub use transaction::{ConsumerGroupMetadata, TransactionError};
 
-/// The last version of `Produce` that does not add its partitions to the transaction by itself (KIP-890).
-const PRODUCE_V1: i16 = 11;
+/// The version of `Produce` that adds its partitions to the transaction by itself (KIP-890).
+const IMPLICIT_ADD_VERSION: i16 = 12;
 
 #[cfg(test)]
 mod tests;

@@ -171,6 +171,7 @@ mod tests {
     use kafka_protocol::messages::{ProduceRequest, TopicName};
 
     use super::*;
+    use crate::client::producer::IMPLICIT_ADD_VERSION;
     use crate::wire::frame;
     use crate::wire::versions::supported;
 
@@ -193,7 +194,7 @@ mod tests {
         let client_id = StrBytes::from_static_str("client");
         let transactional_id = StrBytes::from_static_str("id");
         let versions = supported(ApiKey::Produce as i16).unwrap();
-        for version in versions.min..=versions.max {
+        for version in versions.min..=IMPLICIT_ADD_VERSION {
             let topic_data = topics
                 .iter()
                 .map(|topic| {

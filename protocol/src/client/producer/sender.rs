@@ -15,7 +15,7 @@ use super::accumulator::Accumulator;
 use super::queue::{Finished, Identity};
 use super::request::{ProduceHead, TopicBatches, encode};
 use super::topic::{Partition, TopicHandle};
-use super::{Acks, PRODUCE_V1, ProducerConfig, transaction};
+use super::{Acks, IMPLICIT_ADD_VERSION, ProducerConfig, transaction};
 use crate::cluster::{Cluster, RetryPolicy, Target};
 use crate::net::{Connection, LocalBoxFuture};
 use crate::{Error, ErrorCode, Result};
@@ -215,8 +215,9 @@ impl Sender {
         now: Instant,
     ) {
         let is_v2 = self.accumulator.transaction.as_ref().is_some_and(|transaction| transaction.is_v2());
-        let version_max = if is_v2 { i16::MAX } else { PRODUCE_V1 };
-        let version = match connection.versions().version_up_to::<ProduceRequest>(version_max) {
+        let versions = connection.versions();
+        let version = match versions.version_for::<ProduceRequest>() {
+            Ok(_) if is_v2 && versions.speaks::<ProduceRequest>(IMPLICIT_ADD_VERSION) => IMPLICIT_ADD_VERSION,
             Ok(version) => version,
             Err(error) => return self.fail_partitions(partitions, &error),
         };

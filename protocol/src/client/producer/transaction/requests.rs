@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::group::GroupOffsets;
 use super::state::Initialized;
+use crate::client::producer::IMPLICIT_ADD_VERSION;
 use crate::client::producer::queue::Identity;
 use crate::cluster::{Cluster, Target};
 use crate::wire::versions::BrokerVersions;
@@ -199,7 +200,7 @@ impl Coordinator {
 /// Whether the cluster finalised `transaction.version` 2, and the broker speaks what it needs.
 fn has_version_2(versions: &BrokerVersions) -> bool {
     versions.finalized_feature("transaction.version") >= 2
-        && versions.version_for::<ProduceRequest>().is_ok_and(|version| version > super::super::PRODUCE_V1)
+        && versions.speaks::<ProduceRequest>(IMPLICIT_ADD_VERSION)
         && versions.version_for::<EndTxnRequest>().is_ok_and(|version| version > END_TXN_V1)
         && versions
             .version_for::<TxnOffsetCommitRequest>()
