@@ -16,7 +16,7 @@ use support::reader::{TICK, earliest};
 use support::{PATIENCE, TestCluster, run, tp, unique};
 use tokio::time::Instant;
 
-/// The embedded broker has no transactions to test against.
+/// What a transaction leaves behind is checked on a real Kafka.
 fn real_kafka() -> Option<TestCluster> {
     std::env::var_os("AQUEDUCT_KAFKA").map(|_| TestCluster::start())
 }
