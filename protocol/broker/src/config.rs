@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) group_initial_rebalance_delay: Duration,
     pub(crate) group_session_timeout_min: Duration,
     pub(crate) group_session_timeout_max: Duration,
+    pub(crate) transactional_id_count_max: usize,
+    pub(crate) transaction_timeout_max: Duration,
     pub(crate) seed: Option<u64>,
     pub(crate) wall_clock_ms: fn() -> i64,
 }
@@ -54,6 +56,8 @@ impl Default for Config {
             group_initial_rebalance_delay: Duration::ZERO,
             group_session_timeout_min: Duration::from_secs(6),
             group_session_timeout_max: Duration::from_mins(30),
+            transactional_id_count_max: 10_000,
+            transaction_timeout_max: Duration::from_mins(15),
             seed: None,
             wall_clock_ms: system_clock_ms,
         }
@@ -188,6 +192,21 @@ impl Builder {
     #[must_use]
     pub fn group_session_timeout_min(mut self, timeout: Duration) -> Self {
         self.config.group_session_timeout_min = timeout;
+        self
+    }
+
+    /// Most transactional ids that are remembered; default 10,000. Above it the one that was not used for longest is
+    /// forgotten, as Kafka does after `transactional.id.expiration.ms`.
+    #[must_use]
+    pub fn transactional_id_count_max(mut self, count: usize) -> Self {
+        self.config.transactional_id_count_max = count;
+        self
+    }
+
+    /// Longest transaction timeout that a producer may ask for (`transaction.max.timeout.ms`); default 15 minutes.
+    #[must_use]
+    pub fn transaction_timeout_max(mut self, timeout: Duration) -> Self {
+        self.config.transaction_timeout_max = timeout;
         self
     }
 

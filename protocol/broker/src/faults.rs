@@ -1,4 +1,5 @@
-//! Faults that tests inject, by kind of request, at the one place where requests are dispatched.
+//! Faults that tests inject, by kind of request, at the one place where requests are dispatched. `WriteTxnMarkers` stands also
+//! for the markers that this broker writes itself: a fault holds them back, and the transaction goes on ending.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};

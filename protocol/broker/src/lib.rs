@@ -11,8 +11,9 @@
 //!   api/      one file per API key                                            (waits for appends and joins here)
 //!        │
 //!        ├──► cluster/  nodes, topics, configurations, fetch sessions
-//!        │        └──► log/    batches as received, by offset; idempotent producers
-//!        └──► group/    groups as pure state machines, committed offsets
+//!        │        └──► log/    batches as received, by offset; idempotent producers, aborted transactions
+//!        ├──► group/    groups as pure state machines, committed offsets
+//!        └──► transaction/  transactional ids as pure state machines
 //! ```
 //!
 //! It keeps all data in memory, up to [`Builder::memory_bytes_max`], and says so when it starts. Record batches are
@@ -48,6 +49,8 @@ mod memory;
 mod refusal;
 
 mod text;
+
+mod transaction;
 
 pub use broker::Broker;
 pub use config::Builder;

@@ -1,12 +1,16 @@
 //! `ApiVersions`: what this broker answers, read from the same table as the dispatcher.
 
 use protocol::wire::frame;
-use protocol::wire::messages::api_versions_response::ApiVersion;
-use protocol::wire::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, VersionRange};
+use protocol::wire::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
+use protocol::wire::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, StrBytes, VersionRange};
 use protocol::{Error, ErrorCode};
 
 use super::call::{Answer, Api, Call, versions};
 use super::served::{Frames, SERVED};
+
+/// The feature that tells clients of KIP-890: a new epoch with each transaction, partitions added as they are written to.
+const TRANSACTION_VERSION: &str = "transaction.version";
+const TRANSACTION_VERSION_LEVEL: i16 = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,8 +33,25 @@ impl Api for ApiVersions {
         {
             return Self::refuse(call.version, request, ErrorCode::INVALID_REQUEST).into();
         }
-        ApiVersionsResponse::default()
-            .with_api_keys(SERVED.iter().map(|api| entry(api.key, api.versions)).collect())
+        let response = ApiVersionsResponse::default()
+            .with_api_keys(SERVED.iter().map(|api| entry(api.key, api.versions)).collect());
+        if call.version < 3 {
+            return response.into();
+        }
+        let name = StrBytes::from_static_str(TRANSACTION_VERSION);
+        let supported = SupportedFeatureKey::default()
+            .with_name(name.clone())
+            // Kafka leaves features from 0 on out of older answers, whose readers cannot take them.
+            .with_min_version(i16::from(call.version < 4))
+            .with_max_version(TRANSACTION_VERSION_LEVEL);
+        let finalized = FinalizedFeatureKey::default()
+            .with_name(name)
+            .with_min_version_level(TRANSACTION_VERSION_LEVEL)
+            .with_max_version_level(TRANSACTION_VERSION_LEVEL);
+        response
+            .with_supported_features(vec![supported])
+            .with_finalized_features_epoch(0)
+            .with_finalized_features(vec![finalized])
             .into()
     }
 

@@ -63,9 +63,9 @@ impl<R> From<R> for Answer<R> {
 }
 
 impl Call {
-    /// Whether this node coordinates the group.
-    pub(crate) fn check_coordinator(&self, group: &GroupId) -> Result<(), ErrorCode> {
-        let is_ours = self.shared.cluster.borrow().coordinator_of(group).id == self.node_id;
+    /// Whether this node coordinates the group or transactional id.
+    pub(crate) fn check_coordinator(&self, key: &str) -> Result<(), ErrorCode> {
+        let is_ours = self.shared.cluster.borrow().coordinator_of(key).id == self.node_id;
         if is_ours { Ok(()) } else { Err(ErrorCode::NOT_COORDINATOR) }
     }
 
@@ -76,6 +76,11 @@ impl Call {
         }
         self.check_coordinator(group)
     }
+}
+
+/// `PRODUCER_FENCED` for clients that know it, else what stood for it before KIP-588.
+pub(crate) fn fenced_code(code: ErrorCode, knows_it: bool) -> ErrorCode {
+    if code == ErrorCode::PRODUCER_FENCED && !knows_it { ErrorCode::INVALID_PRODUCER_EPOCH } else { code }
 }
 
 const fn bits(operations: &[u32]) -> i32 {

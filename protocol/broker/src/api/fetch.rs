@@ -9,7 +9,7 @@ use protocol::ErrorCode;
 use protocol::wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::wire::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use protocol::wire::messages::{FetchRequest, FetchResponse, TopicName, VersionRange};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::call::{Answer, Api, Call, versions};
 use super::fetch_response::{DivergingEpoch, FetchAnswer, Leader, PartitionAnswer};
@@ -49,14 +49,19 @@ impl Api for Fetch {
         };
         let mut answer = read.run(&mut call.shared.cluster.borrow_mut(), &mut session.borrow_mut());
         let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(read.bytes_max);
-        let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+        let deadline = now + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let has_partitions = !session.borrow().partitions.is_empty();
-        if answer.record_bytes < bytes_min && !answer.has_error && has_partitions && !wait.is_zero() {
+        // Woken early where only an open transaction grew, or the partition was compacted: then it waits on.
+        while answer.record_bytes < bytes_min
+            && !answer.has_error
+            && has_partitions
+            && Instant::now() < deadline
+        {
             let watching = Watching::start(&call.shared, &session, bytes_min - answer.record_bytes);
             // What was found so far is read again, with what came since.
             drop(answer);
             // Running out of time is not a failure: the client gets what there is.
-            let _elapsed = timeout(wait, watching.watch.woken()).await;
+            let _elapsed = timeout_at(deadline, watching.watch.woken()).await;
             drop(watching);
             answer = read.run(&mut call.shared.cluster.borrow_mut(), &mut session.borrow_mut());
         }
@@ -242,10 +247,16 @@ impl Read {
             // The first records of an answer come whatever their size, so that a client always gets on (KIP-74).
             let is_first = answer.record_bytes == 0;
             let room = wanted.bytes_max.min(self.bytes_max.saturating_sub(answer.record_bytes));
-            read.record_bytes = log.read(offset, room, is_first, &mut read.records);
-            answer.record_bytes += read.record_bytes;
+            let end_offset = if self.is_committed_only { log.stable_offset() } else { log.end_offset() };
+            let (bytes, read_to) = log.read(offset, end_offset, room, is_first, &mut read.records);
+            read.record_bytes = bytes;
+            answer.record_bytes += bytes;
+            if self.is_committed_only && bytes > 0 {
+                read.aborted = log.aborted_in(offset, read_to);
+            }
         }
         read.high_watermark = log.end_offset();
+        read.stable_offset = log.stable_offset();
         read.log_start_offset = log.start_offset();
         Ok(())
     }

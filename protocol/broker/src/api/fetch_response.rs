@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use protocol::ErrorCode;
 
 use crate::cluster::{Node, TopicRef};
+use crate::log::AbortedTransaction;
 
 /// Slices below this are copied: gathering them costs the kernel more than the copy.
 const COPIED_BYTES_MAX: usize = 2048;
@@ -29,9 +30,12 @@ pub(super) struct PartitionAnswer {
     pub(super) index: i32,
     pub(super) code: ErrorCode,
     pub(super) high_watermark: i64,
+    pub(super) stable_offset: i64,
     pub(super) log_start_offset: i64,
     pub(super) diverging: Option<DivergingEpoch>,
     pub(super) leader: Option<Leader>,
+    /// Empty unless the client reads committed records only.
+    pub(super) aborted: Vec<AbortedTransaction>,
     pub(super) records: Vec<Bytes>,
     pub(super) record_bytes: usize,
 }
@@ -57,9 +61,11 @@ impl PartitionAnswer {
             index,
             code: ErrorCode::NONE,
             high_watermark: -1,
+            stable_offset: -1,
             log_start_offset: -1,
             diverging: None,
             leader: None,
+            aborted: Vec::new(),
             records: Vec::new(),
             record_bytes: 0,
         }
@@ -108,13 +114,12 @@ impl FetchAnswer {
         out.head.put_i32(partition.index);
         out.head.put_i16(partition.code.0);
         out.head.put_i64(partition.high_watermark);
-        // The last stable offset: without transactions it is the high watermark.
-        out.head.put_i64(partition.high_watermark);
+        out.head.put_i64(partition.stable_offset);
         if version >= 5 {
             out.head.put_i64(partition.log_start_offset);
         }
         match (self.is_committed_only, is_flexible) {
-            (true, _) => out.put_count(0, is_flexible),
+            (true, _) => out.put_aborted(&partition.aborted, is_flexible),
             (false, true) => out.head.put_u8(0),
             (false, false) => out.head.put_i32(-1),
         }
@@ -150,6 +155,17 @@ impl Pieces {
             self.put_varint(count as u32 + 1);
         } else {
             self.head.put_i32(count as i32);
+        }
+    }
+
+    fn put_aborted(&mut self, aborted: &[AbortedTransaction], is_flexible: bool) {
+        self.put_count(aborted.len(), is_flexible);
+        for transaction in aborted {
+            self.head.put_i64(transaction.producer_id);
+            self.head.put_i64(transaction.first_offset);
+            if is_flexible {
+                self.head.put_u8(0);
+            }
         }
     }
 
@@ -272,7 +288,10 @@ mod tests {
                 let mut first = PartitionAnswer::new(topic(version), 3);
                 first.record_bytes = 2 * large.len() + small.len();
                 first.records = vec![large.clone(), small.clone(), large.clone()];
-                (first.high_watermark, first.log_start_offset) = (100, 10);
+                (first.high_watermark, first.log_start_offset, first.stable_offset) = (100, 10, 90);
+                if is_committed_only {
+                    first.aborted = vec![AbortedTransaction { producer_id: 5, first_offset: 77 }];
+                }
                 let mut second = PartitionAnswer::new(topic(version), 4);
                 second.code = ErrorCode::NOT_LEADER_OR_FOLLOWER;
                 second.leader = Some(Leader { id: 7, epoch: 8 });
@@ -292,10 +311,16 @@ mod tests {
                 assert_eq!(first.records.as_ref().unwrap(), &[&large[..], &small[..], &large[..]].concat());
                 assert_eq!(
                     (first.partition_index, first.high_watermark, first.last_stable_offset),
-                    (3, 100, 100)
+                    (3, 100, 90)
                 );
                 assert_eq!(first.log_start_offset, if version >= 5 { 10 } else { -1 });
-                assert_eq!(first.aborted_transactions, is_committed_only.then(Vec::new));
+                let aborted = first.aborted_transactions.as_ref().map(|listed| {
+                    listed
+                        .iter()
+                        .map(|aborted| (aborted.producer_id.0, aborted.first_offset))
+                        .collect::<Vec<_>>()
+                });
+                assert_eq!(aborted, is_committed_only.then(|| vec![(5, 77)]));
                 assert_eq!((second.error_code, second.records.as_ref().unwrap().len()), (6, 0));
                 if version >= 12 {
                     assert_eq!(

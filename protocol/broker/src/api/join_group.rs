@@ -26,7 +26,7 @@ impl Api for JoinGroup {
         }
         let event = event_of(call, &request);
         let answer = call.shared.groups.borrow_mut().join(&request.group_id, &event, Instant::now());
-        call.shared.group_deadlines_changed();
+        call.shared.deadlines_changed();
         match answer.await {
             Ok(Outcome::Join(Ok(joined))) => granted(call.version, joined).into(),
             Ok(Outcome::Join(Err(failure))) => refused(call.version, failure).into(),

@@ -35,7 +35,7 @@ impl Api for LeaveGroup {
             LeaveGroupResponse::default().with_members(members.collect())
         };
         drop(groups);
-        call.shared.group_deadlines_changed();
+        call.shared.deadlines_changed();
         response.into()
     }
 

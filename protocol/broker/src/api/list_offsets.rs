@@ -32,8 +32,9 @@ impl Api for ListOffsets {
 
     async fn handle(call: &Call, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
         let mut cluster = call.shared.cluster.borrow_mut();
+        let is_committed_only = request.isolation_level == 1;
         answer_all(call.version, request.topics, |topic, partition| {
-            find(&mut cluster, call.node_id, topic, partition)
+            find(&mut cluster, call.node_id, topic, partition, is_committed_only)
         })
         .into()
     }
@@ -71,19 +72,23 @@ fn find(
     node_id: i32,
     topic: &TopicName,
     wanted: &ListOffsetsPartition,
+    is_committed_only: bool,
 ) -> Result<Found, Refusal> {
     let (partition, decompressor) =
         cluster.led_partition_with_decompressor(node_id, topic, wanted.partition_index)?;
     partition.check_epoch(wanted.current_leader_epoch)?;
     let epoch = partition.leader_epoch;
     let log = &mut partition.log;
+    let end_offset = if is_committed_only { log.stable_offset() } else { log.end_offset() };
     let hit = match wanted.timestamp {
-        LATEST => return Ok((log.end_offset(), -1, epoch)),
+        LATEST => return Ok((end_offset, -1, epoch)),
         EARLIEST | EARLIEST_LOCAL => return Ok((log.start_offset(), -1, epoch)),
         // Nothing is ever moved to remote storage.
         LATEST_TIERED => None,
         MAX_TIMESTAMP => log.find_max_timestamp(decompressor),
         time => log.find_timestamp(time, decompressor),
     };
+    // What this reader cannot fetch yet is not there for it.
+    let hit = hit.filter(|hit| hit.offset < end_offset);
     Ok(hit.map_or((-1, -1, -1), |hit| (hit.offset, hit.timestamp_ms, epoch)))
 }

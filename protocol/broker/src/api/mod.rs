@@ -3,6 +3,8 @@
 //! Each file has the same shape: the versions it answers, `handle`, and `refuse`, the answer that carries one error code
 //! everywhere (for injected faults). [`served`] is the table that `ApiVersions` and the dispatcher read.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
 mod call;
@@ -19,7 +21,10 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
+mod describe_transactions;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
 mod fetch_response;
 mod find_coordinator;
@@ -31,6 +36,7 @@ mod leave_group;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -39,6 +45,8 @@ mod offset_for_leader_epoch;
 mod produce;
 mod served;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub(crate) use call::Call;
 pub(crate) use served::dispatch;

@@ -7,7 +7,9 @@ use protocol::wire::messages::offset_commit_request::{
 use protocol::wire::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use protocol::wire::messages::{OffsetCommitRequest, OffsetCommitResponse, TopicName, VersionRange};
+use protocol::wire::messages::{
+    GroupId, OffsetCommitRequest, OffsetCommitResponse, StrBytes, TopicName, VersionRange,
+};
 use tokio::time::Instant;
 
 use super::call::{Answer, Api, Call, versions};
@@ -32,7 +34,7 @@ impl Api for OffsetCommit {
         }
         let response =
             answer_all(request.topics, |topic, partition| commit(call, &request.group_id, topic, partition));
-        call.shared.group_deadlines_changed();
+        call.shared.deadlines_changed();
         response.into()
     }
 
@@ -68,41 +70,49 @@ fn check(call: &Call, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
     }
     let instance = request.group_instance_id.as_ref();
     let entry = groups.get_or_create(&request.group_id)?;
-    entry.group.check_commit(&request.member_id, instance, generation, Instant::now())
+    entry.group.check_commit(&request.member_id, instance, generation, false, Instant::now())
 }
 
 fn commit(
     call: &Call,
-    group: &protocol::wire::messages::GroupId,
+    group: &GroupId,
     topic: &TopicName,
     partition: &OffsetCommitRequestPartition,
 ) -> Result<(), ErrorCode> {
     let index = partition.partition_index;
-    let is_known = call
-        .shared
-        .cluster
-        .borrow()
-        .topic(topic)
-        .is_some_and(|topic| usize::try_from(index).is_ok_and(|index| index < topic.partitions.len()));
-    if !is_known {
-        return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    }
     let metadata = partition.committed_metadata.clone().unwrap_or_default();
-    if metadata.len() > METADATA_BYTES_MAX {
-        return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
-    }
     let mut groups = call.shared.groups.borrow_mut();
     let offset_count_max = groups.limits().offset_count_max;
     let entry = groups.get_or_create(group)?;
-    if entry.offsets.count() >= offset_count_max && entry.offsets.get(topic, index).is_none() {
-        tracing::warn!(group = %group.as_str(), offset_count_max, "refused an offset: the group has too many");
-        return Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
-    }
+    let is_new = entry.offsets.get(topic, index).is_none();
+    check_offset(call, group, topic, index, &metadata, is_new && entry.offsets.count() >= offset_count_max)?;
     let committed = CommittedOffset {
         offset: partition.committed_offset,
         leader_epoch: partition.committed_leader_epoch,
         metadata: detached(&metadata),
     };
     entry.offsets.set(TopicName(detached(topic)), index, committed);
+    Ok(())
+}
+
+/// What must hold for an offset to be kept, within a transaction or not.
+pub(super) fn check_offset(
+    call: &Call,
+    group: &GroupId,
+    topic: &TopicName,
+    index: i32,
+    metadata: &StrBytes,
+    is_full: bool,
+) -> Result<(), ErrorCode> {
+    if !call.shared.cluster.borrow().has_partition(topic, index) {
+        return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    if metadata.len() > METADATA_BYTES_MAX {
+        return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    }
+    if is_full {
+        tracing::warn!(group = %group.as_str(), "refused an offset: the group has too many");
+        return Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE);
+    }
     Ok(())
 }

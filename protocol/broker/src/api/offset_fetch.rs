@@ -24,9 +24,10 @@ impl Api for OffsetFetch {
 
     async fn handle(call: &Call, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
         let version = call.version;
+        let is_stable_only = request.require_stable;
         let found = groups_of(request, version).into_iter().map(|group| {
             match call.check_coordinator(&group.group_id) {
-                Ok(()) => find(call, group),
+                Ok(()) => find(call, group, is_stable_only),
                 Err(code) => failed(group, version, code),
             }
         });
@@ -83,24 +84,32 @@ fn in_version(groups: Vec<OffsetFetchResponseGroup>, version: i16) -> OffsetFetc
     if version >= 2 { response.with_error_code(group.error_code) } else { response }
 }
 
-fn find(call: &Call, group: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+fn find(call: &Call, group: OffsetFetchRequestGroup, is_stable_only: bool) -> OffsetFetchResponseGroup {
     let groups = call.shared.groups.borrow();
     let nothing = GroupOffsets::default();
     let offsets = groups.get(&group.group_id).map_or(&nothing, |entry| &entry.offsets);
+    // KIP-447: while a transaction is about to move the position, a reader that wants to be sure has to ask again.
+    let position = |name: &TopicName, index: i32, committed: Option<&CommittedOffset>| {
+        if is_stable_only && offsets.is_pending(name, index) {
+            return position(index, None).with_error_code(ErrorCode::UNSTABLE_OFFSET_COMMIT.0);
+        }
+        position(index, committed)
+    };
     let topics = match group.topics {
         Some(topics) => topics
             .into_iter()
             .map(|topic| {
                 let found =
                     topic.partition_indexes.iter().map(|index| (*index, offsets.get(&topic.name, *index)));
-                let partitions = found.map(|(index, committed)| position(index, committed)).collect();
+                let partitions =
+                    found.map(|(index, committed)| position(&topic.name, index, committed)).collect();
                 answer_topic(topic.name, partitions)
             })
             .collect(),
         None => offsets
             .topics()
             .map(|(name, partitions)| {
-                let found = partitions.iter().map(|(index, committed)| position(*index, Some(committed)));
+                let found = partitions.map(|(index, committed)| position(name, index, Some(committed)));
                 answer_topic(name.clone(), found.collect())
             })
             .collect(),

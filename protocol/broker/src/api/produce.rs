@@ -5,11 +5,16 @@ use protocol::wire::messages::produce_request::{PartitionProduceData, TopicProdu
 use protocol::wire::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
-use protocol::wire::messages::{ProduceRequest, ProduceResponse, StrBytes, TopicName, VersionRange};
+use protocol::wire::messages::{
+    ProduceRequest, ProduceResponse, StrBytes, TopicName, TransactionalId, VersionRange,
+};
+use tokio::time::Instant;
 
 use super::call::{Answer, Api, Call, versions};
 use crate::cluster::Cluster;
+use crate::log::Sequenced;
 use crate::refusal::Refusal;
+use crate::transaction::{Identity, Participant};
 
 /// See the module.
 #[derive(Debug)]
@@ -25,6 +30,7 @@ impl Api for Produce {
         if !matches!(acks, -1..=1) {
             return Self::refuse(call.version, request, ErrorCode::INVALID_REQUIRED_ACKS).into();
         }
+        let transactional_id = request.transactional_id;
         let mut cluster = call.shared.cluster.borrow_mut();
         let mut response = ProduceResponse::default();
         let mut has_moved = false;
@@ -32,7 +38,7 @@ impl Api for Produce {
             let name = name_of(&cluster, call.version, &topic);
             let mut answer = TopicProduceResponse::default();
             for data in topic.partition_data {
-                let partition = append(&mut cluster, call, name.as_ref(), data);
+                let partition = append(&mut cluster, call, transactional_id.as_ref(), name.as_ref(), data);
                 has_moved |= partition.error_code == ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
                 answer.partition_responses.push(partition);
             }
@@ -83,12 +89,16 @@ fn name_of(cluster: &Cluster, version: i16, topic: &TopicProduceData) -> Result<
 fn append(
     cluster: &mut Cluster,
     call: &Call,
+    transactional_id: Option<&TransactionalId>,
     name: Result<&TopicName, &Refusal>,
     data: PartitionProduceData,
 ) -> PartitionProduceResponse {
     let index = data.index;
-    let result =
-        name.map_err(Clone::clone).and_then(|name| cluster.append(call.node_id, name, index, data.records));
+    let result = name.map_err(Clone::clone).and_then(|name| {
+        cluster.append(call.node_id, name, index, data.records, |batch| {
+            join_transaction(call, transactional_id, name, index, batch)
+        })
+    });
     match result {
         Ok(appended) => {
             let answer = PartitionProduceResponse::default()
@@ -112,6 +122,39 @@ fn append(
             answer
         }
     }
+}
+
+/// KIP-890: the first batch of a transaction in a partition is let in only if the transaction knows of it. Since version
+/// 12 it is the partition's part to tell the transaction.
+fn join_transaction(
+    call: &Call,
+    id: Option<&TransactionalId>,
+    topic: &TopicName,
+    index: i32,
+    batch: &Sequenced,
+) -> Result<(), Refusal> {
+    let Some(id) = id else {
+        return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into());
+    };
+    let producer = Identity { producer_id: batch.producer_id, epoch: batch.epoch };
+    let partition = Participant::Partition(topic.clone(), index);
+    let mut transactions = call.shared.transactions.borrow_mut();
+    let result = if call.version >= 12 {
+        let result = transactions.add(id, producer, vec![partition], Instant::now());
+        call.shared.deadlines_changed();
+        result
+    } else {
+        transactions.verify(id, producer, &partition)
+    };
+    result.map_err(|code| match code {
+        ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH.into(),
+        ErrorCode::TRANSACTION_ABORTABLE if call.version < 11 => {
+            Refusal::new(ErrorCode::INVALID_TXN_STATE, "Partition was not added to the transaction")
+        }
+        // Older producers do not expect the code here, and take this one for a reason to try again.
+        ErrorCode::CONCURRENT_TRANSACTIONS if call.version < 12 => ErrorCode::NOT_ENOUGH_REPLICAS.into(),
+        code => code.into(),
+    })
 }
 
 fn failed(version: i16, index: i32, refusal: &Refusal) -> PartitionProduceResponse {

@@ -10,12 +10,13 @@ use protocol::{Error, ErrorCode};
 
 use super::call::{Answer, Api, Call};
 use super::{
-    alter_configs, api_versions, create_acls, create_partitions, create_topics, delete_acls, delete_groups,
-    delete_records, delete_topics, describe_acls, describe_client_quotas, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, elect_leaders, fetch, find_coordinator, heartbeat,
+    add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions, create_acls, create_partitions,
+    create_topics, delete_acls, delete_groups, delete_records, delete_topics, describe_acls,
+    describe_client_quotas, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_transactions, elect_leaders, end_txn, fetch, find_coordinator, heartbeat,
     incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups, list_offsets,
-    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group,
+    list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group, txn_offset_commit, write_txn_markers,
 };
 
 /// An answer as it goes over the wire: the pieces of one frame, or nothing.
@@ -33,6 +34,8 @@ pub(crate) struct ServedApi {
 
 /// Every API that the broker answers, in alphabetical order.
 pub(crate) static SERVED: &[ServedApi] = &[
+    ServedApi::of::<add_offsets_to_txn::AddOffsetsToTxn>(),
+    ServedApi::of::<add_partitions_to_txn::AddPartitionsToTxn>(),
     ServedApi::of::<alter_configs::AlterConfigs>(),
     ServedApi::of::<api_versions::ApiVersions>(),
     ServedApi::of::<create_acls::CreateAcls>(),
@@ -48,7 +51,10 @@ pub(crate) static SERVED: &[ServedApi] = &[
     ServedApi::of::<describe_configs::DescribeConfigs>(),
     ServedApi::of::<describe_groups::DescribeGroups>(),
     ServedApi::of::<describe_log_dirs::DescribeLogDirs>(),
+    ServedApi::of::<describe_producers::DescribeProducers>(),
+    ServedApi::of::<describe_transactions::DescribeTransactions>(),
     ServedApi::of::<elect_leaders::ElectLeaders>(),
+    ServedApi::of::<end_txn::EndTxn>(),
     ServedApi::of::<fetch::Fetch>(),
     ServedApi::of::<find_coordinator::FindCoordinator>(),
     ServedApi::of::<heartbeat::Heartbeat>(),
@@ -59,6 +65,7 @@ pub(crate) static SERVED: &[ServedApi] = &[
     ServedApi::of::<list_groups::ListGroups>(),
     ServedApi::of::<list_offsets::ListOffsets>(),
     ServedApi::of::<list_partition_reassignments::ListPartitionReassignments>(),
+    ServedApi::of::<list_transactions::ListTransactions>(),
     ServedApi::of::<metadata::Metadata>(),
     ServedApi::of::<offset_commit::OffsetCommit>(),
     ServedApi::of::<offset_delete::OffsetDelete>(),
@@ -66,6 +73,8 @@ pub(crate) static SERVED: &[ServedApi] = &[
     ServedApi::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     ServedApi::of::<produce::Produce>(),
     ServedApi::of::<sync_group::SyncGroup>(),
+    ServedApi::of::<txn_offset_commit::TxnOffsetCommit>(),
+    ServedApi::of::<write_txn_markers::WriteTxnMarkers>(),
 ];
 
 impl ServedApi {

@@ -33,7 +33,7 @@ impl Api for SyncGroup {
                 .collect(),
         };
         let answer = call.shared.groups.borrow_mut().sync(&request.group_id, event, Instant::now());
-        call.shared.group_deadlines_changed();
+        call.shared.deadlines_changed();
         match answer.await {
             Ok(Outcome::Sync(Ok(synced))) => {
                 let response = SyncGroupResponse::default().with_assignment(synced.assignment);

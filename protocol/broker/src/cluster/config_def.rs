@@ -174,6 +174,7 @@ const BROKER_CONFIGS: &[ConfigDef] = &[
     broker("offset.metadata.max.bytes", Int, "4096", true),
     broker("process.roles", List, "broker,controller", true),
     broker("socket.request.max.bytes", Int, "104857600", true),
+    broker("transaction.max.timeout.ms", Int, "900000", true),
     broker("unclean.leader.election.enable", Boolean, "false", false),
 ];
 
@@ -327,6 +328,9 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
         }
         "socket.request.max.bytes" => {
             set(config.frame_bytes_max.to_string(), defaults.frame_bytes_max.to_string())
+        }
+        "transaction.max.timeout.ms" => {
+            set(millis(config.transaction_timeout_max), millis(defaults.transaction_timeout_max))
         }
         _ => None,
     }

@@ -53,7 +53,8 @@ impl Watches {
         }
     }
 
-    /// The partition is gone or led elsewhere: waiting fetches shall say so.
+    /// Something other than new bytes: the partition is gone or led elsewhere, or a transaction ended. Waiting fetches
+    /// shall look again.
     pub(crate) fn wake_all(&self) {
         for watch in &self.watches {
             watch.notify.notify_one();

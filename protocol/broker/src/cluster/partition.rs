@@ -1,11 +1,11 @@
-//! One partition: who leads it, its log, its idempotent producers, and the fetches that wait on it.
+//! One partition: who leads it, its log, its idempotent and transactional producers, and the fetches that wait on it.
 
 use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::wire::records::Decompressor;
 
 use super::{TopicSettings, Watches};
-use crate::log::{Log, Producers, ReceivedBatch};
+use crate::log::{KnownProducer, Log, Marker, Producers, ReceivedBatch, Sequenced};
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
 
@@ -42,10 +42,12 @@ impl Partition {
         }
     }
 
-    /// Checks the records of a produce request and stores them, unless they are a repetition.
+    /// Checks the records of a produce request and stores them, unless they are a repetition. `join_transaction` is
+    /// asked about the first batch of a transaction.
     pub(crate) fn append(
         &mut self,
         records: Option<Bytes>,
+        join_transaction: impl FnOnce(&Sequenced) -> Result<(), Refusal>,
         settings: &TopicSettings,
         now_ms: i64,
         decompressor: &mut Decompressor,
@@ -63,6 +65,11 @@ impl Partition {
         }
         let append_time_ms = settings.stamps_append_time.then_some(now_ms);
         let sequenced = batch.sequenced();
+        if let Some(sequenced) = sequenced.as_ref().filter(|sequenced| sequenced.is_transactional)
+            && !self.producers.is_in_transaction(sequenced)
+        {
+            join_transaction(sequenced)?;
+        }
         if let Some(sequenced) = &sequenced
             && let Some(base_offset) = self.producers.check(sequenced)?
         {
@@ -84,14 +91,31 @@ impl Partition {
             batch.check_keys(decompressor)?;
         }
         let base_offset = self.log.append(&batch, self.leader_epoch, append_time_ms)?;
-        if let Some(sequenced) = &sequenced {
-            self.producers.appended(sequenced, base_offset);
+        if let Some(sequenced) = &sequenced
+            && self.producers.appended(sequenced, base_offset)
+        {
+            self.log.start_transaction(base_offset, sequenced.producer_id);
         }
         if let Some(bytes_max) = settings.retention_bytes {
             self.log.trim_to_size(bytes_max);
         }
         self.watches.appended(size);
         Ok(self.appended(base_offset, append_time_ms))
+    }
+
+    /// Stores the marker that ends a producer's transaction.
+    pub(crate) fn end_transaction(&mut self, marker: &Marker, now_ms: i64) -> Result<(), Refusal> {
+        let first_offset = self.producers.check_marker(marker)?;
+        self.log.end_transaction(marker, first_offset, self.leader_epoch, now_ms)?;
+        self.producers.ended(marker, now_ms);
+        // Readers of committed records may go on, whatever the marker's size.
+        self.watches.wake_all();
+        Ok(())
+    }
+
+    /// The producers that are remembered.
+    pub(crate) fn producers(&self) -> impl Iterator<Item = KnownProducer> {
+        self.producers.iter()
     }
 
     /// Checks that the client's idea of the leader epoch is ours (KIP-320); -1 means that it has none.

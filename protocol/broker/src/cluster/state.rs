@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Appended, ConfigScope, FetchSessions, Node, Overrides, Partition, Topic, TopicSettings};
 use crate::config::Config;
+use crate::log::Sequenced;
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
 use crate::text;
@@ -34,7 +35,6 @@ pub(crate) struct Cluster {
     topics: IndexMap<TopicName, Topic>,
     names: HashMap<Uuid, TopicName>,
     partition_count: usize,
-    next_producer_id: i64,
     config: Config,
 }
 
@@ -71,7 +71,6 @@ impl Cluster {
             topics: IndexMap::new(),
             names: HashMap::new(),
             partition_count: 0,
-            next_producer_id: 0,
             config,
         }
     }
@@ -84,7 +83,7 @@ impl Cluster {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// The node that coordinates a group (or, later, a transactional id): the same one for a name each time.
+    /// The node that coordinates a group or a transactional id: the same one for a name each time.
     pub(crate) fn coordinator_of(&self, key: &str) -> &Node {
         // FNV-1a: stable across runs and machines.
         let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -107,6 +106,17 @@ impl Cluster {
 
     pub(crate) fn name_of(&self, id: &Uuid) -> Option<&TopicName> {
         self.names.get(id)
+    }
+
+    /// The partition, whoever leads it.
+    pub(crate) fn partition_mut(&mut self, name: &TopicName, index: i32) -> Option<&mut Partition> {
+        self.topics.get_mut(name)?.partitions.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// Whether the topic has a partition of this number.
+    pub(crate) fn has_partition(&self, name: &TopicName, index: i32) -> bool {
+        let topic = self.topics.get(name);
+        topic.is_some_and(|topic| usize::try_from(index).is_ok_and(|index| index < topic.partitions.len()))
     }
 
     /// The partition, if it exists and `node_id` leads it.
@@ -138,11 +148,13 @@ impl Cluster {
         name: &TopicName,
         index: i32,
         records: Option<Bytes>,
+        join_transaction: impl FnOnce(&Sequenced) -> Result<(), Refusal>,
     ) -> Result<Appended, Refusal> {
         let now_ms = (self.config.wall_clock_ms)();
         let topic = self.topics.get_mut(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         let settings = topic.settings;
-        led(topic, node_id, index)?.append(records, &settings, now_ms, &mut self.decompressor)
+        let partition = led(topic, node_id, index)?;
+        partition.append(records, join_transaction, &settings, now_ms, &mut self.decompressor)
     }
 
     /// Checks that the topic could be made, and makes it unless `is_dry_run`. Returns the replicas of its partitions.
@@ -280,12 +292,6 @@ impl Cluster {
             topic.settings =
                 TopicSettings::from_overrides(&topic.overrides, &self.broker_overrides, &self.config);
         }
-    }
-
-    /// A producer id that nobody has.
-    pub(crate) fn new_producer_id(&mut self) -> i64 {
-        self.next_producer_id += 1;
-        self.next_producer_id
     }
 
     fn place(&self, new: &NewTopic) -> Result<Vec<Vec<i32>>, Refusal> {

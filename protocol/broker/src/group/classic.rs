@@ -225,6 +225,7 @@ impl Group {
         member_id: &StrBytes,
         instance_id: Option<&StrBytes>,
         generation: i32,
+        is_transactional: bool,
         now: Instant,
     ) -> Result<(), ErrorCode> {
         // A consumer without group management commits to a group without members.
@@ -233,12 +234,13 @@ impl Group {
         }
         if generation >= 0 || !member_id.is_empty() || instance_id.is_some() {
             self.check_member(member_id, instance_id, generation)?;
-        } else {
+        } else if !is_transactional {
+            // Transactional producers before KIP-447 do not say whom they commit for.
             return Err(ErrorCode::UNKNOWN_MEMBER_ID);
         }
         self.touch(member_id, now);
         match self.state {
-            GroupState::CompletingRebalance => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+            GroupState::CompletingRebalance if !is_transactional => Err(ErrorCode::REBALANCE_IN_PROGRESS),
             _ => Ok(()),
         }
     }

@@ -321,13 +321,13 @@ fn offsets_are_committed_by_members_or_by_nobody() {
     let mut bench = Bench::stable_pair();
     let now = bench.now;
     let mut commit =
-        |member: &str, generation| bench.group.check_commit(&text(member), None, generation, now);
+        |member: &str, generation| bench.group.check_commit(&text(member), None, generation, false, now);
     assert_eq!(commit("a", 2), Ok(()));
     assert_eq!(commit("a", 1), Err(ErrorCode::ILLEGAL_GENERATION));
     assert_eq!(commit("z", 2), Err(ErrorCode::UNKNOWN_MEMBER_ID));
     assert_eq!(commit("", -1), Err(ErrorCode::UNKNOWN_MEMBER_ID), "the group has members");
     let mut vacant = Bench::new();
-    assert_eq!(vacant.group.check_commit(&text(""), None, -1, now), Ok(()));
+    assert_eq!(vacant.group.check_commit(&text(""), None, -1, false, now), Ok(()));
 }
 
 /// Whatever members do, in whatever order: every request is answered exactly once, and a group that is left alone

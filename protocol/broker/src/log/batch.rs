@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use protocol::ErrorCode;
-use protocol::wire::records::{BatchHeader, Decompressor, RecordBatch, RecordSet};
+use protocol::wire::records::{
+    BatchHeader, ControlType, Decompressor, RecordBatch, RecordSet, end_transaction_marker,
+};
 
 use super::{Sequenced, TimestampHit};
 use crate::refusal::Refusal;
@@ -10,7 +12,16 @@ use crate::refusal::Refusal;
 /// Position of the format version in a batch, the same in all formats.
 const MAGIC_AT: usize = 16;
 
-/// One whole, undamaged batch of format v2 that holds data.
+/// What ends a producer's transaction in a partition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marker {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) is_commit: bool,
+}
+
+/// One whole, undamaged batch of format v2: data as a producer sent it, or a marker of ours.
 #[derive(Debug)]
 pub(crate) struct ReceivedBatch {
     batch: RecordBatch,
@@ -42,6 +53,17 @@ impl ReceivedBatch {
         Ok(Self { batch })
     }
 
+    /// The control batch that says how a transaction ended.
+    pub(crate) fn of_marker(marker: &Marker, now_ms: i64) -> Result<Self, Refusal> {
+        let control = if marker.is_commit { ControlType::Commit } else { ControlType::Abort };
+        let Marker { producer_id, epoch, coordinator_epoch, .. } = *marker;
+        let bytes = end_transaction_marker(control, producer_id, epoch, coordinator_epoch, now_ms);
+        match RecordSet::new(bytes).next() {
+            Some(Ok(batch)) => Ok(Self { batch }),
+            _ => Err(ErrorCode::UNKNOWN_SERVER_ERROR.into()),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &Bytes {
         self.batch.bytes()
     }
@@ -67,6 +89,8 @@ impl ReceivedBatch {
             epoch: header.producer_epoch,
             base_sequence: header.base_sequence,
             last_sequence,
+            is_transactional: header.is_transactional(),
+            timestamp_ms: header.max_timestamp,
         })
     }
 
@@ -112,8 +136,8 @@ fn check_header(batch: &RecordBatch) -> Result<(), Refusal> {
     if header.is_control() {
         return Err(invalid("clients cannot write control batches"));
     }
-    if header.is_transactional() {
-        return Err(Refusal::new(ErrorCode::INVALID_TXN_STATE, "this broker has no transactions yet"));
+    if header.is_transactional() && header.producer_id < 0 {
+        return Err(invalid("transactional record batch without producer id"));
     }
     if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
         return Err(invalid(format!(

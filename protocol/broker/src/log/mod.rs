@@ -12,10 +12,12 @@ mod batch;
 mod chunks;
 mod partition_log;
 mod producers;
+mod transactions;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use batch::ReceivedBatch;
+pub(crate) use batch::{Marker, ReceivedBatch};
 pub(crate) use partition_log::{Log, TimestampHit};
-pub(crate) use producers::{Producers, Sequenced};
+pub(crate) use producers::{KnownProducer, Producers, Sequenced};
+pub(crate) use transactions::AbortedTransaction;

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::wire::records::{Decompressor, header};
 
-use super::ReceivedBatch;
 use super::chunks::Chunks;
+use super::transactions::{ABORTED_BYTES, AbortedTransaction, TransactionIndex};
+use super::{Marker, ReceivedBatch};
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
 
@@ -22,6 +23,7 @@ pub(crate) struct Log {
     end_offset: i64,
     /// Leader epochs with the first offset that each wrote, oldest first (KIP-101).
     epochs: Vec<EpochStart>,
+    transactions: TransactionIndex,
     budget: MemoryBudget,
 }
 
@@ -55,6 +57,7 @@ impl Log {
             start_offset: 0,
             end_offset: 0,
             epochs: Vec::new(),
+            transactions: TransactionIndex::default(),
             budget,
         }
     }
@@ -67,6 +70,47 @@ impl Log {
     /// The offset that the next record gets; also the high watermark, because there is nothing to replicate.
     pub(crate) fn end_offset(&self) -> i64 {
         self.end_offset
+    }
+
+    /// Up to where every transaction has ended: the end for readers of committed records (KIP-98's last stable offset).
+    pub(crate) fn stable_offset(&self) -> i64 {
+        self.transactions.first_open().map_or(self.end_offset, |first| first.max(self.start_offset))
+    }
+
+    /// The batch at `first_offset` begins a transaction.
+    pub(crate) fn start_transaction(&mut self, first_offset: i64, producer_id: i64) {
+        self.transactions.started(first_offset, producer_id);
+    }
+
+    /// Appends the marker of a transaction, which began at `first_offset` unless it left no record here.
+    pub(crate) fn end_transaction(
+        &mut self,
+        marker: &Marker,
+        first_offset: Option<i64>,
+        leader_epoch: i32,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
+        let batch = ReceivedBatch::of_marker(marker, now_ms)?;
+        let aborted = first_offset.filter(|_| !marker.is_commit);
+        let charge = aborted.map_or(0, |_| ABORTED_BYTES);
+        self.budget.charge(charge)?;
+        match self.append(&batch, leader_epoch, None) {
+            Ok(marker_offset) => {
+                if let Some(first_offset) = first_offset {
+                    self.transactions.ended(first_offset, marker_offset, !marker.is_commit);
+                }
+                Ok(())
+            }
+            Err(refusal) => {
+                self.budget.release(charge);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The aborted transactions with records in `start..end`.
+    pub(crate) fn aborted_in(&self, start: i64, end: i64) -> Vec<AbortedTransaction> {
+        self.transactions.aborted_in(start, end)
     }
 
     /// Bytes of all batches.
@@ -106,18 +150,20 @@ impl Log {
         Ok(base_offset)
     }
 
-    /// Pushes whole batches from the one that holds `offset` on onto `out`, as many as fit into `bytes_max`, but at
-    /// least one if `at_least_one`. Returns their bytes.
+    /// Pushes whole batches from the one that holds `offset` on onto `out`, as many as begin before `end_offset` and fit
+    /// into `bytes_max`, but at least one if `at_least_one`. Returns their bytes, and the offset behind them.
     pub(crate) fn read(
         &mut self,
         offset: i64,
+        end_offset: i64,
         bytes_max: usize,
         at_least_one: bool,
         out: &mut Vec<Bytes>,
-    ) -> usize {
+    ) -> (usize, i64) {
         let first = self.index_of(offset);
+        let readable = self.batches.partition_point(|entry| entry.base_offset < end_offset);
         let Some(start) = self.batches.get(first).map(|entry| entry.position) else {
-            return 0;
+            return (0, offset);
         };
         // The last batch that still ends within the limit: entry i ends where entry i + 1 starts.
         let limit = start.saturating_add(bytes_max as u64);
@@ -126,15 +172,16 @@ impl Log {
         } else {
             self.batches.partition_point(|e| e.position <= limit) - 1
         };
+        end_index = end_index.min(readable);
         if end_index <= first {
-            if !at_least_one {
-                return 0;
+            if !at_least_one || readable <= first {
+                return (0, offset);
             }
             end_index = first + 1;
         }
         let end = self.position_of(end_index);
         self.chunks.read(start, end, out);
-        (end - start) as usize
+        ((end - start) as usize, self.batches[end_index - 1].last_offset + 1)
     }
 
     /// Moves the start of the log forward to `offset` and forgets the batches that lie before it as a whole.
@@ -147,6 +194,8 @@ impl Log {
         self.batches.drain(..drop_count);
         self.budget.release(drop_count * ENTRY_BYTES);
         self.chunks.trim(self.position_of(0));
+        let forgotten = self.transactions.trim(self.start_offset);
+        self.budget.release(forgotten * ABORTED_BYTES);
         // The epoch that holds the start offset stays, now beginning there.
         let keep_from = self.epochs.partition_point(|e| e.offset <= self.start_offset).saturating_sub(1);
         self.epochs.drain(..keep_from);
@@ -248,6 +297,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.budget.release(self.batches.len() * ENTRY_BYTES);
+        let aborted_bytes = self.transactions.aborted_count() * ABORTED_BYTES;
+        self.budget.release(self.batches.len() * ENTRY_BYTES + aborted_bytes);
     }
 }

@@ -1,11 +1,12 @@
 //! What a partition remembers of idempotent producers: the last batches of each, to tell repeats from gaps.
 //!
-//! Kafka's `ProducerStateManager` and `ProducerAppendInfo`, without transactions.
+//! Of transactional ones also where their open transaction begins. Kafka's `ProducerStateManager` and `ProducerAppendInfo`.
 
 use std::collections::{HashMap, VecDeque};
 
 use protocol::ErrorCode;
 
+use super::Marker;
 use crate::refusal::Refusal;
 
 /// Batches remembered per producer: as many as a producer may have in flight.
@@ -22,6 +23,21 @@ pub(crate) struct Sequenced {
     pub(crate) epoch: i16,
     pub(crate) base_sequence: i32,
     pub(crate) last_sequence: i32,
+    pub(crate) is_transactional: bool,
+    pub(crate) timestamp_ms: i64,
+}
+
+/// A producer as `DescribeProducers` shows it.
+#[derive(Debug)]
+pub(crate) struct KnownProducer {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+    /// -1 if nothing was written in this epoch.
+    pub(crate) last_sequence: i32,
+    pub(crate) last_timestamp_ms: i64,
+    /// -1 if no transaction has ended.
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) transaction_start: Option<i64>,
 }
 
 /// The producers of one partition.
@@ -34,6 +50,10 @@ pub(crate) struct Producers {
 struct Producer {
     epoch: i16,
     batches: VecDeque<Appended>,
+    last_timestamp_ms: i64,
+    coordinator_epoch: i32,
+    /// The first offset of the open transaction.
+    transaction_start: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +91,15 @@ impl Producers {
             known.batches.back().map_or(0, |last| sequence_after(last.last_sequence))
         };
         if batch.base_sequence == expected {
+            if known.transaction_start.is_some() && !batch.is_transactional {
+                return Err(Refusal::new(
+                    ErrorCode::INVALID_TXN_STATE,
+                    format!(
+                        "producer {} has an open transaction, the batch is outside of it",
+                        batch.producer_id
+                    ),
+                ));
+            }
             return Ok(None);
         }
         Err(Refusal::new(
@@ -82,29 +111,87 @@ impl Producers {
         ))
     }
 
-    /// Remembers a batch that [`Producers::check`] let pass and that was appended at `base_offset`.
-    pub(crate) fn appended(&mut self, batch: &Sequenced, base_offset: i64) {
-        if self.by_id.len() >= PRODUCERS_MAX && !self.by_id.contains_key(&batch.producer_id) {
-            self.forget_oldest();
+    /// Whether the producer's transaction has records here already, so that it need not be asked for again.
+    pub(crate) fn is_in_transaction(&self, batch: &Sequenced) -> bool {
+        let known = self.by_id.get(&batch.producer_id);
+        known.is_some_and(|known| known.epoch == batch.epoch && known.transaction_start.is_some())
+    }
+
+    /// Whether a marker may end the producer's transaction; where that begins, if it has records here.
+    pub(crate) fn check_marker(&self, marker: &Marker) -> Result<Option<i64>, Refusal> {
+        let Some(known) = self.by_id.get(&marker.producer_id) else {
+            return Ok(None);
+        };
+        if marker.epoch < known.epoch {
+            return Err(ErrorCode::INVALID_PRODUCER_EPOCH.into());
         }
-        let producer = self.by_id.entry(batch.producer_id).or_insert_with(|| Producer {
-            epoch: batch.epoch,
-            batches: VecDeque::with_capacity(BATCHES_MAX),
-        });
-        if producer.epoch != batch.epoch {
-            producer.epoch = batch.epoch;
-            producer.batches.clear();
+        if marker.coordinator_epoch < known.coordinator_epoch {
+            return Err(ErrorCode::TRANSACTION_COORDINATOR_FENCED.into());
         }
+        Ok(known.transaction_start)
+    }
+
+    /// Remembers a marker that [`Producers::check_marker`] let pass and that was appended. Its epoch fences older ones.
+    pub(crate) fn ended(&mut self, marker: &Marker, now_ms: i64) {
+        let producer = self.entry(marker.producer_id, marker.epoch);
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        producer.last_timestamp_ms = now_ms;
+        producer.transaction_start = None;
+    }
+
+    /// Everybody who is remembered.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = KnownProducer> {
+        self.by_id.iter().map(|(id, producer)| KnownProducer {
+            id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.back().map_or(-1, |batch| batch.last_sequence),
+            last_timestamp_ms: producer.last_timestamp_ms,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_start: producer.transaction_start,
+        })
+    }
+
+    /// Remembers a batch that [`Producers::check`] let pass and that was appended at `base_offset`; whether it began a
+    /// transaction.
+    pub(crate) fn appended(&mut self, batch: &Sequenced, base_offset: i64) -> bool {
+        let producer = self.entry(batch.producer_id, batch.epoch);
         if producer.batches.len() == BATCHES_MAX {
             producer.batches.pop_front();
         }
         let Sequenced { base_sequence, last_sequence, .. } = *batch;
         producer.batches.push_back(Appended { base_sequence, last_sequence, base_offset });
+        producer.last_timestamp_ms = batch.timestamp_ms;
+        let begins = batch.is_transactional && producer.transaction_start.is_none();
+        if begins {
+            producer.transaction_start = Some(base_offset);
+        }
+        begins
     }
 
+    /// The producer in this epoch, made if need be.
+    fn entry(&mut self, producer_id: i64, epoch: i16) -> &mut Producer {
+        if self.by_id.len() >= PRODUCERS_MAX && !self.by_id.contains_key(&producer_id) {
+            self.forget_oldest();
+        }
+        let producer = self.by_id.entry(producer_id).or_insert_with(|| Producer {
+            epoch,
+            batches: VecDeque::with_capacity(BATCHES_MAX),
+            last_timestamp_ms: -1,
+            coordinator_epoch: -1,
+            transaction_start: None,
+        });
+        if producer.epoch != epoch {
+            producer.epoch = epoch;
+            producer.batches.clear();
+        }
+        producer
+    }
+
+    /// Those with an open transaction stay: there are not more of them than transactional ids.
     fn forget_oldest(&mut self) {
         let last_offset = |producer: &Producer| producer.batches.back().map_or(-1, |batch| batch.base_offset);
-        let oldest = self.by_id.iter().min_by_key(|(_, producer)| last_offset(producer)).map(|(id, _)| *id);
+        let idle = self.by_id.iter().filter(|(_, producer)| producer.transaction_start.is_none());
+        let oldest = idle.min_by_key(|(_, producer)| last_offset(producer)).map(|(id, _)| *id);
         if let Some(id) = oldest {
             self.by_id.remove(&id);
         }
@@ -122,7 +209,19 @@ mod tests {
 
     fn batch(epoch: i16, base_sequence: i32, count: i32) -> Sequenced {
         let last_sequence = ((i64::from(base_sequence) + i64::from(count) - 1) % (1 << 31)) as i32;
-        Sequenced { producer_id: 9, epoch, base_sequence, last_sequence }
+        Sequenced { base_sequence, last_sequence, ..first(9, epoch) }
+    }
+
+    fn first(producer_id: i64, epoch: i16) -> Sequenced {
+        let (base_sequence, last_sequence) = (0, 0);
+        Sequenced {
+            producer_id,
+            epoch,
+            base_sequence,
+            last_sequence,
+            is_transactional: false,
+            timestamp_ms: 0,
+        }
     }
 
     fn code(result: Result<Option<i64>, Refusal>) -> ErrorCode {
@@ -167,10 +266,29 @@ mod tests {
     fn the_number_of_producers_is_bounded() {
         let mut producers = Producers::default();
         for id in 0..PRODUCERS_MAX as i64 + 10 {
-            producers
-                .appended(&Sequenced { producer_id: id, epoch: 0, base_sequence: 0, last_sequence: 0 }, id);
+            producers.appended(&first(id, 0), id);
         }
         assert_eq!(producers.by_id.len(), PRODUCERS_MAX);
         assert!(!producers.by_id.contains_key(&0));
+    }
+
+    #[test]
+    fn a_marker_ends_the_transaction_and_fences_older_epochs() {
+        let mut producers = Producers::default();
+        let open = Sequenced { is_transactional: true, ..batch(0, 0, 1) };
+        assert!(producers.appended(&open, 5), "the transaction begins");
+        assert!(!producers.appended(&Sequenced { is_transactional: true, ..batch(0, 1, 1) }, 6));
+        assert!(producers.is_in_transaction(&open));
+        assert_eq!(code(producers.check(&batch(0, 2, 1))), ErrorCode::INVALID_TXN_STATE);
+        let marker = Marker { producer_id: 9, epoch: 1, coordinator_epoch: 3, is_commit: true };
+        assert_eq!(producers.check_marker(&marker).unwrap(), Some(5));
+        producers.ended(&marker, 0);
+        assert!(!producers.is_in_transaction(&open));
+        assert_eq!(code(producers.check(&batch(0, 2, 1))), ErrorCode::INVALID_PRODUCER_EPOCH);
+        assert_eq!(producers.check(&batch(1, 0, 1)).unwrap(), None, "a new epoch starts at 0");
+        let late = Marker { coordinator_epoch: 2, ..marker };
+        assert_eq!(code(producers.check_marker(&late)), ErrorCode::TRANSACTION_COORDINATOR_FENCED);
+        let old = Marker { epoch: 0, ..marker };
+        assert_eq!(code(producers.check_marker(&old)), ErrorCode::INVALID_PRODUCER_EPOCH);
     }
 }

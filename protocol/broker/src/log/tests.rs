@@ -33,7 +33,7 @@ fn append(log: &mut Log, records: Bytes) -> i64 {
 
 fn read(log: &mut Log, offset: i64, bytes_max: usize) -> Vec<(i64, i64)> {
     let mut out = Vec::new();
-    let bytes = log.read(offset, bytes_max, true, &mut out);
+    let (bytes, _) = log.read(offset, i64::MAX, bytes_max, true, &mut out);
     let joined = Bytes::from(out.concat());
     assert_eq!(joined.len(), bytes);
     let batches = RecordSet::new(joined).map(Result::unwrap);
@@ -71,10 +71,9 @@ fn bad_batches_are_refused() {
     for length in [0, 11, 12, 40, 60] {
         assert!(refused(&good[..length]).is_error());
     }
-    let in_transaction =
-        ProducerStamp { producer_id: 1, producer_epoch: 0, base_sequence: 0, is_transactional: true };
-    assert_eq!(refused(&stamped(Codec::None, &[1], in_transaction)), ErrorCode::INVALID_TXN_STATE);
-    let no_sequence = ProducerStamp { base_sequence: -1, is_transactional: false, ..in_transaction };
+    let nobodys = ProducerStamp { is_transactional: true, ..ProducerStamp::NONE };
+    assert_eq!(refused(&stamped(Codec::None, &[1], nobodys)), ErrorCode::INVALID_RECORD);
+    let no_sequence = ProducerStamp { producer_id: 1, producer_epoch: 0, ..ProducerStamp::NONE };
     assert_eq!(refused(&stamped(Codec::None, &[1], no_sequence)), ErrorCode::INVALID_RECORD);
 }
 
@@ -90,10 +89,10 @@ fn reads_start_at_the_batch_that_holds_the_offset() {
     assert_eq!(read(&mut log, 5, 1), all[1..2], "at least one");
     assert_eq!(read(&mut log, 15, usize::MAX), []);
     let mut out = Vec::new();
-    assert_eq!(log.read(0, 10, false, &mut out), 0, "nothing fits");
+    assert_eq!(log.read(0, i64::MAX, 10, false, &mut out), (0, 0), "nothing fits");
     // Limits cut between batches.
-    let first = log.read(0, 1, true, &mut out);
-    let second = log.read(3, 1, true, &mut out);
+    let first = log.read(0, i64::MAX, 1, true, &mut out).0;
+    let second = log.read(3, i64::MAX, 1, true, &mut out).0;
     assert_eq!(read(&mut log, 0, first + second), all[..2]);
     assert_eq!(read(&mut log, 0, first + second - 1), all[..1]);
 }
@@ -150,7 +149,7 @@ fn append_time_replaces_timestamps_and_keeps_the_checksum_right() {
     let received = ReceivedBatch::check(Some(batch(Codec::Lz4, &[1, 2]))).unwrap();
     log.append(&received, 3, Some(777)).unwrap();
     let mut out = Vec::new();
-    log.read(0, usize::MAX, true, &mut out);
+    log.read(0, i64::MAX, usize::MAX, true, &mut out);
     let stored = RecordSet::new(out.remove(0)).next().unwrap().unwrap();
     stored.check_crc().unwrap();
     assert_eq!(stored.header().leader_epoch, 3);

@@ -5,6 +5,7 @@ mod dialer;
 mod frames;
 mod handle;
 mod listener;
+mod markers;
 mod shared;
 mod timer;
 

@@ -12,6 +12,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::group::{Coordinator, Limits};
+use crate::transaction;
 
 /// API keys are small numbers; those of Kafka 4 end at 92.
 const API_KEY_COUNT: usize = 128;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) cluster: RefCell<Cluster>,
     pub(crate) groups: RefCell<Coordinator>,
+    pub(crate) transactions: RefCell<transaction::Coordinator>,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestCounts,
     pub(super) connection_count: Cell<usize>,
@@ -45,9 +47,15 @@ impl Shared {
             session_timeout_min: config.group_session_timeout_min,
             session_timeout_max: config.group_session_timeout_max,
         };
+        let transaction_limits = transaction::Limits {
+            id_count_max: config.transactional_id_count_max,
+            participant_count_max: config.partition_count_max.saturating_add(config.group_count_max),
+            timeout_max: config.transaction_timeout_max,
+        };
         Rc::new(Self {
             cluster: RefCell::new(Cluster::new(config.clone())),
             groups: RefCell::new(Coordinator::new(limits)),
+            transactions: RefCell::new(transaction::Coordinator::new(transaction_limits)),
             faults: Faults::default(),
             requests: RequestCounts { by_key: Arc::new([const { AtomicU64::new(0) }; API_KEY_COUNT]) },
             connection_count: Cell::new(0),
@@ -57,8 +65,8 @@ impl Shared {
         })
     }
 
-    /// A group may have to be woken earlier than was known. Heartbeats only move deadlines back, and need no call.
-    pub(crate) fn group_deadlines_changed(&self) {
+    /// A group or transaction may have to be woken earlier than was known. Heartbeats only move deadlines back, and need no call.
+    pub(crate) fn deadlines_changed(&self) {
         self.deadlines.notify_one();
     }
 

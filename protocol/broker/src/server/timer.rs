@@ -1,4 +1,4 @@
-//! The one timer of all groups: sleeps until the earliest deadline, or until that has changed.
+//! The one timer of all groups and transactions: sleeps until the earliest deadline, or until that has changed.
 
 use std::rc::{Rc, Weak};
 
@@ -11,9 +11,14 @@ use super::Shared;
 pub(super) async fn run(shared: Weak<Shared>, changed: Rc<Notify>) {
     loop {
         let Some(deadline) = shared.upgrade().map(|shared| {
-            let mut groups = shared.groups.borrow_mut();
-            groups.tick(Instant::now());
-            groups.next_deadline()
+            let now = Instant::now();
+            shared.groups.borrow_mut().tick(now);
+            let endings = shared.transactions.borrow_mut().tick(now);
+            if !endings.is_empty() {
+                shared.write_markers(endings);
+            }
+            let of_groups = shared.groups.borrow().next_deadline();
+            of_groups.into_iter().chain(shared.transactions.borrow().next_deadline()).min()
         }) else {
             return;
         };

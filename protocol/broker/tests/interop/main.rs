@@ -1,5 +1,5 @@
-//! Clients that we did not write, unmodified: kcat, confluent-kafka, kafka-python and Kafka's own command-line tools against
-//! the broker over TCP.
+//! Clients that we did not write, unmodified: kcat, confluent-kafka, kafka-python, Kafka's own command-line tools and Java
+//! Connect against the broker over TCP.
 //!
 //! `cargo xtask test` installs kcat and confluent-kafka and says where they are; that one of them is missing is a failure
 //! where `CI=true`, and one line on standard error elsewhere. kafka-python is used where it happens to be installed.
@@ -8,6 +8,7 @@
 #![expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
 
 mod java;
+mod java_connect;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

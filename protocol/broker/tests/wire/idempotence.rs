@@ -3,10 +3,10 @@
 use broker::Fault;
 use bytes::Bytes;
 use protocol::ErrorCode;
-use protocol::wire::messages::{ApiKey, InitProducerIdRequest, ProduceRequest, TransactionalId};
+use protocol::wire::messages::{ApiKey, InitProducerIdRequest, ProduceRequest};
 use protocol::wire::records::{Codec, ProducerStamp};
 
-use crate::support::{Client, batch, produce_request, run, text};
+use crate::support::{Client, batch, produce_request, run};
 
 fn sequenced(producer_id: i64, producer_epoch: i16, base_sequence: i32, count: usize) -> Bytes {
     let stamp = ProducerStamp { producer_id, producer_epoch, base_sequence, is_transactional: false };
@@ -56,18 +56,5 @@ fn a_lost_answer_does_not_store_a_batch_twice() {
         let produced = client.produce("t", sequenced(id, 0, 0, 5)).await;
         assert_eq!((produced.error_code, produced.base_offset), (0, 0));
         assert_eq!(client.fetch("t", 0).await.high_watermark, 5);
-    });
-}
-
-#[test]
-fn transactions_are_refused_until_there_are_any() {
-    run(|builder| async move {
-        let broker = builder.build();
-        let mut client = Client::new(&broker);
-        let request =
-            InitProducerIdRequest::default().with_transactional_id(Some(TransactionalId(text("tx"))));
-        assert_eq!(client.call(4, request).await.error_code, ErrorCode::UNSUPPORTED_VERSION.0);
-        let request = InitProducerIdRequest::default().with_transactional_id(Some(TransactionalId(text(""))));
-        assert_eq!(client.call(4, request).await.error_code, ErrorCode::INVALID_REQUEST.0);
     });
 }

@@ -10,4 +10,5 @@ mod idempotence;
 mod offsets;
 mod produce_fetch;
 mod support;
+mod transactions;
 mod versions;

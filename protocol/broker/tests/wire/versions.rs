@@ -6,18 +6,22 @@ use protocol::ErrorCode;
 use protocol::wire::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::wire::messages::{
-    AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreateAclsRequest, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, DescribeLogDirsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
-    GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, Request, SyncGroupRequest, alter_configs_request,
-    create_acls_request, create_partitions_request, create_topics_request, delete_acls_request,
-    delete_records_request, delete_topics_request, describe_log_dirs_request, elect_leaders_request,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest, ApiKey, ApiVersionsRequest,
+    CreateAclsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeTransactionsRequest, ElectLeadersRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, GroupId, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, ListTransactionsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request,
+    SyncGroupRequest, TransactionalId, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    add_partitions_to_txn_request, alter_configs_request, create_acls_request, create_partitions_request,
+    create_topics_request, delete_acls_request, delete_records_request, delete_topics_request,
+    describe_log_dirs_request, describe_producers_request, elect_leaders_request,
     incremental_alter_configs_request, leave_group_request, metadata_request, offset_commit_request,
-    offset_delete_request, offset_fetch_request, offset_for_leader_epoch_request,
+    offset_delete_request, offset_fetch_request, offset_for_leader_epoch_request, txn_offset_commit_request,
+    write_txn_markers_request,
 };
 
 use crate::support::{Client, fetch_request, plain, produce_request, run, text, topic};
@@ -57,6 +61,7 @@ fn every_version_of_every_api_is_answered() {
         check_topics(&broker, checked).await;
         check_groups(&broker, checked).await;
         check_administration(&broker, checked).await;
+        check_transactions(&broker, checked).await;
         let listed = client.call(0, ApiVersionsRequest::default()).await;
         let mut listed: Vec<i16> = listed.api_keys.iter().map(|api| api.api_key).collect();
         listed.sort_unstable();
@@ -137,7 +142,6 @@ async fn check_data(broker: &Broker, checked: &mut Vec<i16>) {
         DeleteRecordsRequest::default().with_topics(vec![wanted])
     })
     .await;
-    check(broker, checked, |_| InitProducerIdRequest::default().with_transactional_id(None)).await;
 }
 
 async fn check_topics(broker: &Broker, checked: &mut Vec<i16>) {
@@ -279,4 +283,62 @@ async fn check_groups(broker: &Broker, checked: &mut Vec<i16>) {
     .await;
     check(broker, checked, |_| ListGroupsRequest::default()).await;
     check(broker, checked, |_| DeleteGroupsRequest::default().with_groups_names(vec![group()])).await;
+}
+
+async fn check_transactions(broker: &Broker, checked: &mut Vec<i16>) {
+    let id = || TransactionalId(text("tx"));
+    check(broker, checked, |_| {
+        InitProducerIdRequest::default().with_transactional_id(Some(id())).with_transaction_timeout_ms(1000)
+    })
+    .await;
+    check(broker, checked, |version| {
+        let wanted = add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
+            .with_name(topic("t"))
+            .with_partitions(vec![0]);
+        if version < 4 {
+            return AddPartitionsToTxnRequest::default()
+                .with_v3_and_below_transactional_id(id())
+                .with_v3_and_below_topics(vec![wanted]);
+        }
+        let transaction = add_partitions_to_txn_request::AddPartitionsToTxnTransaction::default()
+            .with_transactional_id(id())
+            .with_verify_only(true)
+            .with_topics(vec![wanted]);
+        AddPartitionsToTxnRequest::default().with_transactions(vec![transaction])
+    })
+    .await;
+    check(broker, checked, |_| {
+        AddOffsetsToTxnRequest::default().with_transactional_id(id()).with_group_id(group())
+    })
+    .await;
+    check(broker, checked, |_| {
+        let partition = txn_offset_commit_request::TxnOffsetCommitRequestPartition::default();
+        let wanted = txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+            .with_name(topic("t"))
+            .with_partitions(vec![partition]);
+        TxnOffsetCommitRequest::default()
+            .with_transactional_id(id())
+            .with_group_id(group())
+            .with_topics(vec![wanted])
+    })
+    .await;
+    check(broker, checked, |_| EndTxnRequest::default().with_transactional_id(id())).await;
+    check(broker, checked, |_| DescribeTransactionsRequest::default().with_transactional_ids(vec![id()]))
+        .await;
+    check(broker, checked, |_| ListTransactionsRequest::default()).await;
+    check(broker, checked, |_| {
+        let wanted = describe_producers_request::TopicRequest::default()
+            .with_name(topic("t"))
+            .with_partition_indexes(vec![0, 9]);
+        DescribeProducersRequest::default().with_topics(vec![wanted])
+    })
+    .await;
+    check(broker, checked, |_| {
+        let wanted = write_txn_markers_request::WritableTxnMarkerTopic::default()
+            .with_name(topic("t"))
+            .with_partition_indexes(vec![0, 9]);
+        let marker = write_txn_markers_request::WritableTxnMarker::default().with_topics(vec![wanted]);
+        WriteTxnMarkersRequest::default().with_markers(vec![marker])
+    })
+    .await;
 }

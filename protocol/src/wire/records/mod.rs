@@ -25,6 +25,8 @@ pub mod compression;
 
 pub mod writer;
 
+pub mod control;
+
 pub mod pool;
 
 mod crc;
@@ -33,6 +35,7 @@ mod varint;
 
 pub use codec::Codec;
 pub use compression::{Compressor, DECOMPRESSED_BYTES_MAX_DEFAULT, Decompressor};
+pub use control::end_transaction_marker;
 pub use header::{
     BatchHeader, HEADER_BYTES, ProducerStamp, TimestampType, patch_base_offset, patch_leader_epoch,
     patch_producer, stamped,
