@@ -45,7 +45,8 @@ fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
             return value;
         }
         assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
+        // Another process cannot wake us: a sleep between two looks, not instead of one.
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
