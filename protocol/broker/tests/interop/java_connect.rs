@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use broker::Fault;
 use protocol::wire::messages::ApiKey;
 use xtask::connect::JavaWorker;
 use xtask::java::{self, Program};
@@ -17,6 +18,7 @@ use crate::start;
 /// A JVM may have to share two cores with everything else.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The source hands out 200 lines a second: it waits after each batch.
 const LINE_COUNT: usize = 4000;
 
 /// Sends a request to a worker's REST interface; the body of the answer, or `None` if it is not a success.
@@ -104,7 +106,7 @@ fn java_connect_delivers_exactly_once_though_a_worker_dies() {
     let workers = [worker(), worker()];
     append(&input, 0..LINE_COUNT / 2);
     let config = format!(
-        r#"{{"connector.class": "FileStreamSource", "file": "{}", "topic": "lines", "batch.size": "10",
+        r#"{{"connector.class": "FileStreamSource", "file": "{}", "topic": "lines", "batch.size": "200",
              "tasks.max": "1", "exactly.once.support": "required", "transaction.boundary": "poll"}}"#,
         input.display()
     );
@@ -116,9 +118,13 @@ fn java_connect_delivers_exactly_once_though_a_worker_dies() {
         task.contains("RUNNING").then_some(())?;
         workers.iter().position(|worker| task.contains(worker.rest().strip_prefix("http://").unwrap_or("?")))
     });
-    // Some transactions are over, and the next one is under way.
-    let before = broker.request_count(ApiKey::EndTxn);
-    wait_for("transactions", || (broker.request_count(ApiKey::EndTxn) > before + 20).then_some(()));
+    // Some transactions are over; the next one has its records in the topic, and its end is never performed.
+    let seen = || broker.request_count(ApiKey::EndTxn);
+    let before = seen();
+    wait_for("transactions", || (seen() > before + 2).then_some(()));
+    let before = seen();
+    broker.faults().once(ApiKey::EndTxn, Fault::Silence);
+    wait_for("an open transaction", || (seen() > before).then_some(()));
     let [first, second] = workers;
     let (dying, surviving) = if owner == 0 { (first, second) } else { (second, first) };
     drop(dying);
