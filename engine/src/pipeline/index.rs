@@ -327,6 +327,7 @@ mod tests {
                 partition: 3,
                 first_wanted_offset,
                 next_offset: self.next,
+                leader_epoch: -1,
                 bytes: bytes.len(),
                 records: RecordSet::new(bytes),
                 high_watermark: self.next,

@@ -11,7 +11,7 @@ use api::plugin::AnySinkTask;
 use api::{Batch, Error, Kind, Origin, Result, SinkContext, SinkOffsets, Tier, TopicPartition};
 use indexmap::IndexSet;
 use protocol::client::OffsetAndMetadata;
-use protocol::client::consumer::{Consumer, Fetched, Polled, Rebalance};
+use protocol::client::consumer::{Consumer, Fetched, Polled, PositionReset, Rebalance};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
 use tokio::time::{Duration, Instant, timeout};
@@ -174,6 +174,7 @@ impl SinkPipeline {
             match polled.map_err(consume_failed)? {
                 Polled::Records(fetched) => self.fetched.extend(fetched),
                 Polled::Rebalance(rebalance) => self.rebalance(rebalance).await?,
+                Polled::Reset(reset) => self.position_was_reset(reset),
                 Polled::Idle => {}
             }
         }
@@ -296,6 +297,17 @@ impl SinkPipeline {
                 Err(Error::fatal("Exiting WorkerSinkTask due to unrecoverable exception.").with_source(error))
             }
         }
+    }
+
+    /// Commits follow the position to where it goes on: the offset before it may mean nothing in the log as it is now.
+    fn position_was_reset(&mut self, reset: PositionReset) {
+        let partition = from_protocol(reset.partition);
+        warn!(
+            task = %self.id, ?partition, cause = ?reset.cause, before = reset.before, after = reset.after,
+            "the position of a partition was reset"
+        );
+        self.committed.remove(&partition);
+        self.current.insert(partition, reset.after);
     }
 
     async fn rebalance(&mut self, rebalance: Rebalance) -> Result<()> {

@@ -73,6 +73,7 @@ fn fetched(partition: i32) -> Fetched {
         partition,
         first_wanted_offset: 0,
         next_offset: 1,
+        leader_epoch: -1,
         records: RecordSet::new(Bytes::new()),
         bytes: 0,
         high_watermark: 1,

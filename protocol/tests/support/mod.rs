@@ -71,15 +71,36 @@ impl TestCluster {
     /// A new topic whose name no other test has.
     pub(crate) async fn topic(&self, stem: &str, partition_count: i32) -> String {
         let name = unique(stem);
+        self.create(NewTopic::new(&name, partition_count)).await;
+        name
+    }
+
+    /// A new topic, known to the cluster when this returns.
+    pub(crate) async fn create(&self, topic: NewTopic) {
         let client = self.client();
-        let created =
-            Admin::new(client.clone()).create_topics(&[NewTopic::new(&name, partition_count)]).await;
+        let name = Arc::clone(&topic.name);
+        let created = Admin::new(client.clone()).create_topics(&[topic]).await;
         created.into_iter().for_each(|outcome| {
             outcome.unwrap();
         });
         client.topic(&name, Instant::now() + PATIENCE).await.unwrap();
         client.close();
-        name
+    }
+
+    /// Deletes a topic, and waits until no broker knows it.
+    pub(crate) async fn delete(&self, topic: &str) {
+        let admin = Admin::new(Cluster::new(self.env.clone(), self.quiet_config()));
+        admin.delete_topics(&[topic]).await.remove(0).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while admin.describe_topics(&[topic]).await.unwrap().remove(0).is_ok() {
+            assert!(Instant::now() < deadline, "{topic} does not go away");
+        }
+        admin.cluster().close();
+    }
+
+    /// For clients that must not bring a deleted topic back by asking for it.
+    pub(crate) fn quiet_config(&self) -> ClusterConfig {
+        ClusterConfig { allow_auto_create_topics: false, metadata_max_age_ms: 200, ..self.config() }
     }
 }
 
@@ -95,7 +116,8 @@ impl Writer {
 
     /// Appends one batch of `values`; returns its base offset.
     pub(crate) async fn append(&self, topic: &str, partition: i32, values: &[String]) -> i64 {
-        let mut builder = BatchBuilder::new(self.cluster.pool().clone(), 1 << 20);
+        let bytes: usize = values.iter().map(String::len).sum();
+        let mut builder = BatchBuilder::new(self.cluster.pool().clone(), (1 << 20).max(bytes + 1_024));
         for value in values {
             assert!(builder.append(1_000, None, Some(value.as_bytes()), &[]).unwrap());
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled, Rebalance};
-use protocol::client::{OffsetAndMetadata, TopicPartition};
+use protocol::client::TopicPartition;
+use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled, PositionReset, Rebalance};
 use protocol::cluster::{Cluster, ClusterConfig};
 use tokio::time::Instant;
 
@@ -35,6 +35,7 @@ pub(crate) struct Reader {
     pub(crate) seen: BTreeMap<TopicPartition, Vec<(i64, String)>>,
     pub(crate) owned: Vec<TopicPartition>,
     pub(crate) rebalances: Vec<Rebalance>,
+    pub(crate) resets: Vec<PositionReset>,
     is_subscribed: bool,
 }
 
@@ -50,6 +51,7 @@ impl Reader {
             seen: BTreeMap::new(),
             owned: Vec::new(),
             rebalances: Vec::new(),
+            resets: Vec::new(),
             is_subscribed: false,
         }
     }
@@ -87,25 +89,27 @@ impl Reader {
                 match &rebalance {
                     Rebalance::Revoked(partitions) => {
                         self.commit(partitions).await;
-                        self.owned.clear();
+                        self.owned.retain(|owned| !partitions.contains(owned));
                     }
                     Rebalance::Assigned(partitions) => {
-                        self.owned.clone_from(partitions);
+                        self.owned.extend(partitions.iter().cloned());
                         self.owned.sort();
                     }
-                    Rebalance::Lost(_) => self.owned.clear(),
+                    Rebalance::Lost(partitions) => self.owned.retain(|owned| !partitions.contains(owned)),
                 }
                 self.rebalances.push(rebalance);
+            }
+            Polled::Reset(reset) => {
+                assert_eq!(self.consumer.position(&reset.partition), Some(reset.after));
+                self.resets.push(reset);
             }
             Polled::Idle => {}
         }
     }
 
     pub(crate) async fn commit(&self, partitions: &[TopicPartition]) {
-        let offsets: Vec<_> = partitions
-            .iter()
-            .filter_map(|tp| Some((tp.clone(), OffsetAndMetadata::new(self.consumer.position(tp)?))))
-            .collect();
+        let offsets: Vec<_> =
+            partitions.iter().filter_map(|tp| Some((tp.clone(), self.consumer.committable(tp)?))).collect();
         self.consumer.commit(&offsets).await.unwrap();
     }
 

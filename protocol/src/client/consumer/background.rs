@@ -1,7 +1,9 @@
-//! The two tasks beside the broker loops: one keeps metadata fresh and a loop running per leader, one looks up committed offsets.
+//! The tasks beside the broker loops: one keeps metadata fresh and a loop running per leader, one looks up committed offsets, one looks
+//! which topics a pattern means.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -10,6 +12,7 @@ use tracing::debug;
 
 use super::broker_loop;
 use super::shared::Shared;
+use crate::client::admin::Admin;
 use crate::cluster::RetryPolicy;
 use crate::{Error, ErrorCode};
 
@@ -25,14 +28,16 @@ pub(super) async fn supervise(shared: Rc<Shared>) {
         tokio::pin!(notified);
         notified.as_mut().enable();
         let metadata = shared.cluster.metadata();
+        shared.take_over_metadata();
         let is_wanting = {
-            let mut partitions = shared.partitions.borrow_mut();
-            partitions.update_leaders(&metadata);
+            let partitions = shared.partitions.borrow();
+            let now = Instant::now();
             for partition in partitions.map.values() {
-                if let Some(leader) = partition.leader
-                    && shared.fetching_nodes.borrow_mut().insert(leader.node)
-                {
-                    loops.borrow_mut().spawn_local(broker_loop::run(Rc::clone(&shared), leader.node));
+                let nodes = [partition.leader.map(|leader| leader.node), partition.fetch_node(now)];
+                for node in nodes.into_iter().flatten() {
+                    if shared.fetching_nodes.borrow_mut().insert(node) {
+                        loops.borrow_mut().spawn_local(broker_loop::run(Rc::clone(&shared), node));
+                    }
                 }
             }
             partitions.needs_metadata()
@@ -48,8 +53,13 @@ pub(super) async fn supervise(shared: Rc<Shared>) {
             tokio::select! {
                 () = notified => {}
                 () = sleep_until(Instant::now() + max_age) => {
-                    if let Err(error) = shared.cluster.fresh_metadata().await {
-                        debug!(%error, "failed to refresh metadata");
+                    match shared.cluster.fresh_metadata().await {
+                        Ok(_) => {
+                            if shared.take_over_metadata() {
+                                shared.wake_all();
+                            }
+                        }
+                        Err(error) => debug!(%error, "failed to refresh metadata"),
                     }
                 }
             }
@@ -58,8 +68,7 @@ pub(super) async fn supervise(shared: Rc<Shared>) {
         match shared.cluster.refresh(metadata.generation).await {
             Ok(_) => {
                 report_unusable_topics(&shared);
-                let newest = shared.cluster.metadata();
-                shared.partitions.borrow_mut().update_leaders(&newest);
+                shared.take_over_metadata();
                 shared.wake_all();
             }
             Err(error) => debug!(%error, "failed to refresh metadata"),
@@ -76,12 +85,12 @@ pub(super) async fn supervise(shared: Rc<Shared>) {
 /// Topics that no waiting will make readable.
 fn report_unusable_topics(shared: &Shared) {
     let metadata = shared.cluster.metadata();
-    let mut seen: Vec<std::sync::Arc<str>> = Vec::new();
+    let mut seen: Vec<Arc<str>> = Vec::new();
     for tp in shared.partitions.borrow().map.keys() {
         if seen.last() == Some(&tp.topic) {
             continue;
         }
-        seen.push(std::sync::Arc::clone(&tp.topic));
+        seen.push(Arc::clone(&tp.topic));
         if let Some(topic) = metadata.topic(&tp.topic)
             && matches!(
                 topic.error,
@@ -89,6 +98,46 @@ fn report_unusable_topics(shared: &Shared) {
             )
         {
             shared.report(Error::broker("read topic", topic.error).with_source(tp.topic.to_string()));
+        }
+    }
+}
+
+/// Looks again and again which topics a pattern means, as often as metadata is renewed.
+pub(super) async fn watch_pattern(shared: Rc<Shared>) {
+    let admin = Admin::new(shared.cluster.clone());
+    let mut last: Option<Vec<Arc<str>>> = None;
+    loop {
+        if shared.pattern.borrow().is_wanted.is_none() {
+            shared.pattern_changed.notified().await;
+            continue;
+        }
+        match admin.list_topics().await {
+            Ok(topics) => {
+                let mut pattern = shared.pattern.borrow_mut();
+                let mut found: Vec<Arc<str>> = topics
+                    .iter()
+                    .filter(|topic| !topic.is_internal && topic.error == ErrorCode::NONE)
+                    .filter(|topic| {
+                        pattern.is_wanted.as_ref().is_some_and(|is_wanted| is_wanted(&topic.name))
+                    })
+                    .map(|topic| Arc::clone(&topic.name))
+                    .collect();
+                found.sort();
+                if pattern.is_new || last.as_ref() != Some(&found) {
+                    pattern.is_new = false;
+                    pattern.found = Some(found.clone());
+                    last = Some(found);
+                    shared.user.notify_one();
+                }
+            }
+            Err(error) if error.is_retriable() => debug!(%error, "failed to list topics, trying again"),
+            Err(error) => shared.report(error),
+        }
+        // Not woken by every change of leaders: a list of all topics is dear.
+        let max_age = Duration::from_millis(shared.cluster.config().metadata_max_age_ms);
+        tokio::select! {
+            () = shared.pattern_changed.notified() => {}
+            () = sleep(max_age) => {}
         }
     }
 }

@@ -1,30 +1,35 @@
-//! One broker's loop: positions that need looking up, then one fetch after the other.
+//! One broker's loop: positions that need looking up or checking, then one fetch after the other.
 //!
 //! The next fetch leaves as soon as the last response is sorted, so the broker works while the user does. Errors of the connection
 //! back off here and hold up no other broker.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
+use uuid::Uuid;
 
-use super::OffsetReset;
-use super::plan::{OffsetQuery, Plan};
+use super::offset_requests::{check_epochs, find_offsets};
+use super::plan::Plan;
 use super::response::{Judge, Outcome};
-use super::session::{FetchSession, SessionRequest};
+use super::session::{FetchSession, PartitionFetch, SessionRequest};
 use super::shared::Shared;
-use crate::client::group::by_topic;
-use crate::cluster::{Leader, RetryPolicy, Target};
+use crate::client::TopicPartition;
+use crate::cluster::{Leader, RetryPolicy};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use crate::wire::messages::fetch_response::FetchResponse;
-use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use crate::wire::messages::{ApiKey, FetchRequest, ListOffsetsRequest, StrBytes, TopicName};
+use crate::wire::messages::{ApiKey, FetchRequest, StrBytes, TopicName};
 use crate::{Error, ErrorCode};
 
 /// The first version with fetch sessions.
 const SESSIONS_SINCE: i16 = 7;
+/// The first version that says where the client is (KIP-392).
+const RACK_SINCE: i16 = 11;
+/// The first version that names topics by id, so that nobody mistakes a recreated topic for its namesake (KIP-516).
+const TOPIC_IDS_SINCE: i16 = 13;
 /// The first wait of a fetch that leaves partitions out for the budget.
 const HOLDING_BACK_WAIT_MS: i32 = 10;
 
@@ -41,20 +46,20 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
         tokio::pin!(notified);
         notified.as_mut().enable();
         let plan = {
-            let mut partitions = shared.partitions.borrow_mut();
-            if partitions.update_leaders(&shared.cluster.metadata()) {
+            if shared.take_over_metadata() {
                 // A leader may have no loop yet; the supervisor starts it.
                 shared.wake_all();
             }
+            let mut partitions = shared.partitions.borrow_mut();
             let node_count = shared.fetching_nodes.borrow().len();
             partitions.plan(node, node_count, &shared.config, Instant::now())
         };
         let outcome = match plan {
-            Plan::FindOffsets(queries) => broker.find_offsets(&shared, queries).await,
+            Plan::FindOffsets(queries) => find_offsets(&shared, node, queries).await,
+            Plan::CheckEpochs(queries) => check_epochs(&shared, node, queries).await,
             Plan::Fetch { wanted, bytes_max, is_holding_back } => {
-                let request = broker.session.request(wanted);
                 let wait_ms = broker.wait_ms(shared.config.fetch_max_wait_ms, is_holding_back);
-                broker.fetch(&shared, request, bytes_max, wait_ms).await
+                broker.fetch(&shared, wanted, bytes_max, wait_ms).await
             }
             Plan::Wait(None) => {
                 notified.await;
@@ -99,11 +104,11 @@ impl BrokerLoop {
     async fn fetch(
         &mut self,
         shared: &Rc<Shared>,
-        request: SessionRequest,
+        wanted: Vec<(TopicPartition, PartitionFetch)>,
         bytes_max: i32,
         wait_ms: i32,
     ) -> Result<(), Error> {
-        let sent = self.exchange(shared, request, bytes_max, wait_ms).await;
+        let sent = self.exchange(shared, wanted, bytes_max, wait_ms).await;
         let response = sent.inspect_err(|_| self.session.on_failure())?;
         let code = ErrorCode(response.error_code);
         if !self.session.on_response(code, response.session_id) {
@@ -123,9 +128,9 @@ impl BrokerLoop {
     }
 
     async fn exchange(
-        &self,
+        &mut self,
         shared: &Rc<Shared>,
-        request: SessionRequest,
+        wanted: Vec<(TopicPartition, PartitionFetch)>,
         bytes_max: i32,
         wait_ms: i32,
     ) -> Result<FetchResponse, Error> {
@@ -136,6 +141,10 @@ impl BrokerLoop {
         let version = connection.version(ApiKey::Fetch).ok_or_else(|| {
             Error::unsupported("fetch", format!("node {} speaks no version that we do", self.node))
         })?;
+        let uses_topic_ids =
+            version >= TOPIC_IDS_SINCE && wanted.iter().all(|(_, fetch)| !fetch.topic_id.is_nil());
+        let version = if uses_topic_ids { version } else { version.min(TOPIC_IDS_SINCE - 1) };
+        let request = self.session.request(wanted, uses_topic_ids);
         let message = fetch_request(shared, request, version, bytes_max, wait_ms);
         let limit = Duration::from_millis(shared.cluster.config().request_timeout_ms)
             + Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
@@ -147,11 +156,12 @@ impl BrokerLoop {
     fn sort(&self, shared: &Rc<Shared>, response: FetchResponse) {
         let policy = RetryPolicy::requests(shared.cluster.config());
         let backoff = |failure_count| policy.backoff(shared.cluster.env(), failure_count);
-        let judge = judge(shared, &backoff);
+        let judge = judge(shared, self.node, &backoff);
         let mut is_ready = false;
         let mut is_stale = false;
         for topic in response.responses {
-            let name = topic.topic.0;
+            let by_id = self.session.name_of(topic.topic_id);
+            let name = by_id.map_or(topic.topic.0, |name| StrBytes::from_string(name.to_string()));
             for data in topic.partitions {
                 let Some(sent) = self.session.known(&name, data.partition_index) else { continue };
                 let index = data.partition_index;
@@ -179,58 +189,6 @@ impl BrokerLoop {
         }
     }
 
-    async fn find_offsets(&self, shared: &Rc<Shared>, queries: Vec<OffsetQuery>) -> Result<(), Error> {
-        let names: Vec<_> = queries.iter().map(|query| query.tp.clone()).collect();
-        let by_name: IndexMap<_, _> = queries.into_iter().map(|query| (query.tp.clone(), query)).collect();
-        let grouped = by_topic(&names);
-        let isolation_level = shared.config.isolation_level_wire();
-        let build = |version: i16| {
-            let topics = grouped.iter().map(|(topic, indexes)| {
-                let partitions = indexes.iter().filter_map(|&index| {
-                    let key = super::session::PartitionRef { topic, partition: index };
-                    let query = by_name.get(&key)?;
-                    let partition = ListOffsetsPartition::default()
-                        .with_partition_index(index)
-                        .with_timestamp(if query.reset == OffsetReset::Earliest { -2 } else { -1 });
-                    Some(if version >= 4 {
-                        partition.with_current_leader_epoch(query.leader_epoch)
-                    } else {
-                        partition
-                    })
-                });
-                ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(partitions.collect())
-            });
-            let request =
-                ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(topics.collect());
-            if version >= 2 { request.with_isolation_level(isolation_level) } else { request }
-        };
-        let (response, _) = shared.cluster.call(&Target::Node(self.node), build).await?;
-        let policy = RetryPolicy::requests(shared.cluster.config());
-        let backoff = |failure_count| policy.backoff(shared.cluster.env(), failure_count);
-        let judge = judge(shared, &backoff);
-        let mut is_stale = false;
-        for topic in &response.topics {
-            for answer in &topic.partitions {
-                let key =
-                    super::session::PartitionRef { topic: &topic.name, partition: answer.partition_index };
-                let Some(query) = by_name.get(&key) else { continue };
-                let found = ErrorCode(answer.error_code).ok().map(|()| answer.offset);
-                let outcome = shared.partitions.borrow_mut().on_offset_found(query, found, &judge);
-                match outcome {
-                    Outcome::StaleLeader => is_stale = true,
-                    Outcome::Report(error) => shared.report(error),
-                    Outcome::Nothing | Outcome::Ready => {}
-                }
-            }
-        }
-        // A poll may wait for positions before it reports an assignment.
-        shared.user.notify_one();
-        if is_stale {
-            shared.wake_all();
-        }
-        Ok(())
-    }
-
     /// The broker could not be asked: its partitions may be led by another one by now.
     async fn recover(&mut self, shared: &Rc<Shared>, error: Error) {
         self.failure_count = self.failure_count.saturating_add(1);
@@ -243,6 +201,7 @@ impl BrokerLoop {
             if partition.leader.is_some_and(|leader| leader.node == self.node) {
                 partition.stale_generation = Some(generation);
             }
+            partition.preferred_replica.take_if(|(node, _)| *node == self.node);
         }
         shared.wake_all();
         let policy = RetryPolicy::requests(shared.cluster.config());
@@ -250,9 +209,15 @@ impl BrokerLoop {
     }
 }
 
-fn judge<'a>(shared: &'a Shared, backoff: &'a dyn Fn(u32) -> Duration) -> Judge<'a> {
-    let generation = shared.cluster.metadata().generation;
-    Judge { config: &shared.config, generation, now: Instant::now(), backoff }
+pub(super) fn judge<'a>(shared: &'a Shared, node: i32, backoff: &'a dyn Fn(u32) -> Duration) -> Judge<'a> {
+    Judge {
+        config: &shared.config,
+        node,
+        generation: shared.cluster.metadata().generation,
+        now: Instant::now(),
+        preferred_replica_age_max: Duration::from_millis(shared.cluster.config().metadata_max_age_ms),
+        backoff,
+    }
 }
 
 fn fetch_request(
@@ -263,7 +228,9 @@ fn fetch_request(
     wait_ms: i32,
 ) -> FetchRequest {
     let config = &shared.config;
-    let mut topics: IndexMap<std::sync::Arc<str>, Vec<FetchPartition>> = IndexMap::new();
+    let uses_topic_ids = version >= TOPIC_IDS_SINCE;
+    // Grouped by name and id: both namesakes of a recreated topic may be in one request.
+    let mut topics: IndexMap<(Arc<str>, Uuid), Vec<FetchPartition>> = IndexMap::new();
     for (tp, fetch) in request.send {
         let partition = FetchPartition::default()
             .with_partition(tp.partition)
@@ -271,12 +238,17 @@ fn fetch_request(
             .with_partition_max_bytes(fetch.bytes_max);
         let partition =
             if version >= 9 { partition.with_current_leader_epoch(fetch.leader_epoch) } else { partition };
-        topics.entry(tp.topic).or_default().push(partition);
+        topics.entry((tp.topic, fetch.topic_id)).or_default().push(partition);
     }
     let topics = topics
         .into_iter()
-        .map(|(topic, partitions)| {
-            FetchTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
+        .map(|((topic, id), partitions)| {
+            let named = if uses_topic_ids {
+                FetchTopic::default().with_topic_id(id)
+            } else {
+                FetchTopic::default().with_topic(topic_name(&topic))
+            };
+            named.with_partitions(partitions)
         })
         .collect();
     let mut message = FetchRequest::default()
@@ -286,18 +258,31 @@ fn fetch_request(
         .with_isolation_level(config.isolation_level_wire())
         .with_topics(topics);
     if version >= SESSIONS_SINCE {
-        let forgotten = by_topic(&request.forget).into_iter().map(|(topic, partitions)| {
-            ForgottenTopic::default().with_topic(topic_name(&topic)).with_partitions(partitions)
+        let mut forgotten: IndexMap<(Arc<str>, Uuid), Vec<i32>> = IndexMap::new();
+        for (tp, id) in request.forget {
+            forgotten.entry((tp.topic, id)).or_default().push(tp.partition);
+        }
+        let forgotten = forgotten.into_iter().map(|((topic, id), partitions)| {
+            let named = if uses_topic_ids {
+                ForgottenTopic::default().with_topic_id(id)
+            } else {
+                ForgottenTopic::default().with_topic(topic_name(&topic))
+            };
+            named.with_partitions(partitions)
         });
         message = message
             .with_session_id(request.session_id)
             .with_session_epoch(request.epoch)
             .with_forgotten_topics_data(forgotten.collect());
     }
-    // No rack: a broker that knows it may name a follower and send no data, which only KIP-392 knows what to do with.
+    if version >= RACK_SINCE
+        && let Some(rack) = &config.client_rack
+    {
+        message = message.with_rack_id(StrBytes::from_string(rack.to_string()));
+    }
     message
 }
 
-fn topic_name(topic: &str) -> TopicName {
+pub(super) fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }

@@ -13,10 +13,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::membership::{Flow, Next};
-use super::partitions::Need;
-use super::shared::Shared;
+use super::partitions::{Need, Taken};
+use super::shared::{Pattern, Shared};
 use super::{ConsumerConfig, OffsetReset, Polled};
 use super::{background, membership};
+use crate::client::admin::{Admin, OffsetSpec};
 use crate::client::group::{ConsumerGroupProtocol, Group, GroupEvent};
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::cluster::Cluster;
@@ -52,6 +53,7 @@ impl Consumer {
         let tasks = vec![
             tokio::task::spawn_local(background::supervise(Rc::clone(&shared))).abort_handle(),
             tokio::task::spawn_local(background::resolve_committed(Rc::clone(&shared))).abort_handle(),
+            tokio::task::spawn_local(background::watch_pattern(Rc::clone(&shared))).abort_handle(),
         ];
         Self { shared, flow: RefCell::new(Flow::new()), group_events: group_events.map(RefCell::new), tasks }
     }
@@ -69,7 +71,7 @@ impl Consumer {
             (None, reset) => Need::Reset(reset),
         };
         self.shared.cluster.note_interest(partitions.iter().map(|tp| &*tp.topic));
-        self.shared.partitions.borrow_mut().assign(&partitions, need, &self.shared.config);
+        self.shared.partitions.borrow_mut().assign(&partitions, need, false, &self.shared.config);
         self.shared.wake_all();
     }
 
@@ -80,9 +82,22 @@ impl Consumer {
             self.shared.report(Error::config("subscribe to topics", "group.id is not set"));
             return;
         }
+        *self.shared.pattern.borrow_mut() = Pattern::default();
         let topics = topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
         self.flow.borrow_mut().subscribe(topics);
         self.shared.user.notify_one();
+    }
+
+    /// As [`subscribe`](Self::subscribe), to every topic whose name `is_wanted` (a regular expression, for example), but for Kafka's
+    /// internal ones. Topics that come and go later are noticed within `metadata.max.age.ms`, and lead to a rebalance.
+    pub fn subscribe_matching(&self, is_wanted: impl Fn(&str) -> bool + 'static) {
+        if self.shared.group.is_none() {
+            self.shared.report(Error::config("subscribe to topics", "group.id is not set"));
+            return;
+        }
+        *self.shared.pattern.borrow_mut() =
+            Pattern { is_wanted: Some(Box::new(is_wanted)), is_new: true, found: None };
+        self.shared.pattern_changed.notify_one();
     }
 
     /// Waits up to `wait` for data or a group event, and says that the user is alive. After [`Rebalance::Revoked`](super::Rebalance)
@@ -91,7 +106,8 @@ impl Consumer {
     /// Cancel safe: nothing that was taken is lost when the future is dropped.
     ///
     /// # Errors
-    /// What the user has to know or do: `Config` where there is no start position, `OFFSET_OUT_OF_RANGE` with `auto.offset.reset=none`,
+    /// What the user has to know or do: `Config` where there is no start position; with `auto.offset.reset=none` `OFFSET_OUT_OF_RANGE`,
+    /// also where the log was truncated, and `UNKNOWN_TOPIC_ID` where the topic was recreated, after which the partition waits for a seek;
     /// missing permissions, damaged data, a group that refuses us. Everything else is retried silently. Polling again goes on; only
     /// after `FENCED_INSTANCE_ID` it takes another `subscribe`, or two members of one instance id would fence each other for ever.
     pub async fn poll(&self, wait: Duration) -> Result<Polled, Error> {
@@ -104,6 +120,9 @@ impl Consumer {
                 return Err(error);
             }
             self.collect_events();
+            if let Some(found) = self.shared.pattern.borrow_mut().found.take() {
+                self.flow.borrow_mut().subscribe(found);
+            }
             let next = self.flow.borrow_mut().next(&self.shared);
             match (next, &self.shared.group) {
                 (Next::Report(rebalance), _) => return Ok(Polled::Rebalance(rebalance)),
@@ -119,8 +138,8 @@ impl Consumer {
                 }
                 (Next::Nothing | Next::Join(_) | Next::Rejoin, _) => {}
             }
-            if let Some(records) = self.take() {
-                return Ok(Polled::Records(records));
+            if let Some(polled) = self.take() {
+                return Ok(polled);
             }
             let due = self.flow.borrow().due();
             let wake_at = due.map_or(deadline, |due| due.min(deadline));
@@ -146,6 +165,34 @@ impl Consumer {
         self.shared.partitions.borrow().map.get(tp).and_then(|partition| partition.position)
     }
 
+    /// What to commit so that a successor goes on at [`position`](Self::position): with the leader epoch, by which it notices a log that
+    /// was truncated meanwhile (KIP-320).
+    pub fn committable(&self, tp: &TopicPartition) -> Option<OffsetAndMetadata> {
+        let partitions = self.shared.partitions.borrow();
+        let partition = partitions.map.get(tp)?;
+        Some(OffsetAndMetadata {
+            leader_epoch: partition.position_epoch,
+            ..OffsetAndMetadata::new(partition.position?)
+        })
+    }
+
+    /// The first offset at or after each time, in milliseconds since the epoch; None where nothing is that young. In order.
+    ///
+    /// # Errors
+    /// What the brokers said until `default.api.timeout.ms` was over.
+    pub async fn offsets_for_times(
+        &self,
+        times: &[(TopicPartition, i64)],
+    ) -> Result<Vec<(TopicPartition, Option<i64>)>, Error> {
+        let queries: Vec<_> = times
+            .iter()
+            .map(|(tp, at_ms)| (&*tp.topic, tp.partition, OffsetSpec::Timestamp(*at_ms)))
+            .collect();
+        let admin = Admin::new(self.shared.cluster.clone());
+        let found = admin.list_offsets(&queries, self.shared.config.isolation_level).await;
+        times.iter().zip(found).map(|((tp, _), found)| Ok((tp.clone(), found?.offset))).collect()
+    }
+
     /// Goes on at `offset`; what was fetched ahead is dropped.
     ///
     /// # Errors
@@ -155,7 +202,7 @@ impl Consumer {
         self.sought(is_assigned, tp)
     }
 
-    /// Goes on at the beginning or the end.
+    /// Goes on at the beginning, at the end, or at an age.
     ///
     /// # Errors
     /// `Config` where the partition is not assigned, or `reset` is `None`.
@@ -184,6 +231,11 @@ impl Consumer {
     /// What is assigned now, in the order of the assignment.
     pub fn assignment(&self) -> Vec<TopicPartition> {
         self.shared.partitions.borrow().names()
+    }
+
+    /// How many positions were reset because their log did not go on from them; each was a [`Polled::Reset`].
+    pub fn reset_count(&self) -> u64 {
+        self.shared.partitions.borrow().reset_count
     }
 
     /// Bytes that were fetched but not taken.
@@ -221,17 +273,17 @@ impl Consumer {
         }
     }
 
-    fn take(&self) -> Option<Vec<super::Fetched>> {
-        if !self.flow.borrow().may_take() {
-            return None;
+    fn take(&self) -> Option<Polled> {
+        let taken = self.shared.partitions.borrow_mut().take(self.shared.config.poll_bytes_max);
+        match taken {
+            Taken::Nothing => None,
+            Taken::Reset(reset) => Some(Polled::Reset(reset)),
+            Taken::Records(records) => {
+                // There is room again for those that were left out.
+                self.shared.wake_fetchers();
+                Some(Polled::Records(records))
+            }
         }
-        let records = self.shared.partitions.borrow_mut().take(self.shared.config.poll_bytes_max);
-        if records.is_empty() {
-            return None;
-        }
-        // There is room again for those that were left out.
-        self.shared.wake_fetchers();
-        Some(records)
     }
 
     fn collect_events(&self) {

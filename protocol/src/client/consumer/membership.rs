@@ -2,11 +2,16 @@
 //!
 //! ```text
 //! subscribe ─► JoinDue ─poll─► Joining ─Assigned─► Resolving ─positions known, poll─► Member
-//!                 ▲                                                                     │ RebalanceNeeded: poll says Revoked
-//!                 └──────────────────────────────── next poll gives up and joins ◄──────┘ Lost: poll says Lost
+//!                 ▲               ▲  │                ▲                                 │ RebalanceNeeded: poll says Revoked
+//!                 └───────────────┼──┼────────────────┼─ next poll gives up and joins ◄─┘ Lost: poll says Lost
+//!            cooperative assignors│  └─► Revoking ────┘ next poll gives up what moved
+//!                                 └── rejoins at once: what moved can be given to its new owner
 //! ```
+//!
+//! Eager assignors: everything is given up before the join. Cooperative ones (KIP-429): the join says what the member owns, all of that
+//! flows on, and only what the new assignment lacks is revoked after it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +35,8 @@ pub(super) enum Phase {
     JoinDue,
     /// The group is working on it.
     Joining,
+    /// Assigned; the user was told what leaves, and the next poll takes this over. Cooperative only.
+    Revoking(Vec<TopicPartition>),
     /// Assigned, positions are being looked up since then.
     Resolving(Instant),
     Member,
@@ -44,6 +51,7 @@ pub(super) struct Flow {
     pub(super) is_rejoin_due: bool,
     pub(super) events: VecDeque<GroupEvent>,
     is_actor_gone: bool,
+    last: LastAssignment,
 }
 
 /// What one look at the flow asks for.
@@ -69,6 +77,7 @@ impl Flow {
             is_rejoin_due: false,
             events: VecDeque::new(),
             is_actor_gone: false,
+            last: LastAssignment::default(),
         }
     }
 
@@ -78,16 +87,34 @@ impl Flow {
         match self.phase {
             Phase::Outside => self.phase = Phase::JoinDue,
             Phase::JoinDue => {}
-            Phase::Joining | Phase::Resolving(_) | Phase::Member => self.is_rejoin_due = true,
+            Phase::Joining | Phase::Revoking(_) | Phase::Resolving(_) | Phase::Member => {
+                self.is_rejoin_due = true
+            }
         }
     }
 
     /// Works off events until one has something for the user.
     pub(super) fn next(&mut self, shared: &Shared) -> Next {
         loop {
+            if let Phase::Revoking(assigned) = &mut self.phase {
+                // The user has seen what leaves and polls again: now it is given up, and the group may give it to others.
+                let assigned = std::mem::take(assigned);
+                self.take_over(&assigned, shared);
+                self.is_rejoin_due = true;
+            }
             if self.phase == Phase::JoinDue && self.events.is_empty() {
+                let mut partitions = shared.partitions.borrow_mut();
                 // The user has seen what was revoked or lost and polls again: now it is given up.
-                shared.partitions.borrow_mut().clear();
+                partitions.finish_revocation();
+                if !shared.config.is_cooperative() {
+                    partitions.clear();
+                }
+                let unsubscribed = partitions.begin_revocation(|tp| !self.topics.contains(&tp.topic));
+                if !unsubscribed.is_empty() {
+                    return Next::Report(Rebalance::Revoked(unsubscribed));
+                }
+                partitions.finish_revocation();
+                drop(partitions);
                 return match self.protocols(shared) {
                     Ok(protocols) => Next::Join(protocols),
                     Err(error) => Next::Fail(error),
@@ -102,12 +129,12 @@ impl Flow {
             return Next::Rejoin;
         }
         if let Phase::Resolving(since) = self.phase {
-            let partitions = shared.partitions.borrow();
+            let mut partitions = shared.partitions.borrow_mut();
             let is_known = partitions.are_positions_known()
                 || partitions.are_commits_known() && since.elapsed() >= POSITION_GRACE;
             if is_known {
                 self.phase = Phase::Member;
-                return Next::Report(Rebalance::Assigned(partitions.names()));
+                return Next::Report(Rebalance::Assigned(partitions.reveal()));
             }
         }
         Next::Nothing
@@ -119,11 +146,6 @@ impl Flow {
             Phase::Resolving(since) => Some(since + POSITION_GRACE),
             _ => None,
         }
-    }
-
-    /// Whether data may be handed out: by hand, or once the assignment that it belongs to was reported.
-    pub(super) fn may_take(&self) -> bool {
-        matches!(self.phase, Phase::Outside | Phase::Member)
     }
 
     /// The group's actor ended without being asked to, and the membership with it. True the first time.
@@ -144,34 +166,44 @@ impl Flow {
     fn on_event(&mut self, event: GroupEvent, shared: &Shared) -> Option<Next> {
         match event {
             GroupEvent::RebalanceNeeded { .. } => {
-                // An assignment that was never reported needs no revocation.
-                let was_reported = self.phase == Phase::Member;
                 self.phase = Phase::JoinDue;
-                let mut partitions = shared.partitions.borrow_mut();
-                partitions.begin_revocation();
-                let revoked = partitions.names();
-                (was_reported && !revoked.is_empty()).then_some(Next::Report(Rebalance::Revoked(revoked)))
+                if shared.config.is_cooperative() {
+                    return None;
+                }
+                // An assignment that was never reported needs no revocation.
+                let revoked = shared.partitions.borrow_mut().begin_revocation(|_| true);
+                (!revoked.is_empty()).then_some(Next::Report(Rebalance::Revoked(revoked)))
             }
             GroupEvent::Lost(_) => {
-                // Also after `Revoked` was reported: then the user learns that it is too late for a commit.
-                let was_reported = matches!(self.phase, Phase::Member | Phase::JoinDue);
                 self.phase = Phase::JoinDue;
-                let mut partitions = shared.partitions.borrow_mut();
-                let lost = partitions.names();
-                partitions.clear();
-                (was_reported && !lost.is_empty()).then_some(Next::Report(Rebalance::Lost(lost)))
+                self.last.generation_id = -1;
+                Self::lose(shared).map(Next::Report)
             }
-            GroupEvent::Assigned { assignment, .. } => match Assignment::decode(&assignment) {
+            GroupEvent::Assigned { assignment, generation_id, .. } => match Assignment::decode(&assignment) {
                 Ok(assignment) => {
-                    self.take_over(&assignment.partitions, shared);
-                    None
+                    self.last = LastAssignment { partitions: assignment.partitions.clone(), generation_id };
+                    let stays: HashSet<&TopicPartition> = assignment.partitions.iter().collect();
+                    let revoked = shared.partitions.borrow_mut().begin_revocation(|tp| !stays.contains(tp));
+                    if revoked.is_empty() {
+                        self.take_over(&assignment.partitions, shared);
+                        return None;
+                    }
+                    self.phase = Phase::Revoking(assignment.partitions);
+                    Some(Next::Report(Rebalance::Revoked(revoked)))
                 }
                 Err(error) => Some(Next::Fail(error)),
             },
             GroupEvent::Failed(error) => {
                 let is_fenced = error.code() == Some(ErrorCode::FENCED_INSTANCE_ID);
                 self.phase = if is_fenced { Phase::Outside } else { Phase::JoinDue };
-                Some(Next::Fail(error))
+                match Self::lose(shared) {
+                    // What a cooperative member held while it joined is lost with its membership.
+                    Some(lost) => {
+                        shared.report(error);
+                        Some(Next::Report(lost))
+                    }
+                    None => Some(Next::Fail(error)),
+                }
             }
             GroupEvent::Left => {
                 self.phase = Phase::Outside;
@@ -183,16 +215,43 @@ impl Flow {
     fn take_over(&mut self, assigned: &[TopicPartition], shared: &Shared) {
         self.phase = Phase::Resolving(Instant::now());
         shared.cluster.note_interest(assigned.iter().map(|tp| &*tp.topic));
-        shared.partitions.borrow_mut().assign(assigned, Need::Committed, &shared.config);
+        shared.partitions.borrow_mut().assign(assigned, Need::Committed, true, &shared.config);
         shared.wake_all();
     }
 
+    /// Forgets all partitions; gives what to say of those that the user knows of, also after `Revoked` was reported: then it is too late
+    /// for a commit.
+    fn lose(shared: &Shared) -> Option<Rebalance> {
+        let mut partitions = shared.partitions.borrow_mut();
+        let lost = partitions.begin_revocation(|_| true);
+        partitions.clear();
+        (!lost.is_empty()).then_some(Rebalance::Lost(lost))
+    }
+
     fn protocols(&self, shared: &Shared) -> Result<Vec<ProtocolMetadata>, Error> {
-        let metadata = Subscription::new(self.topics.iter().cloned()).encode()?;
-        let named = shared.config.assignors.iter().map(|assignor| ProtocolMetadata {
-            name: assignor.name().to_owned(),
-            metadata: metadata.clone(),
-        });
-        Ok(named.collect())
+        let mut subscription = Subscription::new(self.topics.iter().cloned());
+        subscription.owned = shared.partitions.borrow().names();
+        subscription.generation_id = self.last.generation_id;
+        subscription.rack_id = shared.config.client_rack.as_deref().map(str::to_owned);
+        let mut named = Vec::with_capacity(shared.config.assignors.len());
+        for assignor in &shared.config.assignors {
+            subscription.user_data = assignor.user_data(&self.last.partitions, self.last.generation_id);
+            let metadata = subscription.encode()?;
+            named.push(ProtocolMetadata { name: assignor.name().to_owned(), metadata });
+        }
+        Ok(named)
+    }
+}
+
+/// What the sticky assignors are told of the last assignment.
+#[derive(Debug)]
+struct LastAssignment {
+    partitions: Vec<TopicPartition>,
+    generation_id: i32,
+}
+
+impl Default for LastAssignment {
+    fn default() -> Self {
+        Self { partitions: Vec::new(), generation_id: -1 }
     }
 }

@@ -12,6 +12,10 @@
 //! response is sorted into `ready`, before anybody takes it; a partition whose untaken data exceeds its share of the budget is left
 //! out until it is taken. One slow, leaderless or failing partition holds up no other.
 //!
+//! Positions: a position knows the leader epoch of the record before it and the id of its topic. After an election the new leader is
+//! asked whether its log still has it (KIP-320), and a recreated topic is noticed by its id, in metadata and in every fetch. A position
+//! that no longer fits is reset in the open ([`Polled::Reset`]), never silently.
+//!
 //! Transactions: with [`IsolationLevel::ReadCommitted`] the broker ends the data at the last stable offset and names the aborted
 //! transactions, which [`Fetched`] carries. Control batches and aborted batches are handed out as they are:
 //! [`Fetched::committed_batches`] leaves them out, and [`AbortedBatches`] says for each whether to.
@@ -27,6 +31,10 @@ mod partitions;
 mod plan;
 
 mod response;
+
+mod resets;
+
+mod offset_requests;
 
 mod shared;
 
@@ -44,4 +52,4 @@ pub use crate::client::admin::IsolationLevel;
 pub use committed::AbortedBatches;
 pub use config::{ConsumerConfig, OffsetReset};
 pub use handle::Consumer;
-pub use types::{AbortedTransaction, Fetched, Polled, Rebalance};
+pub use types::{AbortedTransaction, Fetched, Polled, PositionReset, Rebalance, ResetCause};

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 
+use uuid::Uuid;
+
 use super::session::PartitionRef;
-use super::{ConsumerConfig, Fetched, OffsetReset};
+use super::{ConsumerConfig, Fetched, OffsetReset, PositionReset, ResetCause};
 use crate::Error;
 use crate::client::{OffsetAndMetadata, TopicPartition};
-use crate::cluster::{Leader, Metadata};
+use crate::cluster::Leader;
 
 /// Why a partition has no offset to fetch from, if so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,65 +33,128 @@ pub(super) struct Partition {
     pub(super) incarnation: u64,
     /// Of the user: where what was taken ends.
     pub(super) position: Option<i64>,
+    /// The leader epoch of the last record before `position`, which the truncation check compares (KIP-320); -1 where not known.
+    pub(super) position_epoch: i32,
     /// Of the fetcher: where what was fetched ends. Means nothing while there is a `need`.
     pub(super) fetch_offset: i64,
+    /// The same as `position_epoch` for `fetch_offset`.
+    pub(super) fetch_epoch: i32,
+    /// The leader epoch under which `fetch_offset` is known to be in the leader's log; -1 for none.
+    pub(super) validated_epoch: i32,
+    /// The topic that the positions belong to; nil until a broker has said it.
+    pub(super) topic_id: Uuid,
     pub(super) need: Need,
     pub(super) leader: Option<Leader>,
     /// The leader is not to be trusted before the metadata is newer than this generation.
     pub(super) stale_generation: Option<u64>,
+    /// A follower to fetch from, as the leader proposed (KIP-392), and until when to believe that.
+    pub(super) preferred_replica: Option<(i32, Instant)>,
     pub(super) is_paused: bool,
+    /// About to be given up: nothing is fetched or handed out.
+    pub(super) is_revoking: bool,
+    /// Assigned, but the user has not been told: nothing is handed out.
+    pub(super) is_withheld: bool,
     pub(super) untaken_bytes: usize,
     /// Grows when a batch does not fit.
     pub(super) fetch_bytes_max: i32,
     /// After a failure: not to be asked for before this.
     pub(super) retry_at: Option<Instant>,
     pub(super) failure_count: u32,
-    /// The offset that was out of range, for the gap that is logged once the reset is known.
-    pub(super) out_of_range_offset: Option<i64>,
+    /// Why the position is being reset, and the position before, for what is reported once the new one is known.
+    pub(super) reset_from: Option<(ResetCause, i64)>,
+}
+
+/// What waits for a poll.
+#[derive(Debug)]
+pub(super) enum Ready {
+    Data(Fetched),
+    Reset(PositionReset),
+}
+
+/// What a poll takes.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Nothing,
+    Records(Vec<Fetched>),
+    Reset(PositionReset),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     pub(super) map: IndexMap<TopicPartition, Partition>,
     /// Fetched and not taken, in order of arrival.
-    ready: VecDeque<Fetched>,
+    pub(super) ready: VecDeque<Ready>,
     pub(super) untaken_bytes: usize,
     next_incarnation: u64,
-    seen_generation: u64,
-    /// A rebalance was announced: nothing is fetched or handed out until it is over.
-    pub(super) is_revoking: bool,
+    pub(super) seen_generation: u64,
+    /// How often a position was reset to where the log does not go on from it.
+    pub(super) reset_count: u64,
 }
 
 impl Partitions {
-    /// Replaces the assignment. Partitions that stay keep their positions.
-    pub(super) fn assign(&mut self, partitions: &[TopicPartition], need: Need, config: &ConsumerConfig) {
-        self.is_revoking = false;
+    /// Replaces the assignment. Partitions that stay keep their positions; nothing is handed out of new ones while `is_withheld`.
+    pub(super) fn assign(
+        &mut self,
+        partitions: &[TopicPartition],
+        need: Need,
+        is_withheld: bool,
+        config: &ConsumerConfig,
+    ) {
         let wanted: std::collections::HashSet<&TopicPartition> = partitions.iter().collect();
-        self.map.retain(|tp, _| wanted.contains(tp));
         self.drop_ready(|tp| !wanted.contains(tp));
+        self.map.retain(|tp, _| wanted.contains(tp));
+        for partition in self.map.values_mut() {
+            partition.is_revoking = false;
+        }
         for tp in partitions {
             if !self.map.contains_key(tp) {
                 let incarnation = self.incarnation();
-                self.map
-                    .insert(tp.clone(), Partition::new(incarnation, need, config.max_partition_fetch_bytes));
+                let mut added = Partition::new(incarnation, need, config.max_partition_fetch_bytes);
+                added.is_withheld = is_withheld;
+                self.map.insert(tp.clone(), added);
             }
         }
         // Leaders of the new ones are looked up at the next plan.
         self.seen_generation = 0;
     }
 
-    /// Stops everything without forgetting positions: they still are worth a commit.
-    pub(super) fn begin_revocation(&mut self) {
-        self.is_revoking = true;
-        self.drop_ready(|_| true);
-        for partition in self.map.values_mut() {
-            partition.rewind_to_position();
+    /// Stops these without forgetting positions, which still are worth a commit; gives those that the user knows of.
+    pub(super) fn begin_revocation(
+        &mut self,
+        is_leaving: impl Fn(&TopicPartition) -> bool,
+    ) -> Vec<TopicPartition> {
+        self.drop_ready(&is_leaving);
+        let mut known = Vec::new();
+        for (tp, partition) in &mut self.map {
+            if is_leaving(tp) {
+                partition.is_revoking = true;
+                partition.rewind_to_position();
+                if !partition.is_withheld {
+                    known.push(tp.clone());
+                }
+            }
         }
+        known
+    }
+
+    /// Forgets what [`begin_revocation`](Self::begin_revocation) stopped.
+    pub(super) fn finish_revocation(&mut self) {
+        self.map.retain(|_, partition| !partition.is_revoking);
+    }
+
+    /// The user is being told of everything that was withheld: which partitions those are.
+    pub(super) fn reveal(&mut self) -> Vec<TopicPartition> {
+        let withheld = self.map.iter_mut().filter(|(_, partition)| partition.is_withheld);
+        withheld
+            .map(|(tp, partition)| {
+                partition.is_withheld = false;
+                tp.clone()
+            })
+            .collect()
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.is_revoking = false;
         self.map.clear();
         self.ready.clear();
         self.untaken_bytes = 0;
@@ -110,7 +175,7 @@ impl Partitions {
         true
     }
 
-    /// Moves the user and the fetcher to the beginning or the end. False where the partition is not assigned.
+    /// Moves the user and the fetcher to the place that `reset` names. False where the partition is not assigned.
     pub(super) fn reset(&mut self, tp: &TopicPartition, reset: OffsetReset) -> bool {
         let incarnation = self.incarnation();
         let Some(partition) = self.map.get_mut(tp) else { return false };
@@ -128,27 +193,40 @@ impl Partitions {
         }
     }
 
-    /// Hands out what is ready, oldest first: one entry, then more while they stay below `bytes_max` together.
-    pub(super) fn take(&mut self, bytes_max: usize) -> Vec<Fetched> {
+    /// Hands out what is ready, oldest first: one entry, then more while they stay below `bytes_max` together. The reset of a position
+    /// comes alone, after the data before it and before the data behind it.
+    pub(super) fn take(&mut self, bytes_max: usize) -> Taken {
         let mut taken = Vec::new();
         let mut taken_bytes = 0;
         let mut index = 0;
-        while let Some(fetched) = self.ready.get(index) {
-            let key = PartitionRef { topic: &fetched.topic, partition: fetched.partition };
-            let Some(partition) = self.map.get_mut(&key).filter(|partition| !partition.is_paused) else {
+        while let Some(ready) = self.ready.get(index) {
+            let partition = self.map.get_mut(&ready.key()).filter(|partition| partition.is_flowing());
+            let Some(partition) = partition else {
                 index += 1;
                 continue;
             };
-            if !taken.is_empty() && taken_bytes + fetched.bytes > bytes_max {
-                break;
+            match ready {
+                Ready::Reset(_) if !taken.is_empty() => break,
+                Ready::Data(fetched) if !taken.is_empty() && taken_bytes + fetched.bytes > bytes_max => break,
+                Ready::Data(fetched) => {
+                    taken_bytes += fetched.bytes;
+                    partition.untaken_bytes -= fetched.bytes;
+                    partition.position = Some(fetched.next_offset);
+                    partition.position_epoch = fetched.leader_epoch;
+                    self.untaken_bytes -= fetched.bytes;
+                }
+                Ready::Reset(reset) => {
+                    partition.position = Some(reset.after);
+                    partition.position_epoch = reset.leader_epoch;
+                }
             }
-            taken_bytes += fetched.bytes;
-            partition.untaken_bytes -= fetched.bytes;
-            partition.position = Some(fetched.next_offset);
-            self.untaken_bytes -= fetched.bytes;
-            taken.extend(self.ready.remove(index));
+            match self.ready.remove(index) {
+                Some(Ready::Data(fetched)) => taken.push(fetched),
+                Some(Ready::Reset(reset)) => return Taken::Reset(reset),
+                None => break,
+            }
         }
-        taken
+        if taken.is_empty() { Taken::Nothing } else { Taken::Records(taken) }
     }
 
     /// Queues data of an assigned partition; the caller has moved its `fetch_offset`.
@@ -157,7 +235,7 @@ impl Partitions {
         if let Some(partition) = self.map.get_mut(&key) {
             partition.untaken_bytes += fetched.bytes;
             self.untaken_bytes += fetched.bytes;
-            self.ready.push_back(fetched);
+            self.ready.push_back(Ready::Data(fetched));
         }
     }
 
@@ -178,21 +256,6 @@ impl Partitions {
                 partition.rewind_to_position();
             }
         }
-    }
-
-    /// Takes over leaders from a view; false where it is the one that was seen before.
-    pub(super) fn update_leaders(&mut self, metadata: &Metadata) -> bool {
-        if metadata.generation == self.seen_generation {
-            return false;
-        }
-        self.seen_generation = metadata.generation;
-        for (tp, partition) in &mut self.map {
-            partition.leader = metadata.leader(&tp.topic, tp.partition);
-            if partition.stale_generation.is_some_and(|stale| stale < metadata.generation) {
-                partition.stale_generation = None;
-            }
-        }
-        true
     }
 
     /// Whether somebody waits for newer metadata.
@@ -219,7 +282,7 @@ impl Partitions {
         }
         match (committed, reset) {
             (Some(committed), _) => {
-                partition.start_at(committed.offset);
+                partition.start_at(committed.offset, committed.leader_epoch);
                 None
             }
             (None, OffsetReset::None) => {
@@ -250,27 +313,40 @@ impl Partitions {
         self.map.get_key_value(&key).map(|(tp, _)| Arc::clone(&tp.topic))
     }
 
-    fn incarnation(&mut self) -> u64 {
+    pub(super) fn incarnation(&mut self) -> u64 {
         self.next_incarnation += 1;
         self.next_incarnation
     }
 
     /// Drops queued data of the partitions that `is_dropped` names, and its account.
-    fn drop_ready(&mut self, is_dropped: impl Fn(&TopicPartition) -> bool) {
+    pub(super) fn drop_ready(&mut self, is_dropped: impl Fn(&TopicPartition) -> bool) {
         if self.ready.is_empty() {
             return;
         }
-        self.ready.retain(|fetched| {
-            let tp = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
-            if !is_dropped(&tp) {
+        self.ready.retain(|ready| {
+            let Some((tp, _)) = self.map.get_key_value(&ready.key()) else { return false };
+            if !is_dropped(tp) {
                 return true;
             }
-            self.untaken_bytes -= fetched.bytes;
-            if let Some(partition) = self.map.get_mut(&tp) {
-                partition.untaken_bytes -= fetched.bytes;
+            if let Ready::Data(fetched) = ready {
+                self.untaken_bytes -= fetched.bytes;
+                if let Some(partition) = self.map.get_mut(&ready.key()) {
+                    partition.untaken_bytes -= fetched.bytes;
+                }
             }
             false
         });
+    }
+}
+
+impl Ready {
+    fn key(&self) -> PartitionRef<'_> {
+        match self {
+            Ready::Data(fetched) => PartitionRef { topic: &fetched.topic, partition: fetched.partition },
+            Ready::Reset(reset) => {
+                PartitionRef { topic: &reset.partition.topic, partition: reset.partition.partition }
+            }
+        }
     }
 }
 
@@ -279,27 +355,56 @@ impl Partition {
         Self {
             incarnation,
             position: None,
+            position_epoch: -1,
             fetch_offset: -1,
+            fetch_epoch: -1,
+            validated_epoch: -1,
+            topic_id: Uuid::nil(),
             need,
             leader: None,
             stale_generation: None,
+            preferred_replica: None,
             is_paused: false,
+            is_revoking: false,
+            is_withheld: false,
             untaken_bytes: 0,
             fetch_bytes_max,
             retry_at: None,
             failure_count: 0,
-            out_of_range_offset: None,
+            reset_from: None,
         }
     }
 
     /// The answer to a need: fetch from `offset` on. What was fetched before a gap is still to be taken.
-    pub(super) fn start_at(&mut self, offset: i64) {
+    pub(super) fn start_at(&mut self, offset: i64, leader_epoch: i32) {
         self.need = Need::Nothing;
         self.fetch_offset = offset;
+        self.fetch_epoch = leader_epoch;
+        self.validated_epoch = -1;
         if self.untaken_bytes == 0 {
             self.position = Some(offset);
+            self.position_epoch = leader_epoch;
         }
         self.succeed();
+    }
+
+    /// Whether a poll may have its data.
+    fn is_flowing(&self) -> bool {
+        !self.is_paused && !self.is_withheld && !self.is_revoking
+    }
+
+    /// Whether the leader has changed since the position was found in its log, so that the log may be another one by now.
+    pub(super) fn needs_validation(&self) -> bool {
+        let leader_epoch = self.leader.map_or(-1, |leader| leader.epoch);
+        self.fetch_epoch >= 0 && leader_epoch >= 0 && self.validated_epoch < leader_epoch
+    }
+
+    /// The node to fetch from: the follower that the leader proposed, for as long as it said so, else the leader.
+    pub(super) fn fetch_node(&self, now: Instant) -> Option<i32> {
+        match self.preferred_replica {
+            Some((node, until)) if now < until => Some(node),
+            _ => self.leader.map(|leader| leader.node),
+        }
     }
 
     pub(super) fn succeed(&mut self) {
@@ -307,20 +412,26 @@ impl Partition {
         self.failure_count = 0;
     }
 
-    fn restart(&mut self, incarnation: u64, need: Need) {
+    pub(super) fn restart(&mut self, incarnation: u64, need: Need) {
         self.incarnation = incarnation;
         self.need = need;
-        self.out_of_range_offset = None;
+        self.reset_from = None;
+        self.position_epoch = -1;
+        self.fetch_epoch = -1;
+        self.validated_epoch = -1;
         self.succeed();
     }
 
     /// After queued data was dropped: fetch it again. A reset that waits lies behind that data, so it is found out again, too.
-    fn rewind_to_position(&mut self) {
+    pub(super) fn rewind_to_position(&mut self) {
         if let Some(position) = self.position
             && matches!(self.need, Need::Nothing | Need::Reset(_))
         {
             self.need = Need::Nothing;
             self.fetch_offset = position;
+            self.fetch_epoch = self.position_epoch;
+            self.validated_epoch = -1;
+            self.reset_from = None;
         }
     }
 }

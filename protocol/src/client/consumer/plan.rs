@@ -12,6 +12,8 @@ use crate::client::TopicPartition;
 pub(super) enum Plan {
     /// These positions, before anything else.
     FindOffsets(Vec<OffsetQuery>),
+    /// Whether these positions still are in the log, before anything of them is fetched.
+    CheckEpochs(Vec<EpochQuery>),
     /// Data.
     Fetch {
         wanted: Vec<(TopicPartition, PartitionFetch)>,
@@ -35,6 +37,16 @@ pub(super) struct OffsetQuery {
     pub(super) leader_epoch: i32,
 }
 
+/// A position whose log may have been truncated: the end of `epoch` in the leader's log decides (KIP-320).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EpochQuery {
+    pub(super) tp: TopicPartition,
+    pub(super) incarnation: u64,
+    pub(super) offset: i64,
+    pub(super) epoch: i32,
+    pub(super) leader_epoch: i32,
+}
+
 impl Partitions {
     /// What to ask of `node`, which is one of `node_count` that are asked.
     pub(super) fn plan(
@@ -51,14 +63,20 @@ impl Partitions {
         let share = (config.prefetch_bytes_max / self.map.len().max(1))
             .max(usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
         let mut queries = Vec::new();
+        let mut epoch_queries = Vec::new();
         let mut wanted = Vec::new();
         let mut is_leading = false;
         let mut is_holding_back = false;
         let mut retry_at: Option<Instant> = None;
         for (tp, partition) in &self.map {
-            let Some(leader) = partition.leader.filter(|leader| leader.node == node) else { continue };
+            let fetch_node = partition.fetch_node(now);
+            let Some(leader) = partition.leader else { continue };
+            let is_leader = leader.node == node;
+            if !is_leader && fetch_node != Some(node) {
+                continue;
+            }
             is_leading = true;
-            if self.is_revoking || partition.stale_generation.is_some() {
+            if partition.is_revoking || partition.stale_generation.is_some() {
                 continue;
             }
             if let Some(at) = partition.retry_at.filter(|at| *at > now) {
@@ -66,7 +84,20 @@ impl Partitions {
                 continue;
             }
             match partition.need {
+                Need::Nothing if partition.needs_validation() => {
+                    if is_leader {
+                        epoch_queries.push(EpochQuery {
+                            tp: tp.clone(),
+                            incarnation: partition.incarnation,
+                            offset: partition.fetch_offset,
+                            epoch: partition.fetch_epoch,
+                            leader_epoch: leader.epoch,
+                        });
+                    }
+                    continue;
+                }
                 Need::Nothing => {}
+                Need::Reset(_) if !is_leader => continue,
                 Need::Reset(reset) => {
                     queries.push(OffsetQuery {
                         tp: tp.clone(),
@@ -78,7 +109,7 @@ impl Partitions {
                 }
                 Need::Committed | Need::Seek => continue,
             }
-            if partition.is_paused {
+            if partition.is_paused || fetch_node != Some(node) {
                 continue;
             }
             if room == 0 || partition.untaken_bytes >= share {
@@ -89,11 +120,14 @@ impl Partitions {
                 offset: partition.fetch_offset,
                 bytes_max: partition.fetch_bytes_max,
                 leader_epoch: leader.epoch,
+                topic_id: partition.topic_id,
             };
             wanted.push((tp.clone(), fetch));
         }
         if !queries.is_empty() {
             Plan::FindOffsets(queries)
+        } else if !epoch_queries.is_empty() {
+            Plan::CheckEpochs(epoch_queries)
         } else if !wanted.is_empty() {
             let fair_room = i32::try_from(room / node_count.max(1)).unwrap_or(i32::MAX);
             let bytes_max = config.fetch_max_bytes.min(fair_room.max(1));
@@ -113,6 +147,7 @@ mod tests {
 
     use bytes::Bytes;
 
+    use super::super::partitions::Taken;
     use super::*;
     use crate::client::consumer::Fetched;
     use crate::cluster::Leader;
@@ -126,10 +161,10 @@ mod tests {
     fn partitions(count: i32) -> Partitions {
         let mut partitions = Partitions::default();
         let names: Vec<_> = (0..count).map(|partition| TopicPartition::new("t", partition)).collect();
-        partitions.assign(&names, Need::Nothing, &config());
+        partitions.assign(&names, Need::Nothing, false, &config());
         for partition in partitions.map.values_mut() {
             partition.leader = Some(Leader { node: 1, epoch: 3 });
-            partition.start_at(0);
+            partition.start_at(0, -1);
         }
         partitions
     }
@@ -149,8 +184,16 @@ mod tests {
             high_watermark: 0,
             log_start_offset: 0,
             last_stable_offset: 0,
+            leader_epoch: 3,
             aborted_transactions: Vec::new(),
         });
+    }
+
+    fn take(partitions: &mut Partitions, bytes_max: usize) -> usize {
+        match partitions.take(bytes_max) {
+            Taken::Records(records) => records.len(),
+            _ => 0,
+        }
     }
 
     fn wanted(partitions: &mut Partitions) -> (Vec<i32>, bool) {
@@ -172,8 +215,8 @@ mod tests {
         assert_eq!(wanted(&mut partitions), (vec![1], true));
         deliver(&mut partitions, 1, 500);
         assert_eq!(partitions.plan(1, 1, &config(), Instant::now()), Plan::Wait(None));
-        assert_eq!(partitions.take(100).len(), 1, "one entry comes whatever its size");
-        assert_eq!(partitions.take(1_000).len(), 2);
+        assert_eq!(take(&mut partitions, 100), 1, "one entry comes whatever its size");
+        assert_eq!(take(&mut partitions, 1_000), 2);
         assert_eq!(partitions.untaken_bytes, 0);
         assert_eq!(wanted(&mut partitions), (vec![0, 1], false));
         assert_eq!(partitions.map[0].position, Some(20));
@@ -185,13 +228,13 @@ mod tests {
         let paused = [TopicPartition::new("t", 0)];
         deliver(&mut partitions, 0, 400);
         partitions.set_paused(&paused, true);
-        assert!(partitions.take(1_000).is_empty());
+        assert_eq!(take(&mut partitions, 1_000), 0);
         assert_eq!(wanted(&mut partitions), (vec![1], false));
         deliver(&mut partitions, 1, 600);
         // The budget is used up: the paused partition's data goes, to be fetched again, so that the other one can run.
         assert_eq!(wanted(&mut partitions).0, Vec::<i32>::new());
         assert_eq!(partitions.untaken_bytes, 600);
-        assert_eq!(partitions.take(1_000).len(), 1);
+        assert_eq!(take(&mut partitions, 1_000), 1);
         assert_eq!(wanted(&mut partitions), (vec![1], false));
         partitions.set_paused(&paused, false);
         assert_eq!(wanted(&mut partitions), (vec![0, 1], false));
@@ -203,7 +246,7 @@ mod tests {
         let mut partitions = partitions(1);
         deliver(&mut partitions, 0, 100);
         assert!(partitions.seek(&TopicPartition::new("t", 0), 77));
-        assert!(partitions.take(1_000).is_empty());
+        assert_eq!(take(&mut partitions, 1_000), 0);
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].position), (77, Some(77)));
         assert!(!partitions.seek(&TopicPartition::new("other", 0), 0));
     }
@@ -224,11 +267,40 @@ mod tests {
     fn nothing_moves_during_a_revocation_and_positions_stay() {
         let mut partitions = partitions(1);
         deliver(&mut partitions, 0, 100);
-        partitions.take(1_000);
+        take(&mut partitions, 1_000);
         deliver(&mut partitions, 0, 100);
-        partitions.begin_revocation();
-        assert!(partitions.take(1_000).is_empty());
+        assert_eq!(partitions.begin_revocation(|_| true), [TopicPartition::new("t", 0)]);
+        assert_eq!(take(&mut partitions, 1_000), 0);
         assert_eq!(partitions.plan(1, 1, &config(), Instant::now()), Plan::Wait(None));
         assert_eq!(partitions.map[0].position, Some(10));
+    }
+    #[test]
+    fn a_new_leader_is_asked_whether_it_has_what_was_read() {
+        let mut partitions = partitions(1);
+        partitions.map[0].fetch_epoch = 3;
+        let Plan::CheckEpochs(queries) = partitions.plan(1, 1, &config(), Instant::now()) else {
+            panic!("expected a check")
+        };
+        assert_eq!((queries[0].offset, queries[0].epoch, queries[0].leader_epoch), (0, 3, 3));
+        partitions.map[0].validated_epoch = 3;
+        assert_eq!(wanted(&mut partitions).0, [0]);
+        partitions.map[0].leader = Some(Leader { node: 1, epoch: 4 });
+        assert!(matches!(partitions.plan(1, 1, &config(), Instant::now()), Plan::CheckEpochs(_)));
+    }
+
+    #[test]
+    fn a_follower_is_fetched_from_until_the_proposal_expires() {
+        let mut partitions = partitions(2);
+        let now = Instant::now();
+        let until = now + Duration::from_secs(1);
+        partitions.map[0].preferred_replica = Some((2, until));
+        assert_eq!(wanted(&mut partitions).0, [1]);
+        assert!(
+            matches!(partitions.plan(2, 1, &config(), now), Plan::Fetch { wanted, .. } if wanted[0].0.partition == 0)
+        );
+        assert_eq!(partitions.plan(2, 1, &config(), until), Plan::Done);
+        assert!(
+            matches!(partitions.plan(1, 1, &config(), until), Plan::Fetch { wanted, .. } if wanted.len() == 2)
+        );
     }
 }

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::partitions::{Need, Partition, Partitions};
 use super::session::{PartitionFetch, PartitionRef};
-use super::{AbortedTransaction, ConsumerConfig, Fetched, OffsetReset};
+use super::{AbortedTransaction, ConsumerConfig, Fetched, OffsetReset, ResetCause};
 use crate::cluster::{RetryAction, decide};
 use crate::wire::messages::fetch_response::PartitionData;
 use crate::wire::records::RecordSet;
@@ -21,9 +21,13 @@ const REPORTED: u32 = 8;
 /// What judging an answer takes beside the answer.
 pub(super) struct Judge<'a> {
     pub(super) config: &'a ConsumerConfig,
+    /// Who answered.
+    pub(super) node: i32,
     /// Of the metadata that the request was routed by.
     pub(super) generation: u64,
     pub(super) now: Instant,
+    /// How long a follower that the leader proposed is fetched from before the leader is asked again: `metadata.max.age.ms`.
+    pub(super) preferred_replica_age_max: Duration,
     /// The retry policy: the pause after so many failures in a row.
     pub(super) backoff: &'a dyn Fn(u32) -> Duration,
 }
@@ -46,6 +50,7 @@ pub(super) enum Outcome {
 struct Extent {
     bytes: usize,
     next_offset: i64,
+    leader_epoch: i32,
 }
 
 impl Partitions {
@@ -59,10 +64,13 @@ impl Partitions {
     ) -> Outcome {
         let key = PartitionRef { topic, partition: data.partition_index };
         let Some(name) = self.topic(key) else { return Outcome::Nothing };
-        let is_revoking = self.is_revoking;
         let Some(partition) = self.map.get_mut(&key) else { return Outcome::Nothing };
         // The answer to a question that was overtaken by a seek, a reset or another broker's answer.
-        if is_revoking || partition.need != Need::Nothing || partition.fetch_offset != sent.offset {
+        if partition.is_revoking
+            || partition.need != Need::Nothing
+            || partition.fetch_offset != sent.offset
+            || partition.topic_id != sent.topic_id
+        {
             return Outcome::Nothing;
         }
         let code = ErrorCode(data.error_code);
@@ -70,6 +78,14 @@ impl Partitions {
             return partition.on_error(code, &name, data.partition_index, judge);
         }
         partition.succeed();
+        if data.preferred_read_replica.0 >= 0 && data.preferred_read_replica.0 != judge.node {
+            // KIP-392: a follower in our rack has it, too. The leader sends no data along.
+            partition.preferred_replica = judge
+                .now
+                .checked_add(judge.preferred_replica_age_max)
+                .map(|until| (data.preferred_read_replica.0, until));
+            return Outcome::StaleLeader;
+        }
         let records = data.records.unwrap_or_default();
         if records.is_empty() {
             return Outcome::Nothing;
@@ -98,12 +114,15 @@ impl Partitions {
             }
         };
         partition.fetch_offset = extent.next_offset;
+        partition.fetch_epoch = extent.leader_epoch;
+        partition.validated_epoch = partition.validated_epoch.max(sent.leader_epoch);
         let aborted_transactions = data.aborted_transactions.unwrap_or_default();
         self.push_ready(Fetched {
             topic: name,
             partition: data.partition_index,
             first_wanted_offset: sent.offset,
             next_offset: extent.next_offset,
+            leader_epoch: extent.leader_epoch,
             records: RecordSet::new(records.slice(..extent.bytes)),
             bytes: extent.bytes,
             high_watermark: data.high_watermark,
@@ -119,35 +138,15 @@ impl Partitions {
         });
         Outcome::Ready
     }
-
-    /// Takes in the answer to an [`OffsetQuery`](super::plan::OffsetQuery).
-    pub(super) fn on_offset_found(
-        &mut self,
-        query: &super::plan::OffsetQuery,
-        answer: Result<i64, ErrorCode>,
-        judge: &Judge<'_>,
-    ) -> Outcome {
-        let Some(partition) = self.map.get_mut(&query.tp) else { return Outcome::Nothing };
-        if partition.incarnation != query.incarnation || partition.need != Need::Reset(query.reset) {
-            return Outcome::Nothing;
-        }
-        let offset = match answer {
-            Ok(offset) => offset,
-            Err(code) => return partition.on_refused(code, "list offsets", &query.tp.to_string(), judge),
-        };
-        if let Some(before) = partition.out_of_range_offset.take() {
-            // A log that lost its tail goes back; one whose head expired goes forward, over records that are gone for good.
-            let gap_count = (offset - before).max(0);
-            warn!(partition = %query.tp, before, offset, gap_count, "position was out of range and was reset");
-        }
-        partition.start_at(offset);
-        Outcome::Nothing
-    }
 }
 
 impl Partition {
     fn on_error(&mut self, code: ErrorCode, topic: &Arc<str>, index: i32, judge: &Judge<'_>) -> Outcome {
         debug!(%topic, partition = index, %code, offset = self.fetch_offset, "fetch was refused");
+        if self.preferred_replica.take_if(|(node, _)| *node == judge.node).is_some() {
+            // A follower may lag behind, or be none any more: the leader has the last word.
+            return Outcome::StaleLeader;
+        }
         if code != ErrorCode::OFFSET_OUT_OF_RANGE {
             return self.on_refused(code, "fetch", &format!("{topic}-{index}"), judge);
         }
@@ -159,7 +158,7 @@ impl Partition {
                 Outcome::Report(Error::broker("fetch", code).with_source(detail))
             }
             reset => {
-                self.out_of_range_offset = Some(self.fetch_offset);
+                self.reset_from = Some((ResetCause::OutOfRange, self.fetch_offset));
                 self.need = Need::Reset(reset);
                 Outcome::Nothing
             }
@@ -167,7 +166,13 @@ impl Partition {
     }
 
     /// An answer without an offset or data: wait, look for the leader, or tell the user. The position stays.
-    fn on_refused(&mut self, code: ErrorCode, doing: &'static str, name: &str, judge: &Judge<'_>) -> Outcome {
+    pub(super) fn on_refused(
+        &mut self,
+        code: ErrorCode,
+        doing: &'static str,
+        name: &str,
+        judge: &Judge<'_>,
+    ) -> Outcome {
         let error = Error::broker(doing, code).with_source(name.to_owned());
         match decide(&error) {
             RetryAction::RefreshMetadataAndRetry => {
@@ -219,6 +224,7 @@ fn measure(records: &Bytes, check_crcs: bool) -> Result<Option<Extent>, Error> {
                 *extent = Some(Extent {
                     bytes: before + batch.bytes().len(),
                     next_offset: batch.header().next_offset(),
+                    leader_epoch: batch.header().leader_epoch,
                 });
             }
             // What came before the damage is good; the next fetch begins with the damage and reports it.
@@ -231,6 +237,9 @@ fn measure(records: &Bytes, check_crcs: bool) -> Result<Option<Extent>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
+    use super::super::partitions::Taken;
     use super::super::plan::OffsetQuery;
     use super::*;
     use crate::client::TopicPartition;
@@ -245,14 +254,21 @@ mod tests {
     }
 
     fn judge(config: &ConsumerConfig) -> Judge<'_> {
-        Judge { config, generation: 7, now: Instant::now(), backoff: &|_| Duration::from_millis(100) }
+        Judge {
+            config,
+            node: 1,
+            generation: 7,
+            now: Instant::now(),
+            preferred_replica_age_max: Duration::from_secs(300),
+            backoff: &|_| Duration::from_millis(100),
+        }
     }
 
     /// One partition "t-0" at [`OFFSET`].
     fn partitions() -> Partitions {
         let mut partitions = Partitions::default();
-        partitions.assign(&[TopicPartition::new("t", 0)], Need::Nothing, &config());
-        partitions.map[0].start_at(OFFSET);
+        partitions.assign(&[TopicPartition::new("t", 0)], Need::Nothing, false, &config());
+        partitions.map[0].start_at(OFFSET, -1);
         partitions
     }
 
@@ -270,8 +286,20 @@ mod tests {
 
     fn answer(partitions: &mut Partitions, data: PartitionData, config: &ConsumerConfig) -> Outcome {
         let partition = &partitions.map[0];
-        let sent = PartitionFetch { offset: OFFSET, bytes_max: partition.fetch_bytes_max, leader_epoch: 0 };
+        let sent = PartitionFetch {
+            offset: OFFSET,
+            bytes_max: partition.fetch_bytes_max,
+            leader_epoch: 0,
+            topic_id: Uuid::nil(),
+        };
         partitions.on_fetched("t", sent, data, &judge(config))
+    }
+
+    fn take(partitions: &mut Partitions) -> Vec<Fetched> {
+        match partitions.take(usize::MAX) {
+            Taken::Records(records) => records,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn with_records(bytes: Vec<u8>) -> PartitionData {
@@ -289,7 +317,7 @@ mod tests {
         let mut bytes = whole.clone();
         bytes.extend_from_slice(&batch(110, 5)[..40]);
         assert!(matches!(answer(&mut partitions, with_records(bytes), &config()), Outcome::Ready));
-        let taken = partitions.take(usize::MAX);
+        let taken = take(&mut partitions);
         assert_eq!(
             (taken[0].first_wanted_offset, taken[0].next_offset, taken[0].bytes),
             (OFFSET, 110, whole.len())
@@ -372,7 +400,7 @@ mod tests {
     fn data_before_a_gap_is_delivered_before_the_position_jumps() {
         let mut partitions = partitions();
         answer(&mut partitions, with_records(batch(OFFSET, 5)), &config());
-        let sent = PartitionFetch { offset: 105, bytes_max: 1, leader_epoch: 0 };
+        let sent = PartitionFetch { offset: 105, bytes_max: 1, leader_epoch: 0, topic_id: Uuid::nil() };
         let data = with_error(ErrorCode::OFFSET_OUT_OF_RANGE);
         partitions.on_fetched("t", sent, data, &judge(&config()));
         let query = OffsetQuery {
@@ -381,9 +409,27 @@ mod tests {
             reset: OffsetReset::Earliest,
             leader_epoch: 0,
         };
-        partitions.on_offset_found(&query, Ok(900), &judge(&config()));
+        partitions.on_offset_found(&query, Ok((900, 0)), &judge(&config()));
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].position), (900, Some(OFFSET)));
-        assert_eq!(partitions.take(usize::MAX).len(), 1);
+        assert_eq!(take(&mut partitions).len(), 1);
         assert_eq!(partitions.map[0].position, Some(105));
+        let Taken::Reset(reset) = partitions.take(usize::MAX) else { panic!("expected a reset") };
+        assert_eq!((reset.cause, reset.before, reset.after), (ResetCause::OutOfRange, 105, 900));
+        assert_eq!(partitions.map[0].position, Some(900));
+    }
+
+    #[test]
+    fn a_follower_is_proposed_and_given_up_at_its_first_error() {
+        let mut partitions = partitions();
+        let proposal = PartitionData::default().with_preferred_read_replica(2.into());
+        assert!(matches!(answer(&mut partitions, proposal, &config()), Outcome::StaleLeader));
+        assert_eq!(partitions.map[0].fetch_node(Instant::now()), Some(2));
+        let sent = PartitionFetch { offset: OFFSET, bytes_max: 1, leader_epoch: 0, topic_id: Uuid::nil() };
+        let of_follower = config();
+        let judge = Judge { node: 2, ..judge(&of_follower) };
+        let data = with_error(ErrorCode::OFFSET_OUT_OF_RANGE);
+        assert!(matches!(partitions.on_fetched("t", sent, data, &judge), Outcome::StaleLeader));
+        assert!(partitions.map[0].preferred_replica.is_none());
+        assert_eq!((partitions.map[0].need, partitions.map[0].fetch_offset), (Need::Nothing, OFFSET));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 use tracing::warn;
@@ -15,11 +17,29 @@ use crate::cluster::Cluster;
 /// Errors that wait for a poll; more of them would only repeat the story.
 const ERRORS_MAX: usize = 16;
 
+/// Topics that a consumer wants by what they are called.
+#[derive(Default)]
+pub(super) struct Pattern {
+    /// Whether a topic of this name is wanted; None where the subscription names its topics.
+    pub(super) is_wanted: Option<Box<dyn Fn(&str) -> bool>>,
+    /// Set by a subscription, until its topics were looked for.
+    pub(super) is_new: bool,
+    /// The topics that there are, where a poll has not taken them over yet.
+    pub(super) found: Option<Vec<Arc<str>>>,
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pattern").field("found", &self.found).finish_non_exhaustive()
+    }
+}
+
 pub(super) struct Shared {
     pub(super) cluster: Cluster,
     pub(super) config: ConsumerConfig,
     pub(super) group: Option<Group>,
     pub(super) partitions: RefCell<Partitions>,
+    pub(super) pattern: RefCell<Pattern>,
     errors: RefCell<VecDeque<Error>>,
     /// Nodes with a running broker loop.
     pub(super) fetching_nodes: RefCell<HashSet<i32>>,
@@ -29,6 +49,8 @@ pub(super) struct Shared {
     pub(super) fetchers: Notify,
     /// Wakes the supervisor and the resolver, which look at every partition.
     pub(super) background: Notify,
+    /// Wakes the watcher of patterns; a wake-up is kept for it while it is busy.
+    pub(super) pattern_changed: Notify,
 }
 
 impl Shared {
@@ -38,11 +60,13 @@ impl Shared {
             config,
             group,
             partitions: RefCell::default(),
+            pattern: RefCell::default(),
             errors: RefCell::default(),
             fetching_nodes: RefCell::default(),
             user: Notify::new(),
             fetchers: Notify::new(),
             background: Notify::new(),
+            pattern_changed: Notify::new(),
         }
     }
 
@@ -59,6 +83,15 @@ impl Shared {
 
     pub(super) fn take_error(&self) -> Option<Error> {
         self.errors.borrow_mut().pop_front()
+    }
+
+    /// Takes over what the cluster looks like now; whether that is news.
+    pub(super) fn take_over_metadata(&self) -> bool {
+        let metadata = self.cluster.metadata();
+        let reset = self.config.auto_offset_reset;
+        let (is_news, errors) = self.partitions.borrow_mut().update_leaders(&metadata, reset);
+        errors.into_iter().for_each(|error| self.report(error));
+        is_news
     }
 
     /// Something may be fetchable that was not.

@@ -12,17 +12,48 @@ pub enum Polled {
     Records(Vec<Fetched>),
     /// The assignment changes.
     Rebalance(Rebalance),
+    /// A partition goes on elsewhere than where it stopped, by itself: records are gone, or come again.
+    Reset(PositionReset),
     /// Nothing in the time given.
     Idle,
+}
+
+/// Why a position no longer fits its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetCause {
+    /// The log begins behind the position, because records expired or were deleted, or ends before it.
+    OutOfRange,
+    /// A new leader lacks records that were read: the log was truncated (KIP-320).
+    LogTruncated,
+    /// The topic was deleted and another one of the same name created. All of that one is read, whatever `auto.offset.reset` says: it
+    /// was written after everything that was read so far.
+    TopicRecreated,
+}
+
+/// A position that had to be reset, as `auto.offset.reset` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionReset {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// Why.
+    pub cause: ResetCause,
+    /// The offset that would have been next. Of another log where the topic was recreated.
+    pub before: i64,
+    /// The offset that is next.
+    pub after: i64,
+    /// The leader epoch to commit with `after`; -1 where not known.
+    pub leader_epoch: i32,
 }
 
 /// A change of the assignment of a subscribed consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rebalance {
     /// These partitions are about to move: no more data of them comes. They still are the member's, and commits count, until the next
-    /// poll, which gives them up.
+    /// poll, which gives them up. All that the member has under an eager assignor; those that leave under a cooperative one, while the
+    /// others flow on.
     Revoked(Vec<TopicPartition>),
-    /// These partitions are the member's now, with positions from the committed offsets or `auto.offset.reset`.
+    /// These partitions are the member's now, beside those that it kept, with positions from the committed offsets or
+    /// `auto.offset.reset`.
     Assigned(Vec<TopicPartition>),
     /// These partitions belong to others already: drop their data and commit nothing.
     Lost(Vec<TopicPartition>),
@@ -48,6 +79,8 @@ pub struct Fetched {
     pub first_wanted_offset: i64,
     /// Where the partition's next data begins: the consumer's position once this is taken.
     pub next_offset: i64,
+    /// The leader epoch of the last batch, to be committed with `next_offset`; -1 where not known.
+    pub leader_epoch: i32,
     /// Whole batches, at least one; a slice of the response buffer, which lives as long as this.
     pub records: RecordSet,
     /// Bytes in `records`.

@@ -82,6 +82,7 @@ impl Actor {
             retry_backoff_ms: cluster_config.retry_backoff_ms,
             retry_backoff_ms_max: cluster_config.retry_backoff_max_ms,
             is_static: config.group_instance_id.is_some(),
+            is_cooperative: config.is_cooperative,
             seed: env.random.next_u64(),
         };
         let target = Target::GroupCoordinator(Arc::clone(&config.group_id));

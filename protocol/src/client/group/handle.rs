@@ -40,6 +40,8 @@ pub struct GroupConfig {
     pub poll_interval_ms_max: Option<u64>,
     /// `default.api.timeout.ms`: how long commits and offset fetches are retried.
     pub api_timeout_ms: u64,
+    /// Whether a join gives nothing up (KIP-429): see [`MembershipConfig`](super::membership::MembershipConfig).
+    pub is_cooperative: bool,
     /// Whether an offset fetch waits for transactions that commit offsets (`isolation.level=read_committed`).
     pub requires_stable_offsets: bool,
 }
@@ -56,6 +58,7 @@ impl GroupConfig {
             rebalance_timeout_ms: 300_000,
             poll_interval_ms_max: Some(300_000),
             api_timeout_ms: 60_000,
+            is_cooperative: false,
             requires_stable_offsets: false,
         }
     }
@@ -99,7 +102,8 @@ impl Group {
         (Self { commands, liveness }, event_receiver)
     }
 
-    /// Joins, or rejoins after `RebalanceNeeded`, `Lost` or `Failed`; says that whatever was held is given up.
+    /// Joins, or rejoins after `RebalanceNeeded`, `Lost` or `Failed`; says that whatever was held is given up, unless the member is
+    /// cooperative and was told `RebalanceNeeded`.
     ///
     /// # Errors
     /// `Closed` when the actor is gone.

@@ -1,14 +1,20 @@
 //! Who gets which partitions: pure functions over subscriptions and partition counts, with Java's exact results.
 //!
 //! The order of members is that of `AbstractPartitionAssignor.MemberInfo`: static members by instance id first, then the others by
-//! member id. Subscriptions carry what members own and their generation already, which the sticky assignors need.
+//! member id. Where Java's result depends on the order of a `HashMap`, [`java_map`] has that order. Racks are not looked at.
 
+mod general;
+mod java_map;
 mod range;
 mod round_robin;
+mod sticky;
+mod user_data;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::Subscription;
 use crate::client::TopicPartition;
@@ -20,6 +26,10 @@ pub enum Assignor {
     Range,
     /// `RoundRobinAssignor`: all partitions of all topics dealt in turn.
     RoundRobin,
+    /// `StickyAssignor`: as balanced as possible, and then with as few moves as possible.
+    Sticky,
+    /// `CooperativeStickyAssignor`: the same, and only what moves is given up (KIP-429).
+    CooperativeSticky,
 }
 
 /// A member with what it wants.
@@ -42,12 +52,33 @@ impl Assignor {
         match self {
             Assignor::Range => "range",
             Assignor::RoundRobin => "roundrobin",
+            Assignor::Sticky => "sticky",
+            Assignor::CooperativeSticky => "cooperative-sticky",
+        }
+    }
+
+    /// Whether its members keep what does not move during a rebalance.
+    pub fn is_cooperative(self) -> bool {
+        self == Assignor::CooperativeSticky
+    }
+
+    /// What a member sends along in its subscription: the sticky assignors want to know what it had in which generation.
+    pub fn user_data(self, last: &[TopicPartition], generation_id: i32) -> Option<Bytes> {
+        match self {
+            Assignor::Range | Assignor::RoundRobin => None,
+            // Java sends none before the first assignment.
+            Assignor::Sticky => {
+                (generation_id >= 0 || !last.is_empty()).then(|| user_data::sticky(last, generation_id))
+            }
+            Assignor::CooperativeSticky => Some(user_data::cooperative(generation_id)),
         }
     }
 
     /// The strategy of this name.
     pub fn by_name(name: &str) -> Option<Self> {
-        [Assignor::Range, Assignor::RoundRobin].into_iter().find(|assignor| assignor.name() == name)
+        [Assignor::Range, Assignor::RoundRobin, Assignor::Sticky, Assignor::CooperativeSticky]
+            .into_iter()
+            .find(|assignor| assignor.name() == name)
     }
 
     /// Distributes the partitions of all subscribed topics. The result is in the order of `members`.
@@ -55,6 +86,8 @@ impl Assignor {
         match self {
             Assignor::Range => range::assign(members, counts),
             Assignor::RoundRobin => round_robin::assign(members, counts),
+            Assignor::Sticky => sticky::assign(members, counts, user_data::sticky_claim).assigned,
+            Assignor::CooperativeSticky => sticky::assign_cooperatively(members, counts),
         }
     }
 }

@@ -18,6 +18,7 @@
 //!   join is pending the coordinator needs none.
 //! - Whoever held an assignment is told [`GroupEvent::RebalanceNeeded`] or [`GroupEvent::Lost`] before the next `Assigned`, and the
 //!   core does not rejoin after either before [`Event::Join`] says that everything was given up.
+//! - A cooperative member keeps what it held while it joins, and is told `Lost` as soon as the coordinator no longer knows it.
 //! - Any sequence of retriable failures that is followed by successes ends in `Stable`.
 
 mod event;

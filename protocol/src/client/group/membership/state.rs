@@ -23,6 +23,8 @@ pub struct MembershipConfig {
     pub retry_backoff_ms_max: u64,
     /// Whether there is a `group.instance.id`: a static member does not say good-bye (KIP-345).
     pub is_static: bool,
+    /// Whether a join gives nothing up (KIP-429): what was held is kept until the next assignment, or until the membership is lost.
+    pub is_cooperative: bool,
     /// Spreads the backoffs of members that failed together.
     pub seed: u64,
 }
@@ -60,6 +62,8 @@ pub struct Membership {
     protocols: Vec<ProtocolMetadata>,
     identity: MemberIdentity,
     is_leader: bool,
+    /// The user kept what it held when it joined.
+    is_retaining: bool,
     /// A reason to rebalance that came while a rebalance was under way.
     rejoin_wanted: Option<&'static str>,
     join_reason: &'static str,
@@ -82,6 +86,7 @@ impl Membership {
             protocols: Vec::new(),
             identity: outsider(),
             is_leader: false,
+            is_retaining: false,
             rejoin_wanted: None,
             join_reason: "",
             failure_count: 0,
@@ -178,8 +183,9 @@ impl Membership {
         )
     }
 
+    /// Whether the user has partitions that it would have to give up if the membership were lost now.
     fn holds_assignment(&self) -> bool {
-        matches!(self.phase, Phase::Stable | Phase::Preparing)
+        matches!(self.phase, Phase::Stable | Phase::Preparing) || self.is_retaining
     }
 
     fn on_join_wanted(&mut self, protocols: Vec<ProtocolMetadata>, now_ms: u64, actions: &mut Vec<Action>) {
@@ -192,6 +198,7 @@ impl Membership {
                     self.join_reason = "the member wants to join";
                 }
                 self.failure_count = 0;
+                self.is_retaining = self.config.is_cooperative && self.holds_assignment();
                 self.send_join(actions);
             }
             // The join that waits for its backoff takes the new protocols along.
@@ -284,6 +291,7 @@ impl Membership {
                 let protocol = std::mem::take(protocol);
                 self.alive_at_ms = self.alive_at_ms.max(*sent_at_ms);
                 self.phase = Phase::Stable;
+                self.is_retaining = false;
                 self.failure_count = 0;
                 self.join_reason = "";
                 actions.push(Action::Report(GroupEvent::Assigned {
@@ -300,9 +308,20 @@ impl Membership {
         }
     }
 
-    /// A failure between `Join` and `Assigned`: nothing is held, so the core may join again by itself.
+    /// A failure between `Join` and `Assigned`: nothing is held, or it still is the member's, so the core may join again by itself.
     fn on_rejoinable(&mut self, error: Error, now_ms: u64, actions: &mut Vec<Action>) {
         match error.code() {
+            Some(code @ (ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::ILLEGAL_GENERATION))
+                if self.is_retaining =>
+            {
+                // The group went on without us: what was kept may be with others already.
+                self.lose(LostReason::Fenced(code), actions);
+                if code == ErrorCode::UNKNOWN_MEMBER_ID {
+                    self.identity = outsider();
+                }
+                self.identity.generation_id = -1;
+                self.join_reason = "the coordinator refused the member's generation";
+            }
             Some(ErrorCode::UNKNOWN_MEMBER_ID) => {
                 self.identity = outsider();
                 self.rejoin(Pace::AtOnceFirst, "the coordinator forgot the member", now_ms, actions);
@@ -395,6 +414,7 @@ impl Membership {
 
     fn left(&mut self, actions: &mut Vec<Action>) {
         self.phase = Phase::Left;
+        self.is_retaining = false;
         self.identity = outsider();
         self.heartbeat = None;
         actions.push(Action::Report(GroupEvent::Left));
@@ -449,6 +469,7 @@ impl Membership {
         self.heartbeat = None;
         if self.holds_assignment() {
             self.phase = Phase::Outside;
+            self.is_retaining = false;
             self.rejoin_wanted = None;
             actions.push(Action::Report(GroupEvent::Lost(reason)));
         }
@@ -456,6 +477,7 @@ impl Membership {
 
     fn fail(&mut self, error: Error, actions: &mut Vec<Action>) {
         self.phase = Phase::Outside;
+        self.is_retaining = false;
         self.heartbeat = None;
         self.rejoin_wanted = None;
         self.identity.generation_id = -1;

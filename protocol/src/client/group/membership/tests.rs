@@ -13,6 +13,7 @@ const CONFIG: MembershipConfig = MembershipConfig {
     retry_backoff_ms: 100,
     retry_backoff_ms_max: 1_000,
     is_static: false,
+    is_cooperative: false,
     seed: 7,
 };
 
@@ -33,11 +34,13 @@ struct World {
     /// The user has been told to give up and has not joined again.
     owes_join: bool,
     may_join: bool,
+    is_cooperative: bool,
 }
 
 impl World {
     fn new(config: MembershipConfig) -> Self {
         Self {
+            is_cooperative: config.is_cooperative,
             core: Membership::new(config, 0),
             now_ms: 0,
             requests: Vec::new(),
@@ -52,7 +55,8 @@ impl World {
 
     fn feed(&mut self, event: Event) {
         if matches!(event, Event::Join(_)) {
-            self.holds = false;
+            // A cooperative member takes along what it has.
+            self.holds &= self.is_cooperative;
             self.owes_join = false;
             self.may_join = true;
         }
@@ -61,11 +65,20 @@ impl World {
                 Action::Report(report) => {
                     match &report {
                         GroupEvent::Assigned { generation_id, .. } => {
-                            assert!(!self.holds, "assigned over what was not given up");
+                            assert!(
+                                !self.holds || self.is_cooperative,
+                                "assigned over what was not given up"
+                            );
                             assert_eq!(*generation_id, self.generation_id);
                             self.holds = true;
                         }
-                        GroupEvent::RebalanceNeeded { .. } | GroupEvent::Failed(_) => {
+                        GroupEvent::RebalanceNeeded { .. } => {
+                            self.owes_join = true;
+                            self.may_join = false;
+                        }
+                        GroupEvent::Failed(_) => {
+                            // A failed member has nothing, whatever it took along.
+                            self.holds = false;
                             self.owes_join = true;
                             self.may_join = false;
                         }
@@ -324,6 +337,40 @@ fn a_change_during_a_rebalance_leads_to_one_more() {
 }
 
 #[test]
+fn a_cooperative_member_keeps_what_it_has_through_a_rebalance() {
+    let config = MembershipConfig { is_cooperative: true, ..CONFIG };
+    let mut world = World::new(config.clone());
+    world.join();
+    world.settle();
+    world.reports.clear();
+    world.feed(Event::RequestRejoin("test"));
+    world.join();
+    // A rebalance that begins anew takes nothing from it.
+    world.answer(None);
+    world.answer(Some(Error::broker("sync", ErrorCode::REBALANCE_IN_PROGRESS)));
+    world.settle();
+    assert!(matches!(&world.reports[..], [GroupEvent::RebalanceNeeded { .. }, GroupEvent::Assigned { .. }]));
+
+    // A coordinator that forgot it does, before the next assignment.
+    for code in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION] {
+        let mut world = World::new(config.clone());
+        world.join();
+        world.settle();
+        world.reports.clear();
+        world.feed(Event::RequestRejoin("test"));
+        world.join();
+        world.answer(Some(Error::broker("join", code)));
+        assert!(matches!(
+            &world.reports[..],
+            [GroupEvent::RebalanceNeeded { .. }, GroupEvent::Lost(LostReason::Fenced(_))]
+        ));
+        assert!(world.requests.is_empty(), "it may not join before the user has given up");
+        world.join();
+        world.settle();
+    }
+}
+
+#[test]
 fn failures_in_a_row_do_not_spin() {
     let mut world = World::new(CONFIG);
     world.join();
@@ -392,9 +439,10 @@ proptest! {
     fn any_failures_followed_by_success_end_stable(
         steps in prop::collection::vec(any_step(), 0..60),
         is_static in any::<bool>(),
+        is_cooperative in any::<bool>(),
         seed in any::<u64>(),
     ) {
-        let mut world = World::new(MembershipConfig { is_static, seed, ..CONFIG });
+        let mut world = World::new(MembershipConfig { is_static, is_cooperative, seed, ..CONFIG });
         world.join();
         for step in steps {
             match step {
