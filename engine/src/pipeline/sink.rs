@@ -306,7 +306,7 @@ impl SinkPipeline {
             task = %self.id, ?partition, cause = ?reset.cause, before = reset.before, after = reset.after,
             "the position of a partition was reset"
         );
-        self.committed.remove(&partition);
+        self.committed.shift_remove(&partition);
         self.current.insert(partition, reset.after);
     }
 

@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, Validator, validators};
+use api::config_def::{
+    Config, ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, Importance, Validator, validators,
+};
 use api::{Error, Props, Result};
 use protocol::client::admin::IsolationLevel;
 use protocol::client::consumer::{ConsumerConfig, OffsetReset};
@@ -157,11 +159,13 @@ fn consumer(props: &Props) -> Result<(ClusterConfig, ConsumerConfig)> {
     let config = table.parse(props)?;
     let consumer = ConsumerConfig {
         group_instance_id: config.string_or_null("group.instance.id").map(Into::into),
-        auto_offset_reset: match config.string("auto.offset.reset") {
-            "earliest" => OffsetReset::Earliest,
-            "latest" => OffsetReset::Latest,
-            _ => OffsetReset::None,
-        },
+        auto_offset_reset: config.string("auto.offset.reset").parse().map_err(client_setting)?,
+        client_rack: Some(config.string("client.rack")).filter(|rack| !rack.is_empty()).map(Into::into),
+        assignors: config
+            .list("partition.assignment.strategy")
+            .iter()
+            .map(|name| name.parse().map_err(client_setting))
+            .collect::<Result<_>>()?,
         fetch_min_bytes: config.int("fetch.min.bytes"),
         fetch_max_bytes: config.int("fetch.max.bytes"),
         max_partition_fetch_bytes: config.int("max.partition.fetch.bytes"),
@@ -177,6 +181,10 @@ fn consumer(props: &Props) -> Result<(ClusterConfig, ConsumerConfig)> {
         ..ConsumerConfig::in_group(config.string("group.id"))
     };
     Ok((cluster(&config)?, consumer))
+}
+
+fn client_setting(error: protocol::Error) -> Error {
+    Error::config(error.to_string())
 }
 
 fn cluster(config: &Config) -> Result<ClusterConfig> {
@@ -307,14 +315,27 @@ fn producer_table() -> ConfigDef {
 }
 
 fn consumer_table() -> ConfigDef {
-    use ConfigType::{Int, String};
+    use ConfigType::{Int, List, String};
     use Default::{Null, Value};
-    const RESET: Validator = |value| validators::one_of(value, &["latest", "earliest", "none"]);
+    const RESET: Validator = |value| {
+        match value {
+        ConfigValue::String(text) if text.parse::<OffsetReset>().is_ok() => Ok(()),
+        _ => Err("The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:PnDTnHnMn.nS'".to_owned()),
+    }
+    };
     const ISOLATION: Validator = |value| validators::one_of(value, &["read_committed", "read_uncommitted"]);
     let rows: &[Row] = &[
         ("group.id", String, Value(""), None),
         ("group.instance.id", String, Null, Some(validators::non_empty)),
         ("auto.offset.reset", String, Value("latest"), Some(RESET)),
+        ("client.rack", String, Value(""), None),
+        // Java's default has cooperative-sticky second, which no group comes to use as long as everybody has range first.
+        (
+            "partition.assignment.strategy",
+            List,
+            Value("org.apache.kafka.clients.consumer.RangeAssignor"),
+            None,
+        ),
         ("fetch.min.bytes", Int, Value("1"), NOT_NEGATIVE),
         ("fetch.max.bytes", Int, Value("52428800"), NOT_NEGATIVE),
         ("max.partition.fetch.bytes", Int, Value("1048576"), NOT_NEGATIVE),

@@ -13,7 +13,7 @@ use tracing::debug;
 use super::broker_loop;
 use super::shared::Shared;
 use crate::client::admin::Admin;
-use crate::cluster::RetryPolicy;
+use crate::cluster::{RetryPolicy, TopicMetadata};
 use crate::{Error, ErrorCode};
 
 /// The pause after an offset fetch was refused for good, which the user has been told, or in vain for the whole API timeout.
@@ -105,35 +105,25 @@ fn report_unusable_topics(shared: &Shared) {
 /// Looks again and again which topics a pattern means, as often as metadata is renewed.
 pub(super) async fn watch_pattern(shared: Rc<Shared>) {
     let admin = Admin::new(shared.cluster.clone());
-    let mut last: Option<Vec<Arc<str>>> = None;
     loop {
-        if shared.pattern.borrow().is_wanted.is_none() {
+        let Some(is_wanted) = shared.pattern.borrow().is_wanted.clone() else {
             shared.pattern_changed.notified().await;
             continue;
-        }
+        };
         match admin.list_topics().await {
             Ok(topics) => {
-                let mut pattern = shared.pattern.borrow_mut();
-                let mut found: Vec<Arc<str>> = topics
-                    .iter()
-                    .filter(|topic| !topic.is_internal && topic.error == ErrorCode::NONE)
-                    .filter(|topic| {
-                        pattern.is_wanted.as_ref().is_some_and(|is_wanted| is_wanted(&topic.name))
-                    })
-                    .map(|topic| Arc::clone(&topic.name))
-                    .collect();
+                let is_usable = |topic: &TopicMetadata| !topic.is_internal && topic.error == ErrorCode::NONE;
+                let wanted = topics.iter().filter(|topic| is_usable(topic) && is_wanted(&topic.name));
+                let mut found: Vec<Arc<str>> = wanted.map(|topic| Arc::clone(&topic.name)).collect();
                 found.sort();
-                if pattern.is_new || last.as_ref() != Some(&found) {
-                    pattern.is_new = false;
-                    pattern.found = Some(found.clone());
-                    last = Some(found);
+                if shared.pattern.borrow_mut().on_listed(&is_wanted, found) {
                     shared.user.notify_one();
                 }
             }
             Err(error) if error.is_retriable() => debug!(%error, "failed to list topics, trying again"),
             Err(error) => shared.report(error),
         }
-        // Not woken by every change of leaders: a list of all topics is dear.
+        // Not at every change of leaders: a list of all topics is dear.
         let max_age = Duration::from_millis(shared.cluster.config().metadata_max_age_ms);
         tokio::select! {
             () = shared.pattern_changed.notified() => {}

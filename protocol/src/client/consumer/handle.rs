@@ -95,8 +95,7 @@ impl Consumer {
             self.shared.report(Error::config("subscribe to topics", "group.id is not set"));
             return;
         }
-        *self.shared.pattern.borrow_mut() =
-            Pattern { is_wanted: Some(Box::new(is_wanted)), is_new: true, found: None };
+        *self.shared.pattern.borrow_mut() = Pattern::new(Rc::new(is_wanted));
         self.shared.pattern_changed.notify_one();
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -17,15 +18,35 @@ use crate::cluster::Cluster;
 /// Errors that wait for a poll; more of them would only repeat the story.
 const ERRORS_MAX: usize = 16;
 
+/// Whether a topic of this name is wanted.
+pub(super) type IsWanted = Rc<dyn Fn(&str) -> bool>;
+
 /// Topics that a consumer wants by what they are called.
 #[derive(Default)]
 pub(super) struct Pattern {
-    /// Whether a topic of this name is wanted; None where the subscription names its topics.
-    pub(super) is_wanted: Option<Box<dyn Fn(&str) -> bool>>,
-    /// Set by a subscription, until its topics were looked for.
-    pub(super) is_new: bool,
-    /// The topics that there are, where a poll has not taken them over yet.
+    /// None where the subscription names its topics.
+    pub(super) is_wanted: Option<IsWanted>,
+    /// The topics that there were when somebody looked last; None before that.
+    last: Option<Vec<Arc<str>>>,
+    /// The same, where a poll has not taken them over yet.
     pub(super) found: Option<Vec<Arc<str>>>,
+}
+
+impl Pattern {
+    pub(super) fn new(is_wanted: IsWanted) -> Self {
+        Self { is_wanted: Some(is_wanted), last: None, found: None }
+    }
+
+    /// Takes in the topics that `is_wanted` means; whether that is news. The subscription may have changed since it was asked.
+    pub(super) fn on_listed(&mut self, is_wanted: &IsWanted, found: Vec<Arc<str>>) -> bool {
+        let is_current = self.is_wanted.as_ref().is_some_and(|current| Rc::ptr_eq(current, is_wanted));
+        if !is_current || self.last.as_ref() == Some(&found) {
+            return false;
+        }
+        self.last = Some(found.clone());
+        self.found = Some(found);
+        true
+    }
 }
 
 impl fmt::Debug for Pattern {

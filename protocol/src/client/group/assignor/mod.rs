@@ -12,11 +12,13 @@ mod user_data;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Subscription;
+use crate::Error;
 use crate::client::TopicPartition;
 
 /// An assignment strategy of the `consumer` protocol type.
@@ -88,6 +90,26 @@ impl Assignor {
             Assignor::RoundRobin => round_robin::assign(members, counts),
             Assignor::Sticky => sticky::assign(members, counts, user_data::sticky_claim).assigned,
             Assignor::CooperativeSticky => sticky::assign_cooperatively(members, counts),
+        }
+    }
+}
+
+impl FromStr for Assignor {
+    type Err = Error;
+
+    /// Reads an entry of `partition.assignment.strategy`: the class of Java's, or its name in `JoinGroup`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.strip_prefix("org.apache.kafka.clients.consumer.").unwrap_or(text) {
+            "RangeAssignor" => Ok(Self::Range),
+            "RoundRobinAssignor" => Ok(Self::RoundRobin),
+            "StickyAssignor" => Ok(Self::Sticky),
+            "CooperativeStickyAssignor" => Ok(Self::CooperativeSticky),
+            name => Self::by_name(name).ok_or_else(|| {
+                Error::config(
+                    "parse partition.assignment.strategy",
+                    format!("'{text}' is no assignor that there is"),
+                )
+            }),
         }
     }
 }
@@ -208,6 +230,18 @@ mod tests {
             all.dedup();
             assert_eq!(all.len(), 13, "{assignor:?}");
         }
+    }
+
+    #[test]
+    fn is_named_by_class_or_name() {
+        for (text, assignor) in [
+            ("org.apache.kafka.clients.consumer.StickyAssignor", Assignor::Sticky),
+            ("CooperativeStickyAssignor", Assignor::CooperativeSticky),
+            ("roundrobin", Assignor::RoundRobin),
+        ] {
+            assert_eq!(text.parse::<Assignor>().unwrap(), assignor);
+        }
+        assert!("org.example.MyAssignor".parse::<Assignor>().is_err());
     }
 
     #[test]
