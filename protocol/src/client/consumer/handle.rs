@@ -175,7 +175,8 @@ impl Consumer {
         })
     }
 
-    /// The first offset at or after each time, in milliseconds since the epoch; None where nothing is that young. In order.
+    /// The first offset at or after each time, in milliseconds since the epoch; None where nothing is that young. In order;
+    /// each partition once.
     ///
     /// # Errors
     /// What the brokers said until `default.api.timeout.ms` was over.
