@@ -183,9 +183,14 @@ impl Flow {
                 Ok(assignment) => {
                     self.last = LastAssignment { partitions: assignment.partitions.clone(), generation_id };
                     let stays: HashSet<&TopicPartition> = assignment.partitions.iter().collect();
-                    let revoked = shared.partitions.borrow_mut().begin_revocation(|tp| !stays.contains(tp));
+                    let mut partitions = shared.partitions.borrow_mut();
+                    let is_leaving = partitions.map.keys().any(|tp| !stays.contains(tp));
+                    let revoked = partitions.begin_revocation(|tp| !stays.contains(tp));
+                    drop(partitions);
                     if revoked.is_empty() {
                         self.take_over(&assignment.partitions, shared);
+                        // What leaves was never reported, but the join said that we own it: nobody else has been given it yet.
+                        self.is_rejoin_due |= is_leaving;
                         return None;
                     }
                     self.phase = Phase::Revoking(assignment.partitions);
