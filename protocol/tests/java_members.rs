@@ -2,6 +2,7 @@
 //! or the real Kafka that `AQUEDUCT_KAFKA` names. `AQUEDUCT_KAFKA_LIBS` says where Kafka's jars are; without it nothing runs.
 
 #![expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod support;
 
