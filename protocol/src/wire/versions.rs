@@ -1,9 +1,9 @@
 //! Which versions of which API the client speaks, and what to speak with a given broker.
 //!
 //! Upper ends are chosen so that one shape of code serves a whole range: `OffsetFetch` 8 and `FindCoordinator` 4 turn
-//! single groups into lists, `Produce` 13 turns topic names into ids (`Fetch` 13, too, which the consumer has both shapes
-//! for), and `Produce` 12, `EndTxn` 5 and `TxnOffsetCommit` 5 change what a transaction means (KIP-890). Lower ends are
-//! those of Kafka 2.4 or earlier. The embedded broker offers ranges of its own.
+//! single groups into lists, `Fetch` and `Produce` 13 turn topic names into ids (the consumer, which has both shapes,
+//! speaks `Fetch` up to [`FETCH_MAX_BY_ID`]), and `Produce` 12, `EndTxn` 5 and `TxnOffsetCommit` 5 change what a
+//! transaction means (KIP-890). Lower ends are those of Kafka 2.4 or earlier. The embedded broker offers ranges of its own.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 /// The versions that the client speaks, by API, in the order of API keys.
 pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::Produce, range(3, 11)),
-    (ApiKey::Fetch, range(4, 16)),
+    (ApiKey::Fetch, range(4, 12)),
     (ApiKey::ListOffsets, range(1, 7)),
     (ApiKey::Metadata, range(1, 12)),
     (ApiKey::OffsetCommit, range(2, 8)),
@@ -47,6 +47,9 @@ pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::OffsetDelete, range(0, 0)),
     (ApiKey::DescribeCluster, range(0, 1)),
 ];
+
+/// The highest version of `Fetch` for those who name topics by id from 13 on.
+pub const FETCH_MAX_BY_ID: i16 = 16;
 
 /// The highest version that lies in both ranges.
 pub fn negotiate(ours: VersionRange, theirs: VersionRange) -> Option<i16> {
@@ -327,9 +330,9 @@ mod tests {
             let theirs = broker.range(*key as i16).unwrap();
             assert_eq!(negotiate(*ours, theirs), Some(ours.max), "{key:?}");
         }
-        assert_eq!(broker.version_for::<FetchRequest>().unwrap(), 16);
+        assert_eq!(broker.version_for::<FetchRequest>().unwrap(), 12);
         assert_eq!(broker.version_up_to::<FetchRequest>(11).unwrap(), 11);
         let error = BrokerVersions::default().version_for::<FetchRequest>().unwrap_err();
-        assert!(error.to_string().contains("Fetch: this client speaks 4..16, the broker none"), "{error}");
+        assert!(error.to_string().contains("Fetch: this client speaks 4..12, the broker none"), "{error}");
     }
 }

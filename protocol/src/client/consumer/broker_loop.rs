@@ -21,7 +21,8 @@ use crate::client::TopicPartition;
 use crate::cluster::{Leader, RetryPolicy};
 use crate::wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use crate::wire::messages::fetch_response::FetchResponse;
-use crate::wire::messages::{ApiKey, FetchRequest, StrBytes, TopicName};
+use crate::wire::messages::{ApiKey, FetchRequest, StrBytes, TopicName, VersionRange};
+use crate::wire::versions::{FETCH_MAX_BY_ID, negotiate, supported};
 use crate::{Error, ErrorCode};
 
 /// The first version with fetch sessions.
@@ -138,7 +139,12 @@ impl BrokerLoop {
         if let Some(until) = connection.throttled_until() {
             sleep_until(until).await;
         }
-        let version = connection.version(ApiKey::Fetch).ok_or_else(|| {
+        let ours = VersionRange {
+            max: FETCH_MAX_BY_ID,
+            ..supported(ApiKey::Fetch as i16).unwrap_or(VersionRange { min: 4, max: 12 })
+        };
+        let theirs = connection.versions().range(ApiKey::Fetch as i16);
+        let version = theirs.and_then(|theirs| negotiate(ours, theirs)).ok_or_else(|| {
             Error::unsupported("fetch", format!("node {} speaks no version that we do", self.node))
         })?;
         let uses_topic_ids =
