@@ -2,7 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use protocol::net::sasl::Mechanism;
+use protocol::net::tls::TlsServer;
+
 use crate::Broker;
+use crate::security::Users;
 
 /// Settings of a [`Broker`]; every field has a default that suits tests and the quickstart.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) group_session_timeout_max: Duration,
     pub(crate) transactional_id_count_max: usize,
     pub(crate) transaction_timeout_max: Duration,
+    pub(crate) tls: Option<TlsServer>,
+    pub(crate) users: Option<Users>,
     pub(crate) seed: Option<u64>,
     pub(crate) wall_clock_ms: fn() -> i64,
 }
@@ -58,6 +64,8 @@ impl Default for Config {
             group_session_timeout_max: Duration::from_mins(30),
             transactional_id_count_max: 10_000,
             transaction_timeout_max: Duration::from_mins(15),
+            tls: None,
+            users: None,
             seed: None,
             wall_clock_ms: system_clock_ms,
         }
@@ -207,6 +215,36 @@ impl Builder {
     #[must_use]
     pub fn transaction_timeout_max(mut self, timeout: Duration) -> Self {
         self.config.transaction_timeout_max = timeout;
+        self
+    }
+
+    /// Listeners speak TLS, and nothing else. Pipes within the process stay as they are.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.config.tls = Some(tls);
+        self
+    }
+
+    /// Adds a user. With the first one, clients of listeners must authenticate by SASL; pipes within the process need not.
+    /// OAUTHBEARER takes any unsecured token that is not expired: this broker is for tests.
+    #[must_use]
+    pub fn user(mut self, name: &str, password: &str) -> Self {
+        self.config.users.get_or_insert_default().set(name, password);
+        self
+    }
+
+    /// The SASL mechanisms that are offered (`sasl.enabled.mechanisms`); default all: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512,
+    /// OAUTHBEARER.
+    #[must_use]
+    pub fn sasl_mechanisms(mut self, mechanisms: &[Mechanism]) -> Self {
+        self.config.users.get_or_insert_default().mechanisms = mechanisms.to_vec();
+        self
+    }
+
+    /// How long a client is believed before it has to authenticate again (`connections.max.reauth.ms`); default without end.
+    #[must_use]
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.config.users.get_or_insert_default().session_lifetime = Some(lifetime);
         self
     }
 

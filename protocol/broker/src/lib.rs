@@ -6,6 +6,7 @@
 //!        │
 //!        ▼
 //!   server/   one task per connection: frame in, answer out, in order        (faults are injected here)
+//!        │         └── security/  who the client is, where users are set; TLS
 //!        │
 //!        ▼
 //!   api/      one file per API key                                            (waits for appends and joins here)
@@ -47,6 +48,8 @@ mod log;
 mod memory;
 
 mod refusal;
+
+mod security;
 
 mod text;
 

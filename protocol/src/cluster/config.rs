@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::net::Security;
 
 /// A host name or address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,6 +89,8 @@ pub struct ClusterConfig {
     pub frame_bytes_max: usize,
     /// Whether asking for the metadata of an unknown topic may create it (`allow.auto.create.topics`).
     pub allow_auto_create_topics: bool,
+    /// `security.protocol` and the keys that belong to it.
+    pub security: Security,
 }
 
 impl ClusterConfig {
@@ -105,6 +108,7 @@ impl ClusterConfig {
             connection_setup_timeout_ms: 10_000,
             frame_bytes_max: 256 * 1024 * 1024,
             allow_auto_create_topics: true,
+            security: Security::default(),
         }
     }
 }

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::retry::RetryPolicy;
 use super::{ClusterConfig, HostPort, Metadata};
-use crate::net::{Connection, ConnectionConfig, Env, LocalBoxFuture};
+use crate::net::{Connection, ConnectionConfig, Env, LocalBoxFuture, Security};
 use crate::{Error, Result};
 
 /// Whom a connection leads to. Bootstrap servers are dialled before their node ids are known.
@@ -29,6 +29,7 @@ pub(super) struct Nodes {
     setup_timeout: Duration,
     policy: RetryPolicy,
     connection_config: ConnectionConfig,
+    security: Security,
     slots: RefCell<IndexMap<NodeKey, Slot>>,
 }
 
@@ -54,6 +55,7 @@ impl Nodes {
             setup_timeout: Duration::from_millis(config.connection_setup_timeout_ms),
             policy: RetryPolicy::reconnects(config),
             connection_config,
+            security: config.security.clone(),
             slots: RefCell::new(slots),
         }
     }
@@ -163,6 +165,7 @@ impl Nodes {
         let not_before = slot.not_before;
         let setup_timeout = self.setup_timeout;
         let config = self.connection_config.clone();
+        let security = self.security.clone();
         async move {
             const DOING: &str = "connect to broker";
             if let Some(until) = not_before {
@@ -171,6 +174,7 @@ impl Nodes {
             let open = async {
                 let stream =
                     dial.await.map_err(|error| Error::disconnected(DOING, format!("{address}: {error}")))?;
+                let stream = security.protect(&address.host, stream).await?;
                 Connection::open(stream, &config).await
             };
             let opened = match timeout(setup_timeout, open).await {

@@ -74,6 +74,8 @@ impl Cluster {
             request_timeout: Duration::from_millis(config.request_timeout_ms),
             frame_bytes_max: config.frame_bytes_max,
             pool: pool.clone(),
+            sasl: config.security.sasl.clone(),
+            env: env.clone(),
         };
         let nodes = Rc::new(Nodes::new(env.clone(), &config, connection_config));
         Self {

@@ -20,9 +20,10 @@ use bytes::Bytes;
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::driver::{Driver, ReplyReceiver, Shared};
-use super::env::Stream;
+use super::driver::{Driver, Origin, ReplyReceiver, Shared};
+use super::env::{Env, Stream};
 use super::handshake;
+use super::sasl::{self, SaslConfig};
 use crate::wire::frame;
 use crate::wire::messages::ApiKey;
 use crate::wire::records::BufferPool;
@@ -40,6 +41,10 @@ pub struct ConnectionConfig {
     pub frame_bytes_max: usize,
     /// Where large responses are read into.
     pub pool: BufferPool,
+    /// How to authenticate, where the listener asks for it.
+    pub sasl: Option<SaslConfig>,
+    /// Clock and chance, for authentication.
+    pub env: Env,
 }
 
 /// A handle to a connection; clones share it. The stream is closed when the last handle is dropped.
@@ -50,7 +55,7 @@ pub struct Connection {
     handle: Rc<Handle>,
 }
 
-struct Handle {
+pub(super) struct Handle {
     shared: Rc<Shared>,
     client_id: StrBytes,
     request_timeout: Duration,
@@ -59,10 +64,12 @@ struct Handle {
 }
 
 impl Connection {
-    /// Takes over a fresh stream: starts its driver on the current `LocalSet` and learns the broker's versions.
+    /// Takes over a fresh stream: starts its driver on the current `LocalSet`, learns the broker's versions, and
+    /// authenticates where the configuration says so; again by itself before the session ends.
     ///
     /// # Errors
-    /// What the handshake failed with: `Disconnected`, `Timeout`, `Malformed` where the peer is no Kafka broker.
+    /// What the handshake failed with: `Disconnected`, `Timeout`, `Malformed` where the peer is no Kafka broker, `Auth` where it
+    /// refuses us.
     pub async fn open(stream: Box<dyn Stream>, config: &ConnectionConfig) -> Result<Self, Error> {
         let shared = Rc::new(Shared::default());
         let driver = Driver::new(stream, Rc::clone(&shared), config.pool.clone(), config.frame_bytes_max);
@@ -75,7 +82,24 @@ impl Connection {
             throttled_until: Cell::new(None),
         };
         handle.versions = handshake::learn_versions(&handle).await?;
-        Ok(Self { handle: Rc::new(handle) })
+        let handle = Rc::new(handle);
+        if let Some(sasl) = &config.sasl {
+            let now_ms = config.env.now_ms();
+            let lifetime = sasl::authenticate(&*handle, &handle.versions, sasl, now_ms).await?;
+            if let Some(lifetime) = lifetime {
+                let (weak, sasl, env) = (Rc::downgrade(&handle), sasl.clone(), config.env.clone());
+                let keep_alive = sasl::keep_alive(weak, sasl, env, lifetime);
+                let watched = Rc::clone(&handle.shared);
+                tokio::task::spawn_local(async move {
+                    // Ends with its connection, however long the session would last.
+                    tokio::select! {
+                        () = watched.closed() => {}
+                        () = keep_alive => {}
+                    }
+                });
+            }
+        }
+        Ok(Self { handle })
     }
 
     /// The version to speak for `api`; None where there is none in common.
@@ -107,7 +131,7 @@ impl Connection {
         request: &R,
         timeout: Duration,
     ) -> Result<Reply<R>, Error> {
-        self.handle.send(version, request, timeout)
+        self.handle.send(Origin::Caller, version, request, timeout)
     }
 
     /// Queues a frame whose pieces (length prefix included) `encode` makes from the correlation id and the client id; for
@@ -123,8 +147,9 @@ impl Connection {
         encode: impl FnOnce(i32, &StrBytes, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<Reply<R>, Error> {
         let handle = &*self.handle;
-        let receiver =
-            handle.shared.enqueue(expects_response, |id, pieces| encode(id, &handle.client_id, pieces))?;
+        let receiver = handle
+            .shared
+            .enqueue(Origin::Caller, expects_response, |id, pieces| encode(id, &handle.client_id, pieces))?;
         Ok(Reply::new(version, receiver, &handle.shared, handle.request_timeout))
     }
 
@@ -183,13 +208,26 @@ impl Connection {
 }
 
 impl Handle {
-    pub(super) fn send<R: Request>(
+    pub(super) fn is_open(&self) -> bool {
+        self.shared.is_open()
+    }
+
+    pub(super) fn versions(&self) -> &BrokerVersions {
+        &self.versions
+    }
+
+    pub(super) fn close(&self, cause: Error) {
+        self.shared.poison(cause);
+    }
+
+    fn send<R: Request>(
         &self,
+        origin: Origin,
         version: i16,
         request: &R,
         timeout: Duration,
     ) -> Result<Reply<R>, Error> {
-        let receiver = self.shared.enqueue(true, |correlation_id, pieces| {
+        let receiver = self.shared.enqueue(origin, true, |correlation_id, pieces| {
             pieces.push_back(frame::encode_request(request, version, correlation_id, Some(&self.client_id))?);
             Ok(())
         })?;
@@ -208,7 +246,34 @@ pub(super) trait Caller {
 
 impl Caller for Handle {
     async fn call_first<R: Request>(&self, version: i16, request: &R) -> Result<R::Response, Error> {
-        self.send(version, request, self.request_timeout)?.await
+        self.send(Origin::Caller, version, request, self.request_timeout)?.await
+    }
+}
+
+/// The time in which a connection sends nothing but what authenticates it. Ends when dropped.
+pub(super) struct Reauthentication<'a> {
+    handle: &'a Handle,
+}
+
+impl<'a> Reauthentication<'a> {
+    /// Waits until nothing else is on its way.
+    pub(super) async fn begin(handle: &'a Handle) -> Self {
+        // Made before the wait, so that whoever gives up waiting lets the others go.
+        let session = Self { handle };
+        handle.shared.hold().await;
+        session
+    }
+}
+
+impl Caller for Reauthentication<'_> {
+    async fn call_first<R: Request>(&self, version: i16, request: &R) -> Result<R::Response, Error> {
+        self.handle.send(Origin::Authentication, version, request, self.handle.request_timeout)?.await
+    }
+}
+
+impl Drop for Reauthentication<'_> {
+    fn drop(&mut self) {
+        self.handle.shared.release();
     }
 }
 

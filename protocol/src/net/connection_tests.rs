@@ -66,6 +66,8 @@ fn config() -> ConnectionConfig {
         request_timeout: Duration::from_secs(30),
         frame_bytes_max: 1 << 20,
         pool: BufferPool::default(),
+        sasl: None,
+        env: Env::real(),
     }
 }
 

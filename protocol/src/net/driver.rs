@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::env::Stream;
+use super::tls;
 use crate::wire::records::{BufferPool, PooledBuffer};
 use crate::{Error, ErrorKind};
 
@@ -44,6 +45,10 @@ struct State {
     one_way: VecDeque<(u64, oneshot::Sender<Result<Bytes, Error>>)>,
     queued_bytes_total: u64,
     written_bytes_total: u64,
+    /// While the connection authenticates again, everybody else's frames wait here, in order.
+    held: Option<VecDeque<Held>>,
+    /// Told when nothing is on its way any more.
+    drained: Option<oneshot::Sender<()>>,
     /// Calls whose response is awaited, oldest first.
     in_flight: VecDeque<InFlight>,
     last_correlation_id: i32,
@@ -60,11 +65,28 @@ struct InFlight {
     reply: oneshot::Sender<Result<Bytes, Error>>,
 }
 
+#[derive(Debug)]
+struct Held {
+    pieces: VecDeque<Bytes>,
+    correlation_id: i32,
+    expects_response: bool,
+    reply: oneshot::Sender<Result<Bytes, Error>>,
+}
+
+/// Whose frame it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Caller,
+    /// It goes out although others are held back.
+    Authentication,
+}
+
 impl Shared {
     /// Queues one frame, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty bytes
     /// as soon as the frame is written.
     pub(super) fn enqueue(
         &self,
+        origin: Origin,
         expects_response: bool,
         frame: impl FnOnce(i32, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<ReplyReceiver, Error> {
@@ -74,6 +96,14 @@ impl Shared {
             return Err(cause.clone());
         }
         let correlation_id = state.last_correlation_id.wrapping_add(1) & i32::MAX;
+        let (reply, receiver) = oneshot::channel();
+        if let (Some(held), Origin::Caller) = (&mut state.held, origin) {
+            let mut pieces = VecDeque::new();
+            frame(correlation_id, &mut pieces)?;
+            state.last_correlation_id = correlation_id;
+            held.push_back(Held { pieces, correlation_id, expects_response, reply });
+            return Ok(receiver);
+        }
         let piece_count = state.outgoing.len();
         if let Err(error) = frame(correlation_id, &mut state.outgoing) {
             state.outgoing.truncate(piece_count);
@@ -82,7 +112,6 @@ impl Shared {
         let bytes: usize = state.outgoing.range(piece_count..).map(Bytes::len).sum();
         state.last_correlation_id = correlation_id;
         state.queued_bytes_total += bytes as u64;
-        let (reply, receiver) = oneshot::channel();
         if expects_response {
             state.in_flight.push_back(InFlight { correlation_id, reply });
         } else {
@@ -107,6 +136,8 @@ impl Shared {
         };
         state.poison = Some(cause.clone());
         state.outgoing.clear();
+        state.drained = None;
+        let held = state.held.take().unwrap_or_default();
         let in_flight = std::mem::take(&mut state.in_flight);
         let one_way = std::mem::take(&mut state.one_way);
         let watchers = std::mem::take(&mut state.watchers);
@@ -119,10 +150,51 @@ impl Shared {
         for (_end, reply) in one_way {
             reply.send(Err(cause.clone())).ok();
         }
+        for call in held {
+            call.reply.send(Err(cause.clone())).ok();
+        }
         for watcher in watchers {
             watcher.send(()).ok();
         }
         if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// From now on only frames of [`Origin::Authentication`] go out. Resolves when all others are done with, or the connection is.
+    pub(super) async fn hold(&self) {
+        let receiver = {
+            let mut state = self.state.borrow_mut();
+            if state.poison.is_some() {
+                return;
+            }
+            state.held.get_or_insert_default();
+            if state.is_drained() {
+                return;
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.drained = Some(sender);
+            receiver
+        };
+        receiver.await.ok();
+    }
+
+    /// Lets everything go that was held back, in its order.
+    pub(super) fn release(&self) {
+        let mut state = self.state.borrow_mut();
+        for call in state.held.take().unwrap_or_default() {
+            state.queued_bytes_total += call.pieces.iter().map(Bytes::len).sum::<usize>() as u64;
+            state.outgoing.extend(call.pieces);
+            if call.expects_response {
+                state
+                    .in_flight
+                    .push_back(InFlight { correlation_id: call.correlation_id, reply: call.reply });
+            } else {
+                let end = state.queued_bytes_total;
+                state.one_way.push_back((end, call.reply));
+            }
+        }
+        if let Some(driver) = state.driver.take() {
             driver.wake();
         }
     }
@@ -145,7 +217,7 @@ impl Shared {
 
     pub(super) fn in_flight_count(&self) -> usize {
         let state = self.state.borrow();
-        state.in_flight.len() + state.one_way.len()
+        state.in_flight.len() + state.one_way.len() + state.held.as_ref().map_or(0, VecDeque::len)
     }
 
     /// Resolves when the connection is dead.
@@ -175,6 +247,7 @@ impl Shared {
             state.in_flight.push_front(call);
             return Err(Error::malformed(DOING, detail));
         }
+        state.tell_if_drained();
         drop(state);
         call.reply.send(Ok(frame)).ok();
         Ok(())
@@ -264,6 +337,19 @@ impl State {
                 reply.send(Ok(Bytes::new())).ok();
             }
         }
+        self.tell_if_drained();
+    }
+
+    fn is_drained(&self) -> bool {
+        self.in_flight.is_empty() && self.one_way.is_empty()
+    }
+
+    fn tell_if_drained(&mut self) {
+        if self.is_drained()
+            && let Some(drained) = self.drained.take()
+        {
+            drained.send(()).ok();
+        }
     }
 }
 
@@ -352,6 +438,11 @@ impl FrameReader {
         let Some((head, rest)) = staged.split_first_chunk::<4>() else { return Ok(None) };
         let announced = i32::from_be_bytes(*head);
         let length = usize::try_from(announced).unwrap_or(0);
+        if matches!(head, [0x15 | 0x16, 3, 0..=4, _]) {
+            // An alert or handshake record: no frame that we would accept is that long.
+            let detail = "the answer is TLS: set security.protocol to SSL or SASL_SSL for this listener";
+            return Err(Error::malformed("read response frame", detail));
+        }
         if length < FRAME_BYTES_MIN {
             let detail = format!(
                 "frame length {announced} is not possible: is this a Kafka broker, with the right protocol?"
@@ -384,7 +475,7 @@ impl FrameReader {
 }
 
 fn read_failed(error: io::Error) -> Error {
-    Error::disconnected("read response", error)
+    tls::alert_of(&error).unwrap_or_else(|| Error::disconnected("read response", error))
 }
 
 fn end_of_stream(inside_frame: bool) -> Error {

@@ -1,7 +1,7 @@
 //! The seam between the client and the world: how to dial, what time it is, chance, and where control futures run.
 //!
 //! Everything above takes an [`Env`]; nothing above opens a socket, reads a wall clock or draws a random number by itself. Timers
-//! are `tokio::time` throughout, so a paused tokio clock is virtual time for a simulator. TLS and SASL slot in behind [`Stream`].
+//! are `tokio::time` throughout, so a paused tokio clock is virtual time for a simulator. TLS slots in behind [`Stream`].
 
 use std::fmt;
 use std::future::Future;

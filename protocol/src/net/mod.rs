@@ -1,7 +1,8 @@
 //! One connection to one broker over any byte stream, and the seam to the world behind it. Knows nothing of clusters.
 //!
 //! ```text
-//! Env ── Dialer ──► Stream (TCP, in-process pipe, later TLS) ──► Connection ── driver task
+//! Env ── Dialer ──► Stream (TCP, in-process pipe, TLS over either) ──► Connection ── driver task
+//!                                                                         └─ SASL, again before the session ends
 //! ```
 
 mod env;
@@ -12,11 +13,21 @@ mod driver;
 
 mod handshake;
 
+pub mod sasl;
+
+mod secret;
+
+mod security;
+
 mod tcp;
+
+pub mod tls;
 
 pub use connection::{Connection, ConnectionConfig, Reply};
 pub use env::{
     Clock, DialFuture, Dialer, Env, LocalBoxFuture, MakeFuture, Random, Spawn, SpawnHere, Stream,
     SystemClock, ThreadRandom,
 };
+pub use secret::Secret;
+pub use security::{SECURITY_KEYS, Security};
 pub use tcp::TcpDialer;

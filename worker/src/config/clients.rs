@@ -12,6 +12,8 @@ use protocol::client::admin::IsolationLevel;
 use protocol::client::consumer::{ConsumerConfig, OffsetReset};
 use protocol::client::producer::{Acks, ProducerConfig};
 use protocol::cluster::{ClusterConfig, HostPort};
+use protocol::net::sasl::JaasConfig;
+use protocol::net::{SECURITY_KEYS, Security};
 use protocol::wire::records::Codec;
 
 use super::worker::WorkerConfig;
@@ -67,7 +69,9 @@ pub fn client_specs(
         layered.insert("group.id".to_owned(), format!("connect-{connector}"));
     }
     layered.extend(worker.client_props(&format!("{kind}.")));
-    layered.extend(overrides(props, &format!("{kind}.override.")));
+    let own = overrides(props, &format!("{kind}.override."));
+    refuse_token_file(&own)?;
+    layered.extend(own);
     if is_source {
         let (cluster, producer) = producer(&layered)?;
         Ok(ClientSpec::Producer(cluster, producer))
@@ -87,7 +91,9 @@ pub(super) fn check_overrides(props: &Props, is_source: bool) -> Result<()> {
     } else {
         ("consumer.override.", consumer_table())
     };
-    table.parse(&overrides(props, prefix)).map(drop)
+    let own = overrides(props, prefix);
+    refuse_token_file(&own)?;
+    table.parse(&own).map(drop)
 }
 
 /// How any client reaches the brokers.
@@ -194,13 +200,8 @@ fn cluster(config: &Config) -> Result<ClusterConfig> {
             config.get("bootstrap.servers")
         ))
     })?;
-    let security = config.string("security.protocol");
-    if !security.eq_ignore_ascii_case("PLAINTEXT") {
-        return Err(Error::config(format!(
-            "Invalid value {security} for configuration security.protocol: Not supported by this version of Aqueduct, \
-             which connects in plain text only."
-        )));
-    }
+    let security = Security::from_properties(|key| config.string_or_null(key));
+    let security = security.map_err(|error| Error::config(error.to_string()))?;
     let client_id = config.string("client.id");
     let defaults = ClusterConfig::new(bootstrap);
     Ok(ClusterConfig {
@@ -212,8 +213,21 @@ fn cluster(config: &Config) -> Result<ClusterConfig> {
         retry_backoff_ms: millis(config, "retry.backoff.ms"),
         retry_backoff_max_ms: millis(config, "retry.backoff.max.ms"),
         connection_setup_timeout_ms: millis(config, "socket.connection.setup.timeout.ms"),
+        security,
         ..defaults
     })
+}
+
+/// A connector may send its brokers only what its author could have written down, not what a file of the worker's machine holds
+/// (CVE-2025-27817).
+fn refuse_token_file(overrides: &Props) -> Result<()> {
+    let jaas = overrides.get("sasl.jaas.config").and_then(|text| JaasConfig::parse(text).ok());
+    if jaas.is_some_and(|jaas| jaas.option("tokenFile").is_some()) {
+        return Err(Error::config(
+            "Option tokenFile of sasl.jaas.config is allowed in the worker's configuration only, not in a connector's.",
+        ));
+    }
+    Ok(())
 }
 
 fn millis(config: &Config, key: &str) -> u64 {
@@ -271,13 +285,14 @@ const NOT_NEGATIVE: Option<Validator> = Some(validators::at_least::<0>);
 
 fn connection_table(def: ConfigDef) -> ConfigDef {
     use ConfigType::{Int, List, Long, String};
-    use Default::{Required, Value};
+    use Default::{Null, Required, Value};
+    let security: Vec<Row> = SECURITY_KEYS.iter().map(|name| (*name, String, Null, None)).collect();
+    let def = with_rows(def, &security);
     with_rows(
         def,
         &[
             ("bootstrap.servers", List, Required, None),
             ("client.id", String, Value(""), None),
-            ("security.protocol", String, Value("PLAINTEXT"), None),
             ("request.timeout.ms", Int, Value("30000"), NOT_NEGATIVE),
             ("metadata.max.age.ms", Long, Value("300000"), NOT_NEGATIVE),
             ("reconnect.backoff.ms", Long, Value("50"), NOT_NEGATIVE),
@@ -396,7 +411,7 @@ mod tests {
             error.message(),
             "Invalid value x for configuration fetch.min.bytes: Not a number of type INT"
         );
-        let error = consumer(&props(&[("security.protocol", "SSL")])).unwrap_err();
+        let error = consumer(&props(&[("security.protocol", "TLS")])).unwrap_err();
         assert!(error.message().contains("security.protocol"), "{error}");
     }
 
@@ -424,6 +439,35 @@ mod tests {
         assert_eq!(reset(&[], &[]), OffsetReset::Earliest);
         assert_eq!(reset(&of_worker, &[]), OffsetReset::Latest);
         assert_eq!(reset(&of_worker, &[("consumer.override.auto.offset.reset", "none")]), OffsetReset::None);
+    }
+
+    #[test]
+    fn security_reaches_the_client_and_its_secrets_stay_hidden() {
+        let module = "org.apache.kafka.common.security.scram.ScramLoginModule";
+        let jaas = format!("{module} required username=\"u\" password=\"canary\";");
+        let (cluster, _) = consumer(&props(&[
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("sasl.jaas.config", &jaas),
+        ]))
+        .unwrap();
+        assert!(cluster.security.sasl.is_some() && cluster.security.tls.is_none());
+        assert!(!format!("{cluster:?}").contains("canary"));
+        let error = producer(&props(&[
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.truststore.location", "/no/such/file"),
+        ]))
+        .unwrap_err();
+        assert!(error.message().contains("ssl.truststore.location=/no/such/file"), "{error}");
+    }
+
+    #[test]
+    fn a_connector_cannot_send_the_workers_files() {
+        let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
+        let jaas = format!("{module} required tokenFile=\"/etc/passwd\";");
+        let own = props(&[("producer.override.sasl.jaas.config", &jaas)]);
+        assert!(check_overrides(&own, true).unwrap_err().message().contains("tokenFile"));
+        assert!(check_overrides(&own, false).is_ok());
     }
 
     #[test]

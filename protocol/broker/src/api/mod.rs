@@ -43,6 +43,8 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod served;
 mod sync_group;
 mod txn_offset_commit;

@@ -9,6 +9,8 @@ use protocol::wire::messages::{ApiKey, Request, VersionRange};
 use protocol::{Error, ErrorCode};
 
 use super::call::{Answer, Api, Call};
+use super::sasl_authenticate::SaslAuthenticate;
+use super::sasl_handshake::SaslHandshake;
 use super::{
     add_offsets_to_txn, add_partitions_to_txn, alter_configs, api_versions, create_acls, create_partitions,
     create_topics, delete_acls, delete_groups, delete_records, delete_topics, describe_acls,
@@ -72,6 +74,8 @@ pub(crate) static SERVED: &[ServedApi] = &[
     ServedApi::of::<offset_fetch::OffsetFetch>(),
     ServedApi::of::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     ServedApi::of::<produce::Produce>(),
+    ServedApi::of::<SaslAuthenticate>(),
+    ServedApi::of::<SaslHandshake>(),
     ServedApi::of::<sync_group::SyncGroup>(),
     ServedApi::of::<txn_offset_commit::TxnOffsetCommit>(),
     ServedApi::of::<write_txn_markers::WriteTxnMarkers>(),

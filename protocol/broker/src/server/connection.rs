@@ -3,19 +3,22 @@
 //! A request that waits (a long poll, a join) holds back those behind it on the same connection. Meanwhile the stream is
 //! read a little ahead, which is how a client that goes away is noticed.
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use protocol::Error;
 use protocol::wire::frame;
+use protocol::wire::messages::{ApiKey, SaslAuthenticateRequest, SaslHandshakeRequest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Shared;
 use super::frames::{Input, write_frame};
 use crate::api::{Call, dispatch};
 use crate::faults::Fault;
+use crate::security::{Admission, Session};
 
 /// Bytes that are read ahead while a request waits.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
@@ -26,6 +29,8 @@ pub(crate) struct Connection {
     pub(crate) shared: Rc<Shared>,
     pub(crate) node_id: i32,
     pub(crate) peer: Rc<str>,
+    /// Where clients have to say who they are.
+    session: Option<RefCell<Session>>,
     _slot: Slot,
 }
 
@@ -43,11 +48,15 @@ enum End {
     Bad(Error),
     /// A test wants it so.
     Fault,
+    /// The client may not ask for this before it has said who it is.
+    Unauthenticated(i16),
 }
 
 /// What a request comes to.
 enum Reply {
     Write(Vec<Bytes>),
+    /// The last answer of this connection.
+    WriteLast(Vec<Bytes>),
     Nothing,
     /// Neither this nor any later request of the connection is answered.
     Silence,
@@ -64,7 +73,13 @@ impl Connection {
         }
         shared.connection_count.set(count + 1);
         let slot = Slot { shared: Rc::clone(shared) };
-        Some(Self { shared: Rc::clone(shared), node_id, peer: peer.into(), _slot: slot })
+        Some(Self { shared: Rc::clone(shared), node_id, peer: peer.into(), session: None, _slot: slot })
+    }
+
+    /// The same, for a client that has to say who it is, where the broker has users.
+    pub(crate) fn authenticated(mut self) -> Self {
+        self.session = self.shared.config.users.clone().map(Session::new).map(RefCell::new);
+        self
     }
 
     /// Serves the stream until it ends.
@@ -75,6 +90,9 @@ impl Connection {
             Err(End::Io(error)) => tracing::debug!(peer = %self.peer, %error, "connection lost"),
             Err(End::Bad(error)) => {
                 tracing::warn!(peer = %self.peer, %error, "closed a connection: cannot read the request");
+            }
+            Err(End::Unauthenticated(api_key)) => {
+                tracing::warn!(peer = %self.peer, api_key, "closed a connection: the client is not authenticated");
             }
         }
     }
@@ -109,6 +127,7 @@ impl Connection {
             };
             match reply {
                 Reply::Write(pieces) => write_frame(stream, pieces).await?,
+                Reply::WriteLast(pieces) => return Ok(write_frame(stream, pieces).await?),
                 Reply::Nothing => {}
                 Reply::Silence => return swallow(stream).await,
             }
@@ -137,12 +156,42 @@ impl Connection {
             Some(Fault::Disconnect) => return Err(End::Fault),
             Some(Fault::LoseResponse) => is_lost = true,
         }
+        if let (Some(session), None) = (&self.session, refusal) {
+            let admission = session.borrow().admit(key, Instant::now());
+            match admission {
+                Admission::Serve => {}
+                Admission::Close => return Err(End::Unauthenticated(key)),
+                Admission::Authenticate => {
+                    let reply = authenticate(&mut session.borrow_mut(), &call, key, frame)?;
+                    return if is_lost { Err(End::Fault) } else { Ok(reply) };
+                }
+            }
+        }
         let pieces = dispatch(&call, key, frame, refusal).await?;
         if is_lost {
             return Err(End::Fault);
         }
         Ok(if pieces.is_empty() { Reply::Nothing } else { Reply::Write(pieces) })
     }
+}
+
+/// Answers a message of a SASL exchange.
+fn authenticate(session: &mut Session, call: &Call, key: i16, mut body: Bytes) -> Result<Reply, End> {
+    let (error_code, piece) = if key == ApiKey::SaslHandshake as i16 {
+        let request = frame::decode_request_body::<SaslHandshakeRequest>(&mut body, call.version)?;
+        let response = session.handshake(&request);
+        let piece =
+            frame::encode_response::<SaslHandshakeRequest>(&response, call.version, call.correlation_id)?;
+        (response.error_code, piece)
+    } else {
+        let request = frame::decode_request_body::<SaslAuthenticateRequest>(&mut body, call.version)?;
+        let now_ms = (call.shared.config.wall_clock_ms)();
+        let response = session.authenticate(&request, call.version, now_ms);
+        let piece =
+            frame::encode_response::<SaslAuthenticateRequest>(&response, call.version, call.correlation_id)?;
+        (response.error_code, piece)
+    };
+    Ok(if error_code == 0 { Reply::Write(vec![piece]) } else { Reply::WriteLast(vec![piece]) })
 }
 
 /// Reads until the client gives up.

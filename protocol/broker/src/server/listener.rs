@@ -4,14 +4,17 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Connection, Shared};
 
 /// How long to wait when the system cannot accept, for example because no file descriptor is free.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Whoever needs longer for a TLS handshake does not want one.
+const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Serves connections until the future is dropped, and their connections with it.
 pub(crate) async fn accept(shared: Rc<Shared>, node_id: i32, listener: TcpListener) -> io::Result<()> {
@@ -33,7 +36,7 @@ pub(crate) async fn accept(shared: Rc<Shared>, node_id: i32, listener: TcpListen
                         tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
                     }
                     if let Some(connection) = Connection::new(&shared, node_id, &peer.ip().to_string()) {
-                        connections.spawn_local(connection.run(stream));
+                        connections.spawn_local(serve(connection.authenticated(), stream));
                     }
                 }
                 Err(error) => {
@@ -47,5 +50,14 @@ pub(crate) async fn accept(shared: Rc<Shared>, node_id: i32, listener: TcpListen
                 }
             }
         }
+    }
+}
+
+async fn serve(connection: Connection, stream: TcpStream) {
+    let Some(tls) = connection.shared.config.tls.clone() else { return connection.run(stream).await };
+    match timeout(TLS_HANDSHAKE_MAX, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection.run(stream).await,
+        Ok(Err(error)) => tracing::debug!(peer = %connection.peer, %error, "TLS handshake failed"),
+        Err(_elapsed) => tracing::debug!(peer = %connection.peer, "TLS handshake took too long"),
     }
 }

@@ -3,6 +3,7 @@
 
 use broker::{Broker, Fault};
 use protocol::ErrorCode;
+use protocol::wire::messages;
 use protocol::wire::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::wire::messages::{
@@ -223,6 +224,8 @@ async fn check_topics(broker: &Broker, checked: &mut Vec<i16>) {
     })
     .await;
     check(broker, checked, |_| DescribeClusterRequest::default()).await;
+    check(broker, checked, |_| messages::SaslHandshakeRequest::default()).await;
+    check(broker, checked, |_| messages::SaslAuthenticateRequest::default()).await;
 }
 
 async fn check_groups(broker: &Broker, checked: &mut Vec<i16>) {
