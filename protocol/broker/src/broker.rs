@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use protocol::wire::messages::ApiKey;
+use protocol::wire::messages::{ApiKey, StrBytes, TopicName};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -91,6 +91,23 @@ impl Broker {
         self.shared.faults.clone()
     }
 
+    /// Makes another node the leader of a partition, which keeps its records; whether there are such a node and partition.
+    /// Waiting fetches hear of it at once.
+    pub fn move_leader(&self, topic: &str, partition: i32, node_id: i32) -> bool {
+        self.shared.cluster.borrow_mut().move_leader(&topic_name(topic), partition, node_id)
+    }
+
+    /// Makes another node the coordinator of a group or transactional id; whether there is such a node.
+    pub fn move_coordinator(&self, group_or_transactional_id: &str, node_id: i32) -> bool {
+        self.shared.cluster.borrow_mut().move_coordinator(group_or_transactional_id, node_id)
+    }
+
+    /// A partition loses its records from `offset` on (whole batches) and begins a new leader epoch, as after an unclean
+    /// election; whether there is such a partition.
+    pub fn truncate(&self, topic: &str, partition: i32, offset: i64) -> bool {
+        self.shared.cluster.borrow_mut().truncate(&topic_name(topic), partition, offset)
+    }
+
     /// How many requests of a kind have arrived so far.
     pub fn request_count(&self, key: ApiKey) -> u64 {
         self.shared.requests.get(key as i16)
@@ -116,4 +133,8 @@ impl Broker {
         let cluster = self.shared.cluster.borrow();
         cluster.nodes.iter().find(|node| node.port == port).map_or(self.shared.config.node_id, |node| node.id)
     }
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
 }

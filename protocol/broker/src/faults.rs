@@ -24,6 +24,8 @@ pub enum Fault {
     Disconnect,
     /// It is performed, but the connection is closed instead of answering.
     LoseResponse,
+    /// It is performed; the first half of the answer is sent, then the connection is closed.
+    TruncateResponse,
 }
 
 /// The faults of a broker. Clones share one plan, and may be used from any thread while the broker runs.

@@ -113,6 +113,44 @@ impl Partition {
         Ok(())
     }
 
+    /// Another node leads from now on, in a new epoch; it has all records.
+    pub(crate) fn move_leader(&mut self, node_id: i32) {
+        self.leader = node_id;
+        self.leader_epoch += 1;
+        if !self.replicas.contains(&node_id) {
+            self.replicas.push(node_id);
+        }
+        self.watches.wake_all();
+    }
+
+    /// A new epoch begins without the records from `offset` on, as after an unclean election. What is known of producers
+    /// is read from what is left, as Kafka does.
+    pub(crate) fn truncate(&mut self, offset: i64, decompressor: &mut Decompressor) {
+        self.log.truncate(offset);
+        self.leader_epoch += 1;
+        self.producers = Producers::default();
+        let aborted_before = self.log.forget_transactions();
+        for batch in self.log.stored_batches() {
+            self.replay(&batch, decompressor);
+        }
+        self.log.transactions_replayed(aborted_before);
+        self.watches.wake_all();
+    }
+
+    fn replay(&mut self, batch: &ReceivedBatch, decompressor: &mut Decompressor) {
+        let base_offset = batch.header().base_offset;
+        if let Some(marker) = batch.marker(decompressor) {
+            if let Ok(Some(first_offset)) = self.producers.check_marker(&marker) {
+                self.log.replay_marker(first_offset, base_offset, !marker.is_commit);
+            }
+            self.producers.ended(&marker, batch.header().max_timestamp);
+        } else if let Some(sequenced) = batch.sequenced()
+            && self.producers.appended(&sequenced, base_offset)
+        {
+            self.log.start_transaction(base_offset, sequenced.producer_id);
+        }
+    }
+
     /// The producers that are remembered.
     pub(crate) fn producers(&self) -> impl Iterator<Item = KnownProducer> {
         self.producers.iter()

@@ -35,6 +35,8 @@ pub(crate) struct Cluster {
     topics: IndexMap<TopicName, Topic>,
     names: HashMap<Uuid, TopicName>,
     partition_count: usize,
+    /// Coordinators that a test has moved, by group or transactional id.
+    moved_coordinators: HashMap<String, i32>,
     config: Config,
 }
 
@@ -71,6 +73,7 @@ impl Cluster {
             topics: IndexMap::new(),
             names: HashMap::new(),
             partition_count: 0,
+            moved_coordinators: HashMap::new(),
             config,
         }
     }
@@ -85,11 +88,39 @@ impl Cluster {
 
     /// The node that coordinates a group or a transactional id: the same one for a name each time.
     pub(crate) fn coordinator_of(&self, key: &str) -> &Node {
+        if let Some(node) = self.moved_coordinators.get(key).and_then(|id| self.node(*id)) {
+            return node;
+        }
         // FNV-1a: stable across runs and machines.
         let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         &self.nodes[(hash % self.nodes.len() as u64) as usize]
+    }
+
+    /// From now on this node coordinates the group or transactional id; whether there is such a node.
+    pub(crate) fn move_coordinator(&mut self, key: &str, node_id: i32) -> bool {
+        let is_known = self.node(node_id).is_some();
+        if is_known {
+            self.moved_coordinators.insert(key.to_owned(), node_id);
+        }
+        is_known
+    }
+
+    /// From now on this node leads the partition; whether there are such a node and partition.
+    pub(crate) fn move_leader(&mut self, name: &TopicName, index: i32, node_id: i32) -> bool {
+        let is_known = self.node(node_id).is_some();
+        let partition = self.partition_mut(name, index).filter(|_| is_known);
+        partition.map(|partition| partition.move_leader(node_id)).is_some()
+    }
+
+    /// The partition loses its records from `offset` on; whether there is such a partition.
+    pub(crate) fn truncate(&mut self, name: &TopicName, index: i32, offset: i64) -> bool {
+        let index = usize::try_from(index).ok();
+        let topic = self.topics.get_mut(name);
+        let partition = topic.zip(index).and_then(|(topic, index)| topic.partitions.get_mut(index));
+        let truncated = partition.map(|partition| partition.truncate(offset, &mut self.decompressor));
+        truncated.is_some()
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = (&TopicName, &Topic)> {

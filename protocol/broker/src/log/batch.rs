@@ -64,6 +64,28 @@ impl ReceivedBatch {
         }
     }
 
+    /// A batch out of a log.
+    pub(super) fn stored(batch: RecordBatch) -> Self {
+        Self { batch }
+    }
+
+    /// What a control batch says.
+    pub(crate) fn marker(&self, decompressor: &mut Decompressor) -> Option<Marker> {
+        let header = self.batch.header();
+        if !header.is_control() {
+            return None;
+        }
+        let payload = self.batch.payload(decompressor).ok()?;
+        let record = self.batch.records(&payload).next()?.ok()?;
+        let coordinator_epoch = record.value?.get(2..6)?.try_into().ok()?;
+        Some(Marker {
+            producer_id: header.producer_id,
+            epoch: header.producer_epoch,
+            coordinator_epoch: i32::from_be_bytes(coordinator_epoch),
+            is_commit: ControlType::from_key(record.key?)? == ControlType::Commit,
+        })
+    }
+
     pub(crate) fn bytes(&self) -> &Bytes {
         self.batch.bytes()
     }

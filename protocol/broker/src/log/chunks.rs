@@ -100,6 +100,27 @@ impl Chunks {
         }
     }
 
+    /// Forgets everything from `position` on, which the next byte will have.
+    pub(crate) fn truncate(&mut self, position: u64) {
+        self.freeze_tail();
+        while let Some(last) = self.frozen.back_mut()
+            && last.end() > position
+        {
+            if last.start < position {
+                last.data.truncate((position - last.start) as usize);
+                break;
+            }
+            let charge = last.charge;
+            self.frozen.pop_back();
+            // An allocation is charged to its last chunk: to an earlier one of it, if there is one.
+            match self.frozen.back_mut() {
+                Some(earlier) if earlier.charge == 0 => earlier.charge = charge,
+                _ => self.budget.release(charge),
+            }
+        }
+        self.tail_start = position;
+    }
+
     /// A large batch gets an allocation of its own; the tail block keeps its free space for later.
     fn append_alone(&mut self, data: &[u8], patch: impl FnOnce(&mut [u8])) -> Result<(), Refusal> {
         self.budget.charge(data.len())?;
@@ -192,6 +213,13 @@ mod tests {
         assert_eq!(budget.used(), 0, "everything was trimmed");
         chunks.append(b"more", |_| ()).unwrap();
         assert_eq!(read(&mut chunks, model.len() as u64, model.len() as u64 + 4), b"more");
+        let end = chunks.end();
+        chunks.append(b"lost", |_| ()).unwrap();
+        chunks.truncate(end + 1);
+        chunks.append(b"ong", |_| ()).unwrap();
+        assert_eq!(read(&mut chunks, end - 4, end + 4), b"morelong");
+        chunks.truncate(end - 4);
+        assert_eq!(chunks.end(), end - 4);
         drop(chunks);
         assert_eq!(budget.used(), 0);
     }

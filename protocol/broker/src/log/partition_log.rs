@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use protocol::wire::records::{Decompressor, header};
+use protocol::wire::records::{Decompressor, RecordSet, header};
 
 use super::chunks::Chunks;
 use super::transactions::{ABORTED_BYTES, AbortedTransaction, TransactionIndex};
@@ -214,6 +214,44 @@ impl Log {
         let first_kept = self.batches.partition_point(|entry| entry.position < keep_position);
         let first_kept = first_kept.min(self.batches.len() - 1);
         self.trim_to_offset(self.batches[first_kept].base_offset);
+    }
+
+    /// Loses the batches that hold `offset` or later ones.
+    pub(crate) fn truncate(&mut self, offset: i64) {
+        let kept = self.index_of(offset.max(self.start_offset));
+        let Some(first_lost) = self.batches.get(kept) else {
+            return;
+        };
+        self.end_offset = first_lost.base_offset.max(self.start_offset);
+        let position = first_lost.position;
+        self.budget.release((self.batches.len() - kept) * ENTRY_BYTES);
+        self.batches.truncate(kept);
+        self.chunks.truncate(position);
+        self.epochs.retain(|start| start.offset < self.end_offset);
+    }
+
+    /// Everything that is stored.
+    pub(crate) fn stored_batches(&mut self) -> Vec<ReceivedBatch> {
+        let mut slices = Vec::new();
+        self.chunks.read(self.position_of(0), self.chunks.end(), &mut slices);
+        let batches = slices.into_iter().flat_map(RecordSet::new).map_while(Result::ok);
+        batches.map(ReceivedBatch::stored).collect()
+    }
+
+    /// Begins to learn anew which transactions there are; how many aborted ones there were.
+    pub(crate) fn forget_transactions(&mut self) -> usize {
+        std::mem::take(&mut self.transactions).aborted_count()
+    }
+
+    /// A marker among the stored batches.
+    pub(crate) fn replay_marker(&mut self, first_offset: i64, marker_offset: i64, is_abort: bool) {
+        self.transactions.ended(first_offset, marker_offset, is_abort);
+    }
+
+    /// Gives back what those aborted transactions cost that are gone.
+    pub(crate) fn transactions_replayed(&mut self, aborted_before: usize) {
+        let gone = aborted_before.saturating_sub(self.transactions.aborted_count());
+        self.budget.release(gone * ABORTED_BYTES);
     }
 
     /// The first record at or after `timestamp_ms`.

@@ -55,7 +55,7 @@ enum End {
 /// What a request comes to.
 enum Reply {
     Write(Vec<Bytes>),
-    /// The last answer of this connection.
+    /// The last answer of this connection, or its beginning.
     WriteLast(Vec<Bytes>),
     Nothing,
     /// Neither this nor any later request of the connection is answered.
@@ -147,6 +147,7 @@ impl Connection {
         };
         let key = header.api_key;
         let mut is_lost = false;
+        let mut is_cut = false;
         let mut refusal = None;
         match self.shared.faults.take(key) {
             None => {}
@@ -155,6 +156,7 @@ impl Connection {
             Some(Fault::Silence) => return Ok(Reply::Silence),
             Some(Fault::Disconnect) => return Err(End::Fault),
             Some(Fault::LoseResponse) => is_lost = true,
+            Some(Fault::TruncateResponse) => is_cut = true,
         }
         if let (Some(session), None) = (&self.session, refusal) {
             let admission = session.borrow().admit(key, Instant::now());
@@ -170,6 +172,9 @@ impl Connection {
         let pieces = dispatch(&call, key, frame, refusal).await?;
         if is_lost {
             return Err(End::Fault);
+        }
+        if is_cut {
+            return Ok(Reply::WriteLast(first_half(&pieces)));
         }
         Ok(if pieces.is_empty() { Reply::Nothing } else { Reply::Write(pieces) })
     }
@@ -192,6 +197,13 @@ fn authenticate(session: &mut Session, call: &Call, key: i16, mut body: Bytes) -
         (response.error_code, piece)
     };
     Ok(if error_code == 0 { Reply::Write(vec![piece]) } else { Reply::WriteLast(vec![piece]) })
+}
+
+/// A copy of the first half of a frame.
+fn first_half(pieces: &[Bytes]) -> Vec<Bytes> {
+    let mut frame = pieces.concat();
+    frame.truncate(frame.len() / 2);
+    vec![frame.into()]
 }
 
 /// Reads until the client gives up.

@@ -1,13 +1,15 @@
 //! A broker on a thread of its own, and the handle that other threads hold.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
 use protocol::wire::messages::ApiKey;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::shared::RequestCounts;
@@ -15,14 +17,17 @@ use super::{InProcessDialer, accept};
 use crate::config::Builder;
 use crate::{Broker, Faults};
 
+/// Something to be done on the broker's thread.
+type Command = Box<dyn FnOnce(&Broker) + Send>;
+
 /// A running broker. Dropping the handle stops it.
-#[derive(Debug)]
 pub struct BrokerHandle {
     addresses: Vec<SocketAddr>,
     cluster_id: String,
     dialer: InProcessDialer,
     faults: Faults,
     requests: RequestCounts,
+    commands: mpsc::UnboundedSender<Command>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -46,6 +51,7 @@ impl Builder {
         let addresses = listeners.iter().map(StdListener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
+        let (commands, mut commanded) = mpsc::unbounded_channel::<Command>();
         let (started, ready) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new().name("kafka-broker".to_owned()).spawn(move || {
             LocalSet::new().block_on(&runtime, async move {
@@ -62,7 +68,15 @@ impl Builder {
                 if started.send(parts).is_err() {
                     return;
                 }
+                let commands = async {
+                    while let Some(command) = commanded.recv().await {
+                        command(&broker);
+                    }
+                    // The handle that has the other end also stops us.
+                    std::future::pending::<()>().await;
+                };
                 tokio::select! {
+                    () = commands => {}
                     result = serving => if let Err(error) = result {
                         tracing::error!(%error, "the embedded broker cannot listen");
                     },
@@ -79,6 +93,7 @@ impl Builder {
             dialer,
             faults,
             requests,
+            commands,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -138,6 +153,18 @@ impl BrokerHandle {
         self.requests.get(key as i16)
     }
 
+    /// Does something on the broker's thread, such as [`Broker::move_leader`], and waits for its result. `None` if the
+    /// broker has ended.
+    pub fn with<T: Send + 'static>(&self, command: impl FnOnce(&Broker) -> T + Send + 'static) -> Option<T> {
+        let (sender, result) = sync_channel(1);
+        let command = move |broker: &Broker| {
+            // The caller is there: it waits.
+            let _was_heard = sender.send(command(broker)).is_ok();
+        };
+        self.commands.send(Box::new(command)).ok()?;
+        result.recv().ok()
+    }
+
     /// Stops the broker and waits until its thread has ended. All its data is gone then.
     pub fn shutdown(mut self) {
         self.stop();
@@ -153,6 +180,12 @@ impl BrokerHandle {
         {
             tracing::error!("the embedded broker's thread ended by a panic, which is a bug of the broker");
         }
+    }
+}
+
+impl fmt::Debug for BrokerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerHandle").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 

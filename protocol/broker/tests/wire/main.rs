@@ -4,6 +4,7 @@
 
 mod admin;
 mod connections;
+mod faults;
 mod fetch_sessions;
 mod groups;
 mod idempotence;
