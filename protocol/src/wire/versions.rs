@@ -26,7 +26,7 @@ pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::LeaveGroup, range(3, 5)),
     (ApiKey::SyncGroup, range(0, 5)),
     (ApiKey::DescribeGroups, range(0, 5)),
-    (ApiKey::ListGroups, range(0, 4)),
+    (ApiKey::ListGroups, range(0, 5)),
     (ApiKey::SaslHandshake, range(0, 1)),
     (ApiKey::ApiVersions, range(0, 4)),
     (ApiKey::CreateTopics, range(2, 7)),

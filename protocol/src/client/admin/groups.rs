@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use kafka_protocol::messages::{DeleteGroupsRequest, DescribeGroupsRequest, GroupId, ListGroupsRequest};
 use kafka_protocol::protocol::StrBytes;
 
@@ -19,6 +20,8 @@ pub struct GroupListing {
     pub protocol_type: String,
     /// Its state, such as `Stable`; empty where the broker is too old to say.
     pub state: String,
+    /// `classic`, `consumer`, `share` or `streams`; empty where the broker is too old to say.
+    pub group_type: String,
 }
 
 /// A group in full.
@@ -54,25 +57,39 @@ pub struct GroupMember {
 }
 
 impl Admin {
-    /// All groups of the cluster, asked of every broker.
+    /// The groups of the cluster that are in one of `states` and of one of `types` (where these are not empty), asked of every
+    /// broker. A broker older than the filter is not asked to apply it: its groups are filtered here by what it says of them.
     ///
     /// # Errors
     /// When a broker did not answer in time.
-    pub async fn list_groups(&self) -> Result<Vec<GroupListing>> {
+    pub async fn list_groups(&self, states: &[&str], types: &[&str]) -> Result<Vec<GroupListing>> {
         self.cluster
             .retrying(&Target::Any, self.deadline(), async || {
                 let view = self.cluster.fresh_metadata().await?;
                 let mut listings = Vec::new();
                 for node in &view.nodes {
-                    let (response, _) =
-                        self.cluster.call(&Target::Node(node.id), |_| ListGroupsRequest::default()).await?;
+                    let build = |version: i16| {
+                        let mut request = ListGroupsRequest::default();
+                        if version >= 4 {
+                            request.states_filter = owned(states);
+                        }
+                        if version >= 5 {
+                            request.types_filter = owned(types);
+                        }
+                        request
+                    };
+                    let (response, _) = self.cluster.call(&Target::Node(node.id), build).await?;
                     Error::check("list groups", response.error_code)?;
                     listings.extend(response.groups.into_iter().map(|group| GroupListing {
                         group_id: group.group_id.to_string(),
                         protocol_type: group.protocol_type.to_string(),
                         state: group.group_state.to_string(),
+                        group_type: group.group_type.to_string(),
                     }));
                 }
+                listings.retain(|group: &GroupListing| {
+                    is_wanted(states, &group.state) && is_wanted(types, &group.group_type)
+                });
                 Ok(listings)
             })
             .await
@@ -115,6 +132,22 @@ impl Admin {
             .await
     }
 
+    /// Describes groups, all at once; one result per group, in order.
+    ///
+    /// # Errors
+    /// Per group, as [`describe_group`](Self::describe_group).
+    pub async fn describe_groups(&self, group_ids: &[&str]) -> Vec<Result<GroupDescription>> {
+        join_all(group_ids.iter().map(|group_id| self.describe_group(group_id))).await
+    }
+
+    /// Deletes groups, all at once; one result per group, in order.
+    ///
+    /// # Errors
+    /// Per group, as [`delete_group`](Self::delete_group).
+    pub async fn delete_groups(&self, group_ids: &[&str]) -> Vec<Result<()>> {
+        join_all(group_ids.iter().map(|group_id| self.delete_group(group_id))).await
+    }
+
     /// Deletes an empty group and its offsets.
     ///
     /// # Errors
@@ -135,6 +168,15 @@ impl Admin {
     }
 }
 
-fn group(group_id: &str) -> GroupId {
+fn owned(filter: &[&str]) -> Vec<StrBytes> {
+    filter.iter().map(|value| StrBytes::from_string((*value).to_owned())).collect()
+}
+
+/// What a broker does not say cannot be filtered by.
+fn is_wanted(filter: &[&str], value: &str) -> bool {
+    filter.is_empty() || value.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+}
+
+pub(super) fn group(group_id: &str) -> GroupId {
     GroupId(StrBytes::from_string(group_id.to_owned()))
 }

@@ -5,13 +5,24 @@
 
 mod topics;
 
+mod configs;
+
 mod offsets;
+
+mod records;
 
 mod groups;
 
+mod group_offsets;
+
+mod producers;
+
 mod operations;
 
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
+pub use group_offsets::GroupOffsets;
 pub use groups::{GroupDescription, GroupListing, GroupMember};
 pub use offsets::{IsolationLevel, ListedOffset, OffsetSpec};
 pub use operations::{Admin, ClusterDescription};
+pub use producers::FencedProducers;
 pub use topics::{CreatedTopic, NewTopic};

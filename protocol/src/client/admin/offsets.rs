@@ -46,6 +46,7 @@ pub struct ListedOffset {
 
 impl Admin {
     /// Looks up offsets: one request per leader for all its partitions, all leaders at once; one result per query, in order.
+    /// A partition may be named once per call, as Kafka has it.
     ///
     /// # Errors
     /// Per partition: `Broker(UNKNOWN_TOPIC_OR_PARTITION)` where it does not exist until the deadline, and its like.
@@ -56,19 +57,8 @@ impl Admin {
     ) -> Vec<Result<ListedOffset>> {
         self.cluster.note_interest(queries.iter().map(|(topic, _, _)| *topic));
         self.per_item(&Target::Any, queries.len(), decide, async |open| {
-            let mut view = self.cluster.fresh_metadata().await?;
-            if open.iter().any(|index| view.topic(queries[*index].0).is_none()) {
-                view = self.cluster.refresh(view.generation).await?;
-            }
-            let mut by_node: IndexMap<i32, Vec<(usize, Leader)>> = IndexMap::new();
-            let mut answers = Vec::with_capacity(open.len());
-            for index in open {
-                let (topic, partition, _) = queries[*index];
-                match view.leader(topic, partition) {
-                    Some(leader) => by_node.entry(leader.node).or_default().push((*index, leader)),
-                    None => answers.push((*index, Err(no_leader(&view, topic, partition)))),
-                }
-            }
+            let place = |index: usize| (queries[index].0, queries[index].1);
+            let (by_node, mut answers) = self.by_leader("list offsets", open, place).await?;
             let asked =
                 by_node.iter().map(|(node, items)| self.list_offsets_at(*node, items, queries, isolation));
             for answered in join_all(asked).await {
@@ -77,6 +67,29 @@ impl Admin {
             Ok(answers)
         })
         .await
+    }
+
+    /// The open items by who leads their partitions, and a failed result for each that nobody leads.
+    pub(super) async fn by_leader<'a, T>(
+        &self,
+        doing: &'static str,
+        open: &[usize],
+        place: impl Fn(usize) -> (&'a str, i32),
+    ) -> Result<(IndexMap<i32, Vec<(usize, Leader)>>, Vec<(usize, Result<T>)>)> {
+        let mut view = self.cluster.fresh_metadata().await?;
+        if open.iter().any(|index| view.topic(place(*index).0).is_none()) {
+            view = self.cluster.refresh(view.generation).await?;
+        }
+        let mut by_node: IndexMap<i32, Vec<(usize, Leader)>> = IndexMap::new();
+        let mut failed = Vec::new();
+        for index in open {
+            let (topic, partition) = place(*index);
+            match view.leader(topic, partition) {
+                Some(leader) => by_node.entry(leader.node).or_default().push((*index, leader)),
+                None => failed.push((*index, Err(no_leader(doing, &view, topic, partition)))),
+            }
+        }
+        Ok((by_node, failed))
     }
 
     async fn list_offsets_at(
@@ -147,7 +160,7 @@ impl OffsetSpec {
     }
 }
 
-fn no_leader(view: &crate::cluster::Metadata, topic: &str, partition: i32) -> Error {
+fn no_leader(doing: &'static str, view: &crate::cluster::Metadata, topic: &str, partition: i32) -> Error {
     let code = match view.topic(topic) {
         Some(known) if known.error != ErrorCode::NONE => known.error,
         Some(known) if usize::try_from(partition).is_ok_and(|index| index < known.partitions.len()) => {
@@ -155,5 +168,5 @@ fn no_leader(view: &crate::cluster::Metadata, topic: &str, partition: i32) -> Er
         }
         _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
     };
-    Error::broker("list offsets", code).with_source(format!("{topic}-{partition}"))
+    Error::broker(doing, code).with_source(format!("{topic}-{partition}"))
 }

@@ -1,10 +1,13 @@
-//! Topics: create, delete, describe.
+//! Topics: create, delete, describe by name and id, add partitions.
 
 use std::sync::Arc;
 
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, TopicName};
+use kafka_protocol::messages::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
@@ -13,7 +16,7 @@ use crate::cluster::{Metadata, RetryAction, Target, TopicMetadata, decide};
 use crate::{Error, ErrorCode, Result};
 
 /// How long the controller may take; it answers within the request time limit in any case.
-const OPERATION_TIMEOUT_MS: i32 = 25_000;
+pub(super) const OPERATION_TIMEOUT_MS: i32 = 25_000;
 
 /// A topic to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +109,7 @@ impl Admin {
     /// # Errors
     /// Per topic: `Broker(UNKNOWN_TOPIC_OR_PARTITION)` and its like.
     pub async fn delete_topics(&self, names: &[&str]) -> Vec<Result<()>> {
-        self.per_item(&Target::Controller, names.len(), decide_deletion, async |open| {
+        self.per_item(&Target::Controller, names.len(), decide_existing, async |open| {
             let build = |_version| {
                 DeleteTopicsRequest::default()
                     .with_timeout_ms(OPERATION_TIMEOUT_MS)
@@ -132,7 +135,9 @@ impl Admin {
     /// # Errors
     /// Per topic: `Broker(UNKNOWN_TOPIC_OR_PARTITION)` where it does not exist; in whole when no broker answered.
     pub async fn describe_topics(&self, names: &[&str]) -> Result<Vec<Result<Arc<TopicMetadata>>>> {
-        let view = self.metadata_of(Some(names)).await?;
+        let asked =
+            names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
+        let view = self.metadata_of(Some(asked.collect())).await?;
         Ok(names
             .iter()
             .map(|name| match view.topic(name) {
@@ -144,6 +149,55 @@ impl Admin {
             .collect())
     }
 
+    /// Describes topics by their ids (Kafka 3.1 and newer); one result per id, in the order given.
+    ///
+    /// # Errors
+    /// Per topic: `Broker(UNKNOWN_TOPIC_ID)` where there is none (any more); in whole when no broker answered, or none is new
+    /// enough.
+    pub async fn describe_topics_by_id(&self, ids: &[Uuid]) -> Result<Vec<Result<Arc<TopicMetadata>>>> {
+        let asked = ids.iter().map(|id| MetadataRequestTopic::default().with_name(None).with_topic_id(*id));
+        let view = self.metadata_of(Some(asked.collect())).await?;
+        Ok(ids
+            .iter()
+            .map(|id| match view.topic_by_id(*id) {
+                Some(topic) => {
+                    item_error("describe topic", topic.error.0, &topic.name, None).map(|()| Arc::clone(topic))
+                }
+                None => Err(Error::broker("describe topic", ErrorCode::UNKNOWN_TOPIC_ID)
+                    .with_source(format!("topic id {id}"))),
+            })
+            .collect())
+    }
+
+    /// Grows topics to a number of partitions; one result per topic, in the order given.
+    ///
+    /// # Errors
+    /// Per topic: `Broker(INVALID_PARTITIONS)` where it has as many already, and its like with the broker's words.
+    pub async fn create_partitions(&self, counts: &[(&str, i32)]) -> Vec<Result<()>> {
+        self.per_item(&Target::Controller, counts.len(), decide_existing, async |open| {
+            let build = |_version| {
+                let topics = open.iter().map(|index| {
+                    let (name, count) = counts[*index];
+                    CreatePartitionsTopic::default()
+                        .with_name(topic_name(name))
+                        .with_count(count)
+                        .with_assignments(None)
+                });
+                CreatePartitionsRequest::default()
+                    .with_topics(topics.collect())
+                    .with_timeout_ms(OPERATION_TIMEOUT_MS)
+            };
+            let (response, _) = self.cluster.call(&Target::Controller, build).await?;
+            let answers = response.results.into_iter().filter_map(|answer| {
+                let index = counts.iter().position(|(name, _)| *name == &**answer.name)?;
+                let message = answer.error_message.as_deref();
+                Some((index, item_error("create partitions", answer.error_code, &answer.name, message)))
+            });
+            Ok(answers.collect())
+        })
+        .await
+    }
+
     /// Describes every topic of the cluster.
     ///
     /// # Errors
@@ -152,28 +206,22 @@ impl Admin {
         Ok(self.metadata_of(None).await?.topics().map(Arc::clone).collect())
     }
 
-    async fn metadata_of(&self, names: Option<&[&str]>) -> Result<Metadata> {
+    async fn metadata_of(&self, topics: Option<Vec<MetadataRequestTopic>>) -> Result<Metadata> {
         let build = |version: i16| {
-            let topics = names.map(|names| {
-                names
-                    .iter()
-                    .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
-                    .collect()
-            });
-            let request = MetadataRequest::default().with_topics(topics);
+            let request = MetadataRequest::default().with_topics(topics.clone());
             if version >= 4 { request.with_allow_auto_topic_creation(false) } else { request }
         };
         self.cluster
             .retrying(&Target::Any, self.deadline(), async || {
-                let (response, _) = self.cluster.call(&Target::Any, build).await?;
+                let (response, _) = self.cluster.call(&Target::Any, &build).await?;
                 Ok(Metadata::from_response(response))
             })
             .await
     }
 }
 
-/// A missing topic is worth waiting for, but not for whoever deletes it.
-fn decide_deletion(error: &Error) -> RetryAction {
+/// A missing topic is worth waiting for, but not for whoever deletes, changes or describes it.
+pub(super) fn decide_existing(error: &Error) -> RetryAction {
     match error.code() {
         Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => RetryAction::Fail,
         _ => decide(error),

@@ -1,0 +1,207 @@
+//! Committed offsets of groups, from outside: list, alter, delete.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use indexmap::IndexMap;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
+use kafka_protocol::protocol::StrBytes;
+
+use super::groups::group;
+use super::operations::{Admin, item_error};
+use super::topics::topic_name;
+use crate::client::{OffsetAndMetadata, TopicPartition};
+use crate::cluster::{Target, decide};
+use crate::{Error, Result};
+
+/// The committed position of each partition that has one.
+pub type GroupOffsets = Vec<(TopicPartition, OffsetAndMetadata)>;
+
+impl Admin {
+    /// All that each group has committed, all groups at once; one result per group, in order. With `require_stable` a
+    /// position that an open transaction is about to change is waited for.
+    ///
+    /// # Errors
+    /// Per group: what its coordinator answered, such as `Broker(GROUP_AUTHORIZATION_FAILED)`.
+    pub async fn list_group_offsets(
+        &self,
+        group_ids: &[&str],
+        require_stable: bool,
+    ) -> Vec<Result<GroupOffsets>> {
+        join_all(group_ids.iter().map(|group_id| self.offsets_of(group_id, None, require_stable))).await
+    }
+
+    /// What one group has committed for these partitions; those without a position are left out.
+    ///
+    /// # Errors
+    /// What the coordinator answered.
+    pub async fn group_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+        require_stable: bool,
+    ) -> Result<GroupOffsets> {
+        self.offsets_of(group_id, Some(partitions), require_stable).await
+    }
+
+    async fn offsets_of(
+        &self,
+        group_id: &str,
+        partitions: Option<&[TopicPartition]>,
+        require_stable: bool,
+    ) -> Result<GroupOffsets> {
+        const DOING: &str = "list group offsets";
+        let target = Target::GroupCoordinator(Arc::from(group_id));
+        self.cluster
+            .retrying(&target, self.deadline(), async || {
+                let build = |version: i16| {
+                    let topics = partitions.map(|partitions| {
+                        let topics = by_topic(partitions.iter()).into_iter().map(|(topic, partitions)| {
+                            OffsetFetchRequestTopic::default()
+                                .with_name(topic_name(topic))
+                                .with_partition_indexes(partitions.iter().map(|tp| tp.partition).collect())
+                        });
+                        topics.collect()
+                    });
+                    let request =
+                        OffsetFetchRequest::default().with_group_id(group(group_id)).with_topics(topics);
+                    if version >= 7 { request.with_require_stable(require_stable) } else { request }
+                };
+                let (response, _) = self.cluster.call(&target, build).await?;
+                item_error(DOING, response.error_code, group_id, None)?;
+                let mut offsets = GroupOffsets::new();
+                for topic in response.topics {
+                    let name: Arc<str> = Arc::from(&**topic.name);
+                    for partition in topic.partitions {
+                        let tp =
+                            TopicPartition { topic: Arc::clone(&name), partition: partition.partition_index };
+                        item_error(DOING, partition.error_code, &tp.to_string(), None)?;
+                        if partition.committed_offset >= 0 {
+                            offsets.push((
+                                tp,
+                                OffsetAndMetadata {
+                                    offset: partition.committed_offset,
+                                    leader_epoch: partition.committed_leader_epoch,
+                                    metadata: partition.metadata.as_deref().unwrap_or_default().into(),
+                                },
+                            ));
+                        }
+                    }
+                }
+                Ok(offsets)
+            })
+            .await
+    }
+
+    /// Commits positions for a group that has no members; one result per partition, in order.
+    ///
+    /// # Errors
+    /// Per partition: `Broker(UNKNOWN_MEMBER_ID)` while the group has members, `Broker(UNKNOWN_TOPIC_OR_PARTITION)`, and their
+    /// like.
+    pub async fn alter_group_offsets(
+        &self,
+        group_id: &str,
+        offsets: &[(TopicPartition, OffsetAndMetadata)],
+    ) -> Vec<Result<()>> {
+        let target = Target::GroupCoordinator(Arc::from(group_id));
+        self.per_item(&target, offsets.len(), decide, async |open| {
+            let build = |version: i16| {
+                let mut topics: IndexMap<&str, Vec<OffsetCommitRequestPartition>> = IndexMap::new();
+                for index in open {
+                    let (tp, position) = &offsets[*index];
+                    let mut committed = OffsetCommitRequestPartition::default()
+                        .with_partition_index(tp.partition)
+                        .with_committed_offset(position.offset)
+                        .with_committed_metadata(Some(StrBytes::from_string(position.metadata.to_string())));
+                    if version >= 6 {
+                        committed = committed.with_committed_leader_epoch(position.leader_epoch);
+                    }
+                    topics.entry(&tp.topic).or_default().push(committed);
+                }
+                let topics = topics.into_iter().map(|(topic, partitions)| {
+                    OffsetCommitRequestTopic::default()
+                        .with_name(topic_name(topic))
+                        .with_partitions(partitions)
+                });
+                OffsetCommitRequest::default()
+                    .with_group_id(group(group_id))
+                    .with_generation_id_or_member_epoch(-1)
+                    .with_topics(topics.collect())
+            };
+            let (response, _) = self.cluster.call(&target, build).await?;
+            let mut results = Vec::with_capacity(open.len());
+            for topic in &response.topics {
+                for answer in &topic.partitions {
+                    let found = offsets.iter().position(|(tp, _)| {
+                        *tp.topic == **topic.name && tp.partition == answer.partition_index
+                    });
+                    let Some(index) = found else { continue };
+                    let item = offsets[index].0.to_string();
+                    results.push((index, item_error("alter group offsets", answer.error_code, &item, None)));
+                }
+            }
+            Ok(results)
+        })
+        .await
+    }
+
+    /// Deletes positions of a group; one result per partition, in order.
+    ///
+    /// # Errors
+    /// Per partition: `Broker(GROUP_SUBSCRIBED_TO_TOPIC)` while a member reads the topic, `Broker(GROUP_ID_NOT_FOUND)`, and
+    /// their like.
+    pub async fn delete_group_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Vec<Result<()>> {
+        let target = Target::GroupCoordinator(Arc::from(group_id));
+        self.per_item(&target, partitions.len(), decide, async |open| {
+            let build = |_version| {
+                let wanted = by_topic(open.iter().map(|index| &partitions[*index]));
+                let topics = wanted.into_iter().map(|(topic, partitions)| {
+                    let partitions = partitions
+                        .into_iter()
+                        .map(|tp| OffsetDeleteRequestPartition::default().with_partition_index(tp.partition));
+                    OffsetDeleteRequestTopic::default()
+                        .with_name(topic_name(topic))
+                        .with_partitions(partitions.collect())
+                });
+                OffsetDeleteRequest::default().with_group_id(group(group_id)).with_topics(topics.collect())
+            };
+            let (response, _) = self.cluster.call(&target, build).await?;
+            Error::check("delete group offsets", response.error_code)
+                .map_err(|error| error.with_source(group_id.to_owned()))?;
+            let mut results = Vec::with_capacity(open.len());
+            for topic in &response.topics {
+                for answer in &topic.partitions {
+                    let found = partitions
+                        .iter()
+                        .position(|tp| *tp.topic == **topic.name && tp.partition == answer.partition_index);
+                    let Some(index) = found else { continue };
+                    let item = partitions[index].to_string();
+                    results.push((index, item_error("delete group offsets", answer.error_code, &item, None)));
+                }
+            }
+            Ok(results)
+        })
+        .await
+    }
+}
+
+fn by_topic<'a>(
+    partitions: impl Iterator<Item = &'a TopicPartition>,
+) -> IndexMap<&'a str, Vec<&'a TopicPartition>> {
+    let mut topics: IndexMap<&str, Vec<&TopicPartition>> = IndexMap::new();
+    for tp in partitions {
+        topics.entry(&tp.topic).or_default().push(tp);
+    }
+    topics
+}
