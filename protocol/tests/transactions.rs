@@ -1,4 +1,4 @@
-//! Transactions against the real Kafka that `AQUEDUCT_KAFKA` names; nothing runs without one.
+//! Transactions against a cluster: the embedded broker, or the real Kafka that `AQUEDUCT_KAFKA` names.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
@@ -15,11 +15,6 @@ use protocol::{Error, ErrorCode};
 use support::reader::{TICK, earliest};
 use support::{PATIENCE, TestCluster, run, tp, unique};
 use tokio::time::Instant;
-
-/// What a transaction leaves behind is checked on a real Kafka.
-fn real_kafka() -> Option<TestCluster> {
-    std::env::var_os("AQUEDUCT_KAFKA").map(|_| TestCluster::start())
-}
 
 fn config(id: &str) -> ProducerConfig {
     ProducerConfig { transactional_id: Some(id.into()), linger_ms: 0, ..ProducerConfig::default() }
@@ -86,7 +81,7 @@ async fn committed_until(cluster: &TestCluster, topic: &str, last: &str) -> Vec<
 #[test]
 fn what_is_committed_is_read_and_what_is_aborted_is_not() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let name = cluster.topic("txn", 3).await;
         let producer = producer_on(cluster.client(), &unique("id")).await;
         for round in 0..5 {
@@ -118,7 +113,7 @@ fn what_is_committed_is_read_and_what_is_aborted_is_not() {
 #[test]
 fn records_are_taken_inside_of_a_transaction_only() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let name = cluster.topic("outside", 1).await;
         let producer = Producer::new(cluster.client(), config(&unique("id"))).unwrap();
         assert!(matches!(producer.begin(), Err(TransactionError::Misuse(_))));
@@ -142,7 +137,7 @@ fn records_are_taken_inside_of_a_transaction_only() {
 #[test]
 fn a_newer_producer_fences_the_older_one_and_ends_its_transaction() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let (name, id) = (cluster.topic("fence", 1).await, unique("id"));
         let old = producer_on(cluster.client(), &id).await;
         old.begin().unwrap();
@@ -168,7 +163,7 @@ fn a_newer_producer_fences_the_older_one_and_ends_its_transaction() {
 #[test]
 fn offsets_count_if_and_only_if_their_transaction_is_committed() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let (name, group_id) = (cluster.topic("offsets", 1).await, unique("group"));
         let producer = producer_on(cluster.client(), &unique("id")).await;
         let group = ConsumerGroupMetadata::of_group(&group_id);
@@ -213,7 +208,7 @@ fn offsets_count_if_and_only_if_their_transaction_is_committed() {
 #[test]
 fn a_commit_whose_caller_went_away_goes_on_and_answers_the_next_call() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let name = cluster.topic("cancelled", 1).await;
         let producer = producer_on(cluster.client(), &unique("id")).await;
         for value in ["first", "second", "third"] {
@@ -230,7 +225,7 @@ fn a_commit_whose_caller_went_away_goes_on_and_answers_the_next_call() {
 #[test]
 fn a_transaction_that_lost_a_record_can_only_be_aborted() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let name = unique("lossy");
         let client = cluster.client();
         let admin = protocol::client::admin::Admin::new(client.clone());
@@ -257,7 +252,7 @@ fn a_transaction_that_lost_a_record_can_only_be_aborted() {
 #[test]
 fn a_transaction_that_took_too_long_is_over() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let name = cluster.topic("slow", 1).await;
         let id = unique("id");
         let config = ProducerConfig { transaction_timeout_ms: 1_000, ..config(&id) };
@@ -294,7 +289,7 @@ async fn cut(client: &Cluster) {
 #[test]
 fn lost_connections_at_every_step_lose_and_double_nothing() {
     run(async {
-        let Some(cluster) = real_kafka() else { return };
+        let cluster = TestCluster::start();
         let (name, group_id) = (cluster.topic("resets", 1).await, unique("group"));
         let client = cluster.client();
         let producer = producer_on(client.clone(), &unique("id")).await;
