@@ -38,9 +38,14 @@ impl TestCluster {
     /// The Kafka that `AQUEDUCT_KAFKA` names, else an embedded broker of the test's own.
     pub(crate) fn start() -> Self {
         match std::env::var("AQUEDUCT_KAFKA") {
-            Ok(bootstrap) => Self { env: Env::real(), bootstrap, broker: None },
+            Ok(bootstrap) => Self::at(&bootstrap),
             Err(_) => Self::embedded(1),
         }
+    }
+
+    /// The cluster behind `bootstrap`, which the test itself has started.
+    pub(crate) fn at(bootstrap: &str) -> Self {
+        Self { env: Env::real(), bootstrap: bootstrap.to_owned(), broker: None }
     }
 
     /// Embedded brokers, for tests that inject faults.

@@ -11,4 +11,4 @@ mod libs;
 mod node;
 
 pub use libs::{LIBS_VARIABLE, Libs, VERSION};
-pub use node::{BOOTSTRAP_VARIABLE, Broker};
+pub use node::{BOOTSTRAP_VARIABLE, Broker, Node};

@@ -22,15 +22,25 @@ const READY_DEADLINE: Duration = Duration::from_secs(90);
 /// Ports are chosen before the JVM binds them, so somebody else may be faster.
 const START_ATTEMPTS: usize = 3;
 
+const CONFIG_FILE: &str = "server.properties";
+
 /// Any valid id does: the node is alone.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qk";
 
 /// A running broker. Dropping it ends its process, and no other, and removes its data.
 #[derive(Debug)]
 pub struct Broker {
-    // Declared before the folder: the process must be gone when its data is removed.
+    // Declared before the node: the process must be gone when its data is removed.
     jvm: Jvm,
+    node: Node,
+}
+
+/// What stays while the process is down: data, configuration and ports.
+#[derive(Debug)]
+pub struct Node {
+    libs: Libs,
     dir: TempDir,
+    port: u16,
     bootstrap: String,
 }
 
@@ -66,33 +76,36 @@ impl Broker {
             .tempdir()
             .context("create the broker's folder")?;
         let [port, controller_port] = java::free_ports()?;
-        let config = dir.path().join("server.properties");
+        let config = dir.path().join(CONFIG_FILE);
         fs::write(&config, server_properties(port, controller_port, &dir.path().join("data")))
             .context("write server.properties")?;
 
         let runtime = libs.runtime();
-        let class_path: &[&Path] = &[&runtime];
-        let program = |name, class, jvm_options| Program { name, class, class_path, jvm_options };
         let format = ["format", "-t", CLUSTER_ID, "--ignore-formatted", "-c"].map(PathBuf::from);
         java::run(
-            program("format", "kafka.tools.StorageTool", &["-XX:TieredStopAtLevel=1"]),
+            Program {
+                name: "format",
+                class: "kafka.tools.StorageTool",
+                class_path: &[&runtime],
+                jvm_options: &["-XX:TieredStopAtLevel=1"],
+            },
             &[&format[..], from_ref(&config)].concat(),
             dir.path(),
         )?;
-        let options = &["-Xms256m", "-Xmx768m", "-XX:+UseG1GC"];
-        let mut jvm = spawn(program("kafka", "kafka.Kafka", options), &[config], dir.path())?;
-        jvm.wait_for("the broker's start", READY_DEADLINE, |log| {
-            let is_ready =
-                log.contains("Kafka Server started") && TcpStream::connect(("127.0.0.1", port)).is_ok();
-            is_ready.then_some(())
-        })?;
-        Ok(Self { jvm, dir, bootstrap: format!("127.0.0.1:{port}") })
+        Node { libs: libs.clone(), dir, port, bootstrap: format!("127.0.0.1:{port}") }.start_by(spawn)
+    }
+
+    /// Ends its process at once, as a crash would. Everything else stays for [`Node::start`].
+    #[must_use]
+    pub fn kill(self) -> Node {
+        self.jvm.kill();
+        self.node
     }
 
     /// Its address, for `bootstrap.servers`.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
-        &self.bootstrap
+        &self.node.bootstrap
     }
 
     /// Its process id.
@@ -104,7 +117,34 @@ impl Broker {
     /// Leaves it running; gives its pid and its folder, which the caller now owns.
     #[must_use]
     pub fn detach(self) -> (u32, PathBuf) {
-        (self.jvm.detach(), self.dir.keep())
+        (self.jvm.detach(), self.node.dir.keep())
+    }
+}
+
+impl Node {
+    /// Starts the node again, on the same data and ports.
+    ///
+    /// # Errors
+    /// As [`Broker::start`]; also where somebody has taken its port meanwhile.
+    pub fn start(self) -> Result<Broker> {
+        self.start_by(Jvm::start)
+    }
+
+    fn start_by(self, spawn: impl FnOnce(Program<'_>, &[PathBuf], &Path) -> Result<Jvm>) -> Result<Broker> {
+        let runtime = self.libs.runtime();
+        let program = Program {
+            name: "kafka",
+            class: "kafka.Kafka",
+            class_path: &[&runtime],
+            jvm_options: &["-Xms256m", "-Xmx768m", "-XX:+UseG1GC"],
+        };
+        let mut jvm = spawn(program, &[self.dir.path().join(CONFIG_FILE)], self.dir.path())?;
+        jvm.wait_for("the broker's start", READY_DEADLINE, |log| {
+            let is_ready =
+                log.contains("Kafka Server started") && TcpStream::connect(("127.0.0.1", self.port)).is_ok();
+            is_ready.then_some(())
+        })?;
+        Ok(Broker { jvm, node: self })
     }
 }
 
