@@ -247,7 +247,12 @@ impl General {
     }
 
     fn move_towards(&mut self, part: Part, owner: usize, target: usize) {
-        let part = self.movements.actual(part, owner, target);
+        // The other one may be with a member that has no more than the target: moving that would gain nothing, and could go on for ever.
+        let has_more = |part: &Part| {
+            let load = self.owner[part.0][part.1].map_or(0, |owner| self.current[owner].len());
+            load > self.current[target].len() + 1
+        };
+        let part = Some(self.movements.actual(part, owner, target)).filter(has_more).unwrap_or(part);
         let Some(owner) = self.owner[part.0][part.1] else { return };
         self.movements.record(
             part,

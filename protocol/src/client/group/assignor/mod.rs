@@ -1,7 +1,7 @@
 //! Who gets which partitions: pure functions over subscriptions and partition counts, with Java's exact results.
 //!
 //! The order of members is that of `AbstractPartitionAssignor.MemberInfo`: static members by instance id first, then the others by
-//! member id. Where Java's result depends on the order of a `HashMap`, [`java_map`] has that order. Racks are not looked at.
+//! member id. Where Java's result depends on the order of a `HashMap`, `java_map` has that order. Racks are not looked at.
 
 mod general;
 mod java_map;
