@@ -27,7 +27,7 @@ fn every_version_that_is_listed_is_known() {
                     request.with_client_software_name(text("test")).with_client_software_version(text("1.0"));
             }
             let response = client.call(version, request).await;
-            assert_eq!((response.error_code, response.api_keys.len()), (0, 41));
+            assert_eq!((response.error_code, response.api_keys.len()), (0, 43));
             let fetch = response.api_keys.iter().find(|api| api.api_key == FetchRequest::KEY).unwrap();
             assert_eq!((fetch.min_version, fetch.max_version), (4, 18));
         }
