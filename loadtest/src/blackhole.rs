@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::cluster::Kafka;
+use crate::output::print;
 use crate::worker::Worker;
 
 /// What design.md's floor lists for 100-byte records, ns of CPU per record: bytes tier, index tier.
@@ -112,9 +113,4 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         print(&format!("{tier:8} median {median:10.1}{against}"));
     }
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the report is what this program is for")]
-fn print(line: &str) {
-    println!("{line}");
 }

@@ -25,6 +25,7 @@ use clap::Args;
 use self::embedded::EmbeddedBroker;
 use self::rdkafka::Program;
 use crate::cluster::Kafka;
+use crate::output::print;
 
 pub(crate) use own::{Child, run_child};
 
@@ -171,9 +172,4 @@ fn measure(command: &mut Command, records: i64) -> Result<f64> {
     }
     let cpu_ns: u64 = text.trim().parse().with_context(|| format!("{command:?} printed {text:?}"))?;
     Ok(cpu_ns as f64 / records as f64)
-}
-
-#[expect(clippy::print_stdout, reason = "the report is what this program is for")]
-fn print(line: &str) {
-    println!("{line}");
 }

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use broker::Fault;
 use protocol::wire::messages::ApiKey;
@@ -41,15 +41,7 @@ fn rest(worker: &JavaWorker, method: &str, path: &str, body: &str) -> Option<Str
 
 /// Looks again and again until `condition` gives a value.
 fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(started.elapsed() < PATIENCE, "waited too long for {what}");
-        // Another process cannot wake us: a sleep between two looks, not instead of one.
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    xtask::process::wait_for(what, PATIENCE, || Ok(condition())).unwrap()
 }
 
 fn append(input: &Path, numbers: std::ops::Range<usize>) {

@@ -191,7 +191,6 @@ fn millis(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
 
     use super::super::partitions::Taken;
     use super::super::{ConsumerConfig, Fetched};
@@ -253,17 +252,6 @@ mod tests {
         });
     }
 
-    fn judge(config: &ConsumerConfig) -> Judge<'_> {
-        Judge {
-            config,
-            node: 1,
-            generation: 7,
-            now: Instant::now(),
-            preferred_replica_age_max: Duration::from_secs(300),
-            backoff: &|_| Duration::from_millis(100),
-        }
-    }
-
     fn offset_query(partitions: &Partitions, reset: OffsetReset) -> OffsetQuery {
         OffsetQuery { tp: tp(), incarnation: partitions.map[0].incarnation, reset, leader_epoch: 0 }
     }
@@ -277,7 +265,7 @@ mod tests {
             epoch: partitions.map[0].fetch_epoch,
             leader_epoch: 7,
         };
-        partitions.on_epoch_end(&query, Ok(end), &judge(&config(reset)))
+        partitions.on_epoch_end(&query, Ok(end), &Judge::of_node_1(&config(reset)))
     }
 
     #[test]
@@ -293,7 +281,7 @@ mod tests {
             assert_eq!(partitions.map[0].need, Need::Reset(OffsetReset::Earliest));
             let query = offset_query(&partitions, OffsetReset::Earliest);
             assert!(matches!(
-                partitions.on_offset_found(&query, Ok((0, 0)), &judge(&config(reset))),
+                partitions.on_offset_found(&query, Ok((0, 0)), &Judge::of_node_1(&config(reset))),
                 Outcome::Ready
             ));
             let expected = PositionReset {
@@ -354,7 +342,7 @@ mod tests {
         let mut partitions = read();
         assert!(matches!(check_epoch(&mut partitions, (-1, -1), OffsetReset::Latest), Outcome::Nothing));
         let query = offset_query(&partitions, OffsetReset::Latest);
-        partitions.on_offset_found(&query, Ok((500, 7)), &judge(&config(OffsetReset::Latest)));
+        partitions.on_offset_found(&query, Ok((500, 7)), &Judge::of_node_1(&config(OffsetReset::Latest)));
         assert_eq!(partitions.map[0].position, Some(OFFSET));
         let Taken::Reset(reset) = partitions.take(100) else { panic!("expected a reset") };
         assert_eq!((reset.cause, reset.after), (ResetCause::LogTruncated, 500));
@@ -378,7 +366,7 @@ mod tests {
         let mut partitions = read();
         partitions.reset(&tp(), hour);
         let query = offset_query(&partitions, hour);
-        partitions.on_offset_found(&query, Ok((-1, -1)), &judge(&config(hour)));
+        partitions.on_offset_found(&query, Ok((-1, -1)), &Judge::of_node_1(&config(hour)));
         assert_eq!(partitions.map[0].need, Need::Reset(OffsetReset::Latest));
     }
 }

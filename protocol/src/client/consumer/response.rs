@@ -32,6 +32,21 @@ pub(super) struct Judge<'a> {
     pub(super) backoff: &'a dyn Fn(u32) -> Duration,
 }
 
+#[cfg(test)]
+impl<'a> Judge<'a> {
+    /// Of answers by node 1, under generation 7.
+    pub(super) fn of_node_1(config: &'a ConsumerConfig) -> Self {
+        Self {
+            config,
+            node: 1,
+            generation: 7,
+            now: Instant::now(),
+            preferred_replica_age_max: Duration::from_secs(300),
+            backoff: &|_| Duration::from_millis(100),
+        }
+    }
+}
+
 /// What a partition's answer asks of others.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -253,17 +268,6 @@ mod tests {
         ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::new() }
     }
 
-    fn judge(config: &ConsumerConfig) -> Judge<'_> {
-        Judge {
-            config,
-            node: 1,
-            generation: 7,
-            now: Instant::now(),
-            preferred_replica_age_max: Duration::from_secs(300),
-            backoff: &|_| Duration::from_millis(100),
-        }
-    }
-
     /// One partition "t-0" at [`OFFSET`].
     fn partitions() -> Partitions {
         let mut partitions = Partitions::default();
@@ -292,7 +296,7 @@ mod tests {
             leader_epoch: 0,
             topic_id: Uuid::nil(),
         };
-        partitions.on_fetched("t", sent, data, &judge(config))
+        partitions.on_fetched("t", sent, data, &Judge::of_node_1(config))
     }
 
     fn take(partitions: &mut Partitions) -> Vec<Fetched> {
@@ -402,14 +406,14 @@ mod tests {
         answer(&mut partitions, with_records(batch(OFFSET, 5)), &config());
         let sent = PartitionFetch { offset: 105, bytes_max: 1, leader_epoch: 0, topic_id: Uuid::nil() };
         let data = with_error(ErrorCode::OFFSET_OUT_OF_RANGE);
-        partitions.on_fetched("t", sent, data, &judge(&config()));
+        partitions.on_fetched("t", sent, data, &Judge::of_node_1(&config()));
         let query = OffsetQuery {
             tp: TopicPartition::new("t", 0),
             incarnation: partitions.map[0].incarnation,
             reset: OffsetReset::Earliest,
             leader_epoch: 0,
         };
-        partitions.on_offset_found(&query, Ok((900, 0)), &judge(&config()));
+        partitions.on_offset_found(&query, Ok((900, 0)), &Judge::of_node_1(&config()));
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].position), (900, Some(OFFSET)));
         assert_eq!(take(&mut partitions).len(), 1);
         assert_eq!(partitions.map[0].position, Some(105));
@@ -426,7 +430,7 @@ mod tests {
         assert_eq!(partitions.map[0].fetch_node(Instant::now()), Some(2));
         let sent = PartitionFetch { offset: OFFSET, bytes_max: 1, leader_epoch: 0, topic_id: Uuid::nil() };
         let of_follower = config();
-        let judge = Judge { node: 2, ..judge(&of_follower) };
+        let judge = Judge { node: 2, ..Judge::of_node_1(&of_follower) };
         let data = with_error(ErrorCode::OFFSET_OUT_OF_RANGE);
         assert!(matches!(partitions.on_fetched("t", sent, data, &judge), Outcome::StaleLeader));
         assert!(partitions.map[0].preferred_replica.is_none());
