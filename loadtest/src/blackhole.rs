@@ -5,13 +5,13 @@
 //! `/proc/<pid>/stat`) from its start until its group has committed the end offset, start-up included. Printed are all rounds
 //! and the median.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::cluster::Kafka;
+use crate::options::Common;
 use crate::output::print;
 use crate::worker::Worker;
 
@@ -21,24 +21,11 @@ const FLOOR_100_BYTES_NS: [(&str, f64); 2] = [("bytes", 18.0), ("index", 27.0)];
 /// Settings.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Kafka to use, `host:port`
-    #[arg(long, env = "AQUEDUCT_KAFKA")]
-    bootstrap: String,
-    /// The worker
-    #[arg(long, env = "AQUEDUCT_BIN", default_value = "target/release/aqueduct")]
-    binary: PathBuf,
-    /// Records in the topic
-    #[arg(long, default_value_t = 10_000_000)]
-    records: i64,
-    /// Bytes of each record's value
-    #[arg(long, default_value_t = 100)]
-    record_bytes: usize,
+    #[command(flatten)]
+    common: Common,
     /// Codec of the batches in the topic: none, gzip, snappy, lz4 or zstd
     #[arg(long, default_value = "none")]
     compression: String,
-    /// Times that each tier is measured
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
     /// Further connector properties of the sink, `key=value`
     #[arg(long = "set")]
     settings: Vec<String>,
@@ -49,7 +36,7 @@ pub(crate) struct Options {
 
 /// Fills, measures, prints.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let kafka = Kafka::connect(&options.bootstrap)?;
+    let kafka = Kafka::connect(&options.common.bootstrap)?;
     let dir = tempfile::tempdir()?;
     let topic = format!("blackhole-{}", std::process::id());
     let raw = "key.converter=org.apache.kafka.connect.converters.ByteArrayConverter\n\
@@ -60,17 +47,17 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         let connector = format!(
             "name=fill\nconnector.class=DatagenSource\ntopic={topic}\nrate=-1\nrecords={}\nrecord.bytes={}\n\
              producer.override.compression.type={}\nproducer.override.batch.size=262144\n",
-            options.records, options.record_bytes, options.compression
+            options.common.records, options.common.record_bytes, options.compression
         );
-        let worker = Worker::start(&options.binary, dir.path(), &kafka.bootstrap, raw, &connector)
+        let worker = Worker::start(&options.common.binary, dir.path(), &kafka.bootstrap, raw, &connector)
             .context("start the worker that fills the topic")?;
-        kafka.wait_for_records(&topic, options.records).await?;
+        kafka.wait_for_records(&topic, options.common.records).await?;
         let usage = worker.usage()?;
-        let per_record = usage.cpu().as_nanos() as f64 / options.records as f64;
+        let per_record = usage.cpu().as_nanos() as f64 / options.common.records as f64;
         print(&format!(
             "filled {topic} with {} records of {} bytes ({}) in {:.1} s, {per_record:.0} ns of worker CPU per record",
-            options.records,
-            options.record_bytes,
+            options.common.records,
+            options.common.record_bytes,
             options.compression,
             fill.elapsed().as_secs_f64()
         ));
@@ -78,25 +65,26 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     print("tier      round  ns/record  (user + system)  records/s  peak RSS  REST ready");
     for tier in &options.tiers {
         let mut costs = Vec::new();
-        for round in 1..=options.rounds {
+        for round in 1..=options.common.rounds {
             let group = format!("{topic}-{tier}-{round}");
             let connector = format!(
                 "name={group}\nconnector.class=BlackholeSink\ntopics={topic}\ntier={tier}\ntasks.max=1\n{}\n",
                 options.settings.join("\n")
             );
             let started = Instant::now();
-            let worker = Worker::start(&options.binary, dir.path(), &kafka.bootstrap, raw, &connector)?;
-            kafka.wait_for_commit(&format!("connect-{group}"), &topic, options.records).await?;
+            let worker =
+                Worker::start(&options.common.binary, dir.path(), &kafka.bootstrap, raw, &connector)?;
+            kafka.wait_for_commit(&format!("connect-{group}"), &topic, options.common.records).await?;
             let took = started.elapsed();
             let usage = worker.usage()?;
-            let ns = |time: Duration| time.as_nanos() as f64 / options.records as f64;
+            let ns = |time: Duration| time.as_nanos() as f64 / options.common.records as f64;
             costs.push(ns(usage.cpu()));
             print(&format!(
                 "{tier:8} {round:6} {:10.1}  ({:5.1} + {:5.1}) {:12.0} {:6.1} MB {:8.0} ms",
                 ns(usage.cpu()),
                 ns(usage.user),
                 ns(usage.system),
-                options.records as f64 / took.as_secs_f64(),
+                options.common.records as f64 / took.as_secs_f64(),
                 usage.peak_resident_bytes as f64 / 1e6,
                 worker.ready_after.as_secs_f64() * 1e3,
             ));
@@ -105,7 +93,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         let median = costs[costs.len() / 2];
         let floor = FLOOR_100_BYTES_NS.iter().find(|(name, _)| name == tier);
         let against = match floor {
-            Some((_, floor)) if options.record_bytes == 100 && options.compression == "none" => {
+            Some((_, floor)) if options.common.record_bytes == 100 && options.compression == "none" => {
                 format!(", {:.1}x of design.md's floor of {floor} ns", median / floor)
             }
             _ => String::new(),

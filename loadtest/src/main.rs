@@ -4,6 +4,7 @@
 mod blackhole;
 mod clients;
 mod cluster;
+mod options;
 mod output;
 mod usage;
 mod worker;

@@ -1,12 +1,14 @@
 //! Where a consumer goes on when its log is not what it was, against the embedded broker or the real Kafka that `AQUEDUCT_KAFKA` names.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod support;
 
 use std::time::Duration;
 
-use protocol::client::OffsetAndMetadata;
 use protocol::client::admin::NewTopic;
 use protocol::client::consumer::{ConsumerConfig, OffsetReset, Polled, PositionReset, ResetCause};
+use protocol::client::{OffsetAndMetadata, TopicPartition};
 use protocol::{Error, ErrorCode};
 use support::reader::{Reader, TICK, earliest, member, numbered};
 use support::{PATIENCE, TestCluster, Writer, run, tp, unique};
@@ -23,25 +25,29 @@ async fn error_of(reader: &Reader) -> Error {
     }
 }
 
+/// A reader at offset 10 of a topic that was deleted and created again, with more records than before: the old offset exists in
+/// the new topic, and a fetch by name would go on from it.
+async fn reader_of_a_recreated_topic(reset: OffsetReset) -> (TestCluster, Reader, TopicPartition) {
+    let cluster = TestCluster::start();
+    let topic = cluster.topic("recreated", 1).await;
+    let name = tp(&topic, 0);
+    Writer::new(&cluster).append(&topic, 0, &numbered(0..10)).await;
+    let config = ConsumerConfig { auto_offset_reset: reset, fetch_max_wait_ms: 50, ..ConsumerConfig::new() };
+    let mut reader = Reader::with_client(&cluster, cluster.quiet_config(), config);
+    reader.consumer.assign(vec![name.clone()]);
+    reader.consumer.seek(&name, 0).unwrap();
+    reader.until("the old records", |reader| reader.count() == 10).await;
+    cluster.delete(&topic).await;
+    cluster.create(NewTopic::new(&topic, 1)).await;
+    Writer::new(&cluster).append(&topic, 0, &numbered(100..125)).await;
+    (cluster, reader, name)
+}
+
 #[test]
 fn a_recreated_topic_is_read_from_its_beginning_in_the_open() {
     run(async {
         for reset in [OffsetReset::Earliest, OffsetReset::Latest] {
-            let cluster = TestCluster::start();
-            let topic = cluster.topic("recreated", 1).await;
-            let name = tp(&topic, 0);
-            Writer::new(&cluster).append(&topic, 0, &numbered(0..10)).await;
-            let config =
-                ConsumerConfig { auto_offset_reset: reset, fetch_max_wait_ms: 50, ..ConsumerConfig::new() };
-            let mut reader = Reader::with_client(&cluster, cluster.quiet_config(), config);
-            reader.consumer.assign(vec![name.clone()]);
-            reader.consumer.seek(&name, 0).unwrap();
-            reader.until("the old records", |reader| reader.count() == 10).await;
-
-            cluster.delete(&topic).await;
-            cluster.create(NewTopic::new(&topic, 1)).await;
-            // More than there were: the old offset exists in the new topic, and a fetch by name would go on from it.
-            Writer::new(&cluster).append(&topic, 0, &numbered(100..125)).await;
+            let (_cluster, mut reader, name) = reader_of_a_recreated_topic(reset).await;
             reader.until("the new records", |reader| reader.count() == 35).await;
             let expected = PositionReset {
                 partition: name.clone(),
@@ -60,18 +66,7 @@ fn a_recreated_topic_is_read_from_its_beginning_in_the_open() {
 #[test]
 fn a_recreated_topic_is_an_error_without_a_reset() {
     run(async {
-        let cluster = TestCluster::start();
-        let topic = cluster.topic("refused", 1).await;
-        let name = tp(&topic, 0);
-        Writer::new(&cluster).append(&topic, 0, &numbered(0..10)).await;
-        let config = ConsumerConfig { auto_offset_reset: OffsetReset::None, ..ConsumerConfig::new() };
-        let mut reader = Reader::with_client(&cluster, cluster.quiet_config(), config);
-        reader.consumer.assign(vec![name.clone()]);
-        reader.consumer.seek(&name, 0).unwrap();
-        reader.until("the old records", |reader| reader.count() == 10).await;
-        cluster.delete(&topic).await;
-        cluster.create(NewTopic::new(&topic, 1)).await;
-        Writer::new(&cluster).append(&topic, 0, &numbered(100..125)).await;
+        let (_cluster, mut reader, name) = reader_of_a_recreated_topic(OffsetReset::None).await;
         let error = error_of(&reader).await;
         assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_ID));
         assert!(

@@ -196,7 +196,7 @@ fn sessions_are_renewed_in_place_while_requests_go_on() {
 }
 
 #[test]
-fn a_password_that_changed_ends_the_session() {
+fn a_token_that_is_no_longer_good_ends_the_session() {
     run(async {
         let broker = start(with_users().session_lifetime(Duration::from_millis(200)));
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -16,7 +16,6 @@ mod own;
 mod rdkafka;
 
 use std::env;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -25,6 +24,7 @@ use clap::Args;
 use self::embedded::EmbeddedBroker;
 use self::rdkafka::Program;
 use crate::cluster::Kafka;
+use crate::options::Common;
 use crate::output::print;
 
 pub(crate) use own::{Child, run_child};
@@ -32,24 +32,11 @@ pub(crate) use own::{Child, run_child};
 /// Settings.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Kafka to use, `host:port`
-    #[arg(long, env = "AQUEDUCT_KAFKA")]
-    bootstrap: String,
-    /// The program whose embedded broker is measured
-    #[arg(long, env = "AQUEDUCT_BIN", default_value = "target/release/aqueduct")]
-    binary: PathBuf,
-    /// Records per measurement
-    #[arg(long, default_value_t = 10_000_000)]
-    records: i64,
-    /// Bytes of each record's value
-    #[arg(long, default_value_t = 100)]
-    record_bytes: usize,
+    #[command(flatten)]
+    common: Common,
     /// `batch.size` of both producers
     #[arg(long, default_value_t = 256 * 1024)]
     batch_bytes: usize,
-    /// Times that each is measured
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
 }
 
 /// CPU time per record of one side in each round.
@@ -78,14 +65,14 @@ impl Costs {
 
 /// Produces, consumes, prints.
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let kafka = Kafka::connect(&options.bootstrap)?;
+    let kafka = Kafka::connect(&options.common.bootstrap)?;
     let dir = tempfile::tempdir()?;
     let program = Program::compile(dir.path())?;
     let run_name = std::process::id();
     print(&format!(
         "{} records of {} bytes, one partition, batch.size {}, {}",
-        options.records,
-        options.record_bytes,
+        options.common.records,
+        options.common.record_bytes,
         options.batch_bytes,
         program.version()?
     ));
@@ -94,23 +81,23 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let mut own_consume = Costs::new("consumer ours");
     let mut their_consume = Costs::new("consumer librdkafka");
     let mut their_batches = Costs::new("batches of librdkafka");
-    for round in 1..=options.rounds {
+    for round in 1..=options.common.rounds {
         let (own, theirs) = (format!("own-{run_name}-{round}"), format!("rdkafka-{run_name}-{round}"));
         for (topic, costs) in [(&own, &mut own_produce), (&theirs, &mut their_produce)] {
             kafka.create_topic(topic, "producer").await?;
             let mut command =
                 if topic == &own { own_command("produce")? } else { program.command("produce") };
-            command.args(options.arguments(&options.bootstrap, topic));
-            costs.add(round, measure(&mut command, options.records)?);
+            command.args(options.arguments(&options.common.bootstrap, topic));
+            costs.add(round, measure(&mut command, options.common.records)?);
             let end_offset = kafka.end_offset(topic).await?;
-            if end_offset != options.records {
-                bail!("{topic} has {end_offset} records instead of {}", options.records);
+            if end_offset != options.common.records {
+                bail!("{topic} has {end_offset} records instead of {}", options.common.records);
             }
         }
-        let read = options.arguments(&options.bootstrap, &own);
-        own_consume.add(round, measure(own_command("consume")?.args(&read), options.records)?);
-        their_consume.add(round, measure(program.command("poll").args(&read), options.records)?);
-        their_batches.add(round, measure(program.command("consume").args(&read), options.records)?);
+        let read = options.arguments(&options.common.bootstrap, &own);
+        own_consume.add(round, measure(own_command("consume")?.args(&read), options.common.records)?);
+        their_consume.add(round, measure(program.command("poll").args(&read), options.common.records)?);
+        their_batches.add(round, measure(program.command("consume").args(&read), options.common.records)?);
     }
     for (ours, theirs) in
         [(&own_produce, &their_produce), (&own_consume, &their_consume), (&own_consume, &their_batches)]
@@ -129,16 +116,16 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 
 /// The embedded broker, filled by our producer and read by our consumer.
 async fn broker(options: &Options, topic: &str) -> Result<()> {
-    let broker = EmbeddedBroker::start(&options.binary)?;
+    let broker = EmbeddedBroker::start(&options.common.binary)?;
     Kafka::connect(&broker.bootstrap)?.create_topic(topic, "producer").await?;
     let arguments = options.arguments(&broker.bootstrap, topic);
     let mut costs = Costs::new("embedded broker");
-    measure(own_command("produce")?.args(&arguments), options.records)?;
-    for round in 1..=options.rounds {
+    measure(own_command("produce")?.args(&arguments), options.common.records)?;
+    for round in 1..=options.common.rounds {
         let before = broker.usage()?.cpu();
-        measure(own_command("consume")?.args(&arguments), options.records)?;
+        measure(own_command("consume")?.args(&arguments), options.common.records)?;
         let spent = broker.usage()?.cpu() - before;
-        costs.add(round, spent.as_nanos() as f64 / options.records as f64);
+        costs.add(round, spent.as_nanos() as f64 / options.common.records as f64);
     }
     print(&format!("{} {:.1} ns per fetched message", costs.name, costs.median()));
     Ok(())
@@ -150,8 +137,8 @@ impl Options {
         [
             bootstrap.to_owned(),
             topic.to_owned(),
-            self.records.to_string(),
-            self.record_bytes.to_string(),
+            self.common.records.to_string(),
+            self.common.record_bytes.to_string(),
             self.batch_bytes.to_string(),
         ]
     }

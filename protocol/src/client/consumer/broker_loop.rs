@@ -167,20 +167,20 @@ impl BrokerLoop {
         let mut is_stale = false;
         for topic in response.responses {
             let by_id = self.session.name_of(topic.topic_id);
-            let name = by_id.map_or(topic.topic.0, |name| StrBytes::from_string(name.to_string()));
+            let name: &str = by_id.map_or(&topic.topic, |name| name);
             for data in topic.partitions {
-                let Some(sent) = self.session.known(&name, data.partition_index) else { continue };
+                let Some(sent) = self.session.known(name, data.partition_index) else { continue };
                 let index = data.partition_index;
                 let leader =
                     Leader { node: data.current_leader.leader_id.0, epoch: data.current_leader.leader_epoch };
-                let outcome = shared.partitions.borrow_mut().on_fetched(&name, sent, data, &judge);
+                let outcome = shared.partitions.borrow_mut().on_fetched(name, sent, data, &judge);
                 match outcome {
                     Outcome::Nothing => {}
                     Outcome::Ready => is_ready = true,
                     Outcome::StaleLeader => {
                         is_stale = true;
                         if leader.node >= 0 {
-                            shared.cluster.note_leader(&name, index, leader);
+                            shared.cluster.note_leader(name, index, leader);
                         }
                     }
                     Outcome::Report(error) => shared.report(error),

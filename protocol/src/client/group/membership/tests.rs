@@ -339,12 +339,16 @@ fn a_change_during_a_rebalance_leads_to_one_more() {
 #[test]
 fn a_cooperative_member_keeps_what_it_has_through_a_rebalance() {
     let config = MembershipConfig { is_cooperative: true, ..CONFIG };
-    let mut world = World::new(config.clone());
-    world.join();
-    world.settle();
-    world.reports.clear();
-    world.feed(Event::RequestRejoin("test"));
-    world.join();
+    let rejoining = || {
+        let mut world = World::new(config.clone());
+        world.join();
+        world.settle();
+        world.reports.clear();
+        world.feed(Event::RequestRejoin("test"));
+        world.join();
+        world
+    };
+    let mut world = rejoining();
     // A rebalance that begins anew takes nothing from it.
     world.answer(None);
     world.answer(Some(Error::broker("sync", ErrorCode::REBALANCE_IN_PROGRESS)));
@@ -353,12 +357,7 @@ fn a_cooperative_member_keeps_what_it_has_through_a_rebalance() {
 
     // A coordinator that forgot it does, before the next assignment.
     for code in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION] {
-        let mut world = World::new(config.clone());
-        world.join();
-        world.settle();
-        world.reports.clear();
-        world.feed(Event::RequestRejoin("test"));
-        world.join();
+        let mut world = rejoining();
         world.answer(Some(Error::broker("join", code)));
         assert!(matches!(
             &world.reports[..],

@@ -62,7 +62,8 @@ fn is_fencing(error: &Error) -> bool {
     matches!(error.code(), Some(ErrorCode::PRODUCER_FENCED | ErrorCode::INVALID_PRODUCER_EPOCH))
 }
 
-/// The one table of what errors mean, as in Java's `TransactionManager`; retries are over when it is asked.
+/// What an error means for a transaction, as in Java's `TransactionManager`; retries are over when it is asked. What to do about
+/// a code by itself is [`ErrorCode::remedy`]; a transaction differs where an abort undoes more, or less, than the one request.
 pub(super) fn severity_at_coordinator(error: &Error) -> Severity {
     match error.code() {
         // No answer: whatever was asked for is undone by an abort.
