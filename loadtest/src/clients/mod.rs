@@ -9,7 +9,8 @@
 //! index tier). librdkafka hands out message structs: one by one (`rd_kafka_consumer_poll`, the way its bindings use it) and in
 //! batches (`rd_kafka_consume_batch`, the cheapest that it has).
 //!
-//! Last, our consumer reads the same records from the embedded broker, whose CPU time during that is printed.
+//! Last, our consumer reads such records from the embedded broker, as many as fit into its memory, and the CPU time that the
+//! broker spends on that is printed.
 
 mod embedded;
 mod own;
@@ -28,6 +29,11 @@ use crate::options::Common;
 use crate::output::print;
 
 pub(crate) use own::{Child, run_child};
+
+/// What the embedded broker is filled with at most: half of the memory that it allows itself.
+const BROKER_BYTES_MAX: usize = 512 << 20;
+/// What a record takes beside its value, generously.
+const RECORD_OVERHEAD_BYTES: usize = 20;
 
 /// Settings.
 #[derive(Debug, Args)]
@@ -87,14 +93,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             kafka.create_topic(topic, "producer").await?;
             let mut command =
                 if topic == &own { own_command("produce")? } else { program.command("produce") };
-            command.args(options.arguments(&options.common.bootstrap, topic));
+            command.args(options.arguments(&options.common.bootstrap, topic, options.common.records));
             costs.add(round, measure(&mut command, options.common.records)?);
             let end_offset = kafka.end_offset(topic).await?;
             if end_offset != options.common.records {
                 bail!("{topic} has {end_offset} records instead of {}", options.common.records);
             }
         }
-        let read = options.arguments(&options.common.bootstrap, &own);
+        let read = options.arguments(&options.common.bootstrap, &own, options.common.records);
         own_consume.add(round, measure(own_command("consume")?.args(&read), options.common.records)?);
         their_consume.add(round, measure(program.command("poll").args(&read), options.common.records)?);
         their_batches.add(round, measure(program.command("consume").args(&read), options.common.records)?);
@@ -116,28 +122,30 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 
 /// The embedded broker, filled by our producer and read by our consumer.
 async fn broker(options: &Options, topic: &str) -> Result<()> {
+    let fitting = BROKER_BYTES_MAX / (options.common.record_bytes + RECORD_OVERHEAD_BYTES);
+    let records = options.common.records.min(i64::try_from(fitting)?);
     let broker = EmbeddedBroker::start(&options.common.binary)?;
     Kafka::connect(&broker.bootstrap)?.create_topic(topic, "producer").await?;
-    let arguments = options.arguments(&broker.bootstrap, topic);
+    let arguments = options.arguments(&broker.bootstrap, topic, records);
     let mut costs = Costs::new("embedded broker");
-    measure(own_command("produce")?.args(&arguments), options.common.records)?;
+    measure(own_command("produce")?.args(&arguments), records)?;
     for round in 1..=options.common.rounds {
         let before = broker.usage()?.cpu();
-        measure(own_command("consume")?.args(&arguments), options.common.records)?;
+        measure(own_command("consume")?.args(&arguments), records)?;
         let spent = broker.usage()?.cpu() - before;
-        costs.add(round, spent.as_nanos() as f64 / options.common.records as f64);
+        costs.add(round, spent.as_nanos() as f64 / records as f64);
     }
-    print(&format!("{} {:.1} ns per fetched message", costs.name, costs.median()));
+    print(&format!("{} {:.1} ns per fetched message, {records} messages", costs.name, costs.median()));
     Ok(())
 }
 
 impl Options {
     /// What every measured process is told, in this order.
-    fn arguments(&self, bootstrap: &str, topic: &str) -> [String; 5] {
+    fn arguments(&self, bootstrap: &str, topic: &str, records: i64) -> [String; 5] {
         [
             bootstrap.to_owned(),
             topic.to_owned(),
-            self.common.records.to_string(),
+            records.to_string(),
             self.common.record_bytes.to_string(),
             self.batch_bytes.to_string(),
         ]
