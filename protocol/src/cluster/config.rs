@@ -24,16 +24,37 @@ impl HostPort {
 
     /// Parses the value of `bootstrap.servers`: comma-separated `host:port`, at least one.
     pub fn parse_list(list: &str) -> Result<Vec<Self>, Error> {
-        let servers: Vec<Self> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|s| !s.is_empty())
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
+        let servers = list.split(',').map(str::trim).filter(|s| !s.is_empty());
+        let servers: Vec<Self> = servers.map(str::parse).collect::<Result<_, _>>()?;
         if servers.is_empty() {
             return Err(Error::config("parse bootstrap.servers", "no server is named"));
         }
         Ok(servers)
+    }
+
+    /// Reads one entry of `bootstrap.servers` as Java does, with or without a protocol before it and brackets around the host. Java
+    /// takes an entry without host for this machine; here it is an error.
+    ///
+    /// # Errors
+    /// Java's message.
+    pub(crate) fn parse_server(text: &str) -> Result<Self, String> {
+        let invalid = || format!("Invalid url in bootstrap.servers: {text}");
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '%' | '.' | '_');
+        let address = match text.split_once("://") {
+            Some((protocol, address)) if protocol.chars().all(is_name) => address,
+            Some(_) => return Err(invalid()),
+            None => text,
+        };
+        let (host, port) = address.rsplit_once(':').ok_or_else(invalid)?;
+        let host = host.strip_prefix('[').unwrap_or(host);
+        let host = host.strip_suffix(']').unwrap_or(host);
+        let is_host = !host.is_empty() && host.chars().all(|c| is_name(c) || c == ':');
+        if !is_host || port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(invalid());
+        }
+        let out_of_range =
+            |_error: std::num::ParseIntError| format!("Invalid port in bootstrap.servers: {text}");
+        Ok(Self::new(host, port.parse().map_err(out_of_range)?))
     }
 }
 
@@ -41,16 +62,7 @@ impl FromStr for HostPort {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = || Error::config("parse bootstrap.servers", format!("'{text}' is not host:port"));
-        // Java accepts a protocol prefix such as PLAINTEXT://host:port and ignores it.
-        let address = text.rsplit_once("://").map_or(text, |(_, address)| address);
-        let (host, port) = address.rsplit_once(':').ok_or_else(invalid)?;
-        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() {
-            return Err(invalid());
-        }
-        let port = port.parse().map_err(|_not_a_number: std::num::ParseIntError| invalid())?;
-        Ok(Self::new(host, port))
+        Self::parse_server(text).map_err(|message| Error::config("parse bootstrap.servers", message))
     }
 }
 
@@ -85,6 +97,11 @@ pub struct ClusterConfig {
     pub retry_backoff_max_ms: u64,
     /// `socket.connection.setup.timeout.ms`: dial and handshake together, per node.
     pub connection_setup_timeout_ms: u64,
+    /// `socket.connection.setup.timeout.max.ms`: the time doubles up to this while a node cannot be reached.
+    pub connection_setup_timeout_max_ms: u64,
+    /// `metadata.recovery.strategy=rebootstrap`: the bootstrap servers are asked again where no known node answers. Otherwise they are
+    /// asked only once.
+    pub rebootstraps: bool,
     /// The largest response frame that is accepted; a larger one closes the connection before anything is allocated.
     pub frame_bytes_max: usize,
     /// Whether asking for the metadata of an unknown topic may create it (`allow.auto.create.topics`).
@@ -106,6 +123,8 @@ impl ClusterConfig {
             retry_backoff_ms: 100,
             retry_backoff_max_ms: 1_000,
             connection_setup_timeout_ms: 10_000,
+            connection_setup_timeout_max_ms: 30_000,
+            rebootstraps: true,
             frame_bytes_max: 256 * 1024 * 1024,
             allow_auto_create_topics: true,
             security: Security::default(),
@@ -133,6 +152,6 @@ mod tests {
             assert!(HostPort::parse_list(bad).is_err(), "{bad}");
         }
         let error = HostPort::parse_list("ok:1,bad").unwrap_err();
-        assert!(error.to_string().contains("'bad' is not host:port"), "{error}");
+        assert!(error.to_string().ends_with("Invalid url in bootstrap.servers: bad"), "{error}");
     }
 }

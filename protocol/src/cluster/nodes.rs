@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
@@ -26,10 +25,11 @@ type Dialing = Shared<LocalBoxFuture<'static, Result<Connection>>>;
 
 pub(super) struct Nodes {
     env: Env,
-    setup_timeout: Duration,
+    setup_policy: RetryPolicy,
     policy: RetryPolicy,
     connection_config: ConnectionConfig,
     security: Security,
+    rebootstraps: bool,
     slots: RefCell<IndexMap<NodeKey, Slot>>,
 }
 
@@ -52,10 +52,11 @@ impl Nodes {
             .collect();
         Self {
             env,
-            setup_timeout: Duration::from_millis(config.connection_setup_timeout_ms),
+            setup_policy: RetryPolicy::connection_setup(config),
             policy: RetryPolicy::reconnects(config),
             connection_config,
             security: config.security.clone(),
+            rebootstraps: config.rebootstraps,
             slots: RefCell::new(slots),
         }
     }
@@ -64,7 +65,7 @@ impl Nodes {
     pub(super) fn update(&self, metadata: &Metadata) {
         let mut slots = self.slots.borrow_mut();
         slots.retain(|key, slot| match key {
-            NodeKey::Bootstrap(_) => true,
+            NodeKey::Bootstrap(_) => self.rebootstraps || metadata.nodes.is_empty(),
             NodeKey::Node(id) => metadata.node(*id).is_some_and(|node| node.address == slot.address),
         });
         if !metadata.nodes.is_empty() {
@@ -163,7 +164,7 @@ impl Nodes {
         let dial = self.env.dialer.dial(&slot.address.host, slot.address.port);
         let address = slot.address.clone();
         let not_before = slot.not_before;
-        let setup_timeout = self.setup_timeout;
+        let setup_timeout = self.setup_policy.backoff(&self.env, slot.failure_count + 1);
         let config = self.connection_config.clone();
         let security = self.security.clone();
         async move {

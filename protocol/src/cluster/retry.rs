@@ -68,6 +68,14 @@ impl RetryPolicy {
         }
     }
 
+    /// How long a connection to one node may take to be set up (`socket.connection.setup.timeout.ms`), which grows the same way (KIP-601).
+    pub fn connection_setup(config: &ClusterConfig) -> Self {
+        Self {
+            first: Duration::from_millis(config.connection_setup_timeout_ms),
+            max: Duration::from_millis(config.connection_setup_timeout_max_ms),
+        }
+    }
+
     /// The policy after `error`. A transaction that still ends needs some milliseconds: waiting longer would cost each transaction
     /// of a busy producer that much (Java: `TransactionManager#ADD_PARTITIONS_RETRY_BACKOFF_MS`).
     #[must_use]
@@ -83,7 +91,7 @@ impl RetryPolicy {
     pub fn backoff(&self, env: &Env, failure_count: u32) -> Duration {
         const JITTER_PERCENT: u32 = 20;
         let doublings = failure_count.saturating_sub(1).min(20);
-        env.jittered(self.first.saturating_mul(1 << doublings).min(self.max.max(self.first)), JITTER_PERCENT)
+        env.jittered(self.first.saturating_mul(1 << doublings).min(self.max), JITTER_PERCENT)
     }
 }
 

@@ -29,5 +29,5 @@ pub use env::{
     SystemClock, ThreadRandom,
 };
 pub use secret::Secret;
-pub use security::{SECURITY_KEYS, Security};
+pub use security::Security;
 pub use tcp::TcpDialer;

@@ -5,29 +5,6 @@ use super::sasl::SaslConfig;
 use super::tls::{TlsClient, TlsConfig};
 use crate::{Error, Result};
 
-/// Every key that [`Security::from_properties`] reads.
-pub const SECURITY_KEYS: [&str; 19] = [
-    "security.protocol",
-    "sasl.mechanism",
-    "sasl.jaas.config",
-    "ssl.protocol",
-    "ssl.enabled.protocols",
-    "ssl.cipher.suites",
-    "ssl.endpoint.identification.algorithm",
-    "ssl.key.password",
-    "ssl.keystore.type",
-    "ssl.keystore.location",
-    "ssl.keystore.password",
-    "ssl.keystore.key",
-    "ssl.keystore.certificate.chain",
-    "ssl.truststore.type",
-    "ssl.truststore.location",
-    "ssl.truststore.password",
-    "ssl.truststore.certificates",
-    "sasl.login.callback.handler.class",
-    "sasl.client.callback.handler.class",
-];
-
 /// How connections are protected. The default is not at all (`PLAINTEXT`). Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Security {
@@ -64,12 +41,6 @@ impl Security {
             None
         };
         let sasl = if uses_sasl {
-            for key in ["sasl.login.callback.handler.class", "sasl.client.callback.handler.class"] {
-                if get(key).is_some_and(|class| !class.trim().is_empty()) {
-                    let detail = format!("{key}: Java classes cannot be loaded; see sasl.jaas.config");
-                    return Err(Error::config(DOING, detail));
-                }
-            }
             Some(SaslConfig::new(get("sasl.mechanism").unwrap_or("GSSAPI").trim(), get("sasl.jaas.config"))?)
         } else {
             None
@@ -122,10 +93,6 @@ mod tests {
             (
                 &[("security.protocol", "SSL"), ("ssl.truststore.location", "/no/such")],
                 "ssl.truststore.location=/no/such",
-            ),
-            (
-                &[("security.protocol", "SASL_PLAINTEXT"), ("sasl.login.callback.handler.class", "x")],
-                "sasl.login.callback.handler.class",
             ),
         ] {
             let error = parse(entries).unwrap_err().to_string();

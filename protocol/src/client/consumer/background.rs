@@ -112,7 +112,10 @@ pub(super) async fn watch_pattern(shared: Rc<Shared>) {
         };
         match admin.list_topics().await {
             Ok(topics) => {
-                let is_usable = |topic: &TopicMetadata| !topic.is_internal && topic.error == ErrorCode::NONE;
+                let excludes_internal = shared.config.exclude_internal_topics;
+                let is_usable = |topic: &TopicMetadata| {
+                    topic.error == ErrorCode::NONE && !(topic.is_internal && excludes_internal)
+                };
                 let wanted = topics.iter().filter(|topic| is_usable(topic) && is_wanted(&topic.name));
                 let mut found: Vec<Arc<str>> = wanted.map(|topic| Arc::clone(&topic.name)).collect();
                 found.sort();

@@ -103,6 +103,8 @@ pub struct ConsumerConfig {
     pub api_timeout_ms: u64,
     /// `check.crcs`: off, because whoever indexes the records of a batch checks it while its bytes are in the cache.
     pub check_crcs: bool,
+    /// `exclude.internal.topics`: whether a pattern leaves out topics that are Kafka's own.
+    pub exclude_internal_topics: bool,
     /// `partition.assignment.strategy`, in order of preference. Partitions move one by one (KIP-429) where all of them are cooperative.
     pub assignors: Vec<Assignor>,
 }
@@ -127,7 +129,8 @@ impl ConsumerConfig {
             max_poll_interval_ms: 300_000,
             api_timeout_ms: 60_000,
             check_crcs: false,
-            assignors: vec![Assignor::Range],
+            exclude_internal_topics: true,
+            assignors: vec![Assignor::Range, Assignor::CooperativeSticky],
         }
     }
 

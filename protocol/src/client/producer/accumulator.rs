@@ -93,7 +93,7 @@ impl Accumulator {
             return Err(AppendError::TooLarge { size, max, setting: "max.request.size" });
         }
         let env = self.cluster.env();
-        let index = topic.state.choose(env, asked, record.key, size, self.config.batch_bytes)?;
+        let index = topic.state.choose(env, &self.config, asked, record.key, size)?;
         let partitions = topic.state.partitions.borrow();
         let Some(partition) = partitions.get(index) else {
             return Err(AppendError::NoSuchPartition { partition: index as i32, count: partitions.len() });

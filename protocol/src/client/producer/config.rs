@@ -66,6 +66,10 @@ pub struct ProducerConfig {
     pub retry_backoff_ms: u64,
     /// `retry.backoff.max.ms`.
     pub retry_backoff_max_ms: u64,
+    /// `partitioner.ignore.keys`: records with a key go wherever those without one go.
+    pub partitioner_ignores_keys: bool,
+    /// `partitioner.adaptive.partitioning.enable`: partitions whose batches pile up get fewer records without key.
+    pub partitioner_is_adaptive: bool,
 }
 
 impl Default for ProducerConfig {
@@ -88,6 +92,8 @@ impl Default for ProducerConfig {
             retries: i32::MAX as u32,
             retry_backoff_ms: 100,
             retry_backoff_max_ms: 1_000,
+            partitioner_ignores_keys: false,
+            partitioner_is_adaptive: true,
         }
     }
 }
@@ -98,35 +104,52 @@ impl ProducerConfig {
     /// # Errors
     /// `Config`, in Java's words where Java has some.
     pub fn validate(&self) -> Result<()> {
-        let fail = |detail: String| Err(Error::config("configure producer", detail));
+        match self.contradiction() {
+            Some(contradiction) => Err(Error::config("configure producer", contradiction)),
+            None => Ok(()),
+        }
+    }
+
+    /// What in these settings cannot be together.
+    pub(crate) fn contradiction(&self) -> Option<String> {
         if self.in_flight_max == 0 {
-            return fail("max.in.flight.requests.per.connection must be at least 1".to_owned());
+            return Some("max.in.flight.requests.per.connection must be at least 1".to_owned());
         }
-        if self.idempotence && self.in_flight_max > 5 {
-            return fail(
-                "Must set max.in.flight.requests.per.connection to at most 5 to use the idempotent producer."
-                    .to_owned(),
-            );
-        }
-        if self.idempotence && self.acks != Acks::All {
-            return fail("Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee idempotence.".to_owned());
+        if self.idempotence {
+            if self.retries == 0 {
+                return Some("Must set retries to non-zero when using the idempotent producer.".to_owned());
+            }
+            if self.acks != Acks::All {
+                return Some("Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee idempotence.".to_owned());
+            }
+            if let Some(refusal) = Self::too_many_in_flight(self.in_flight_max) {
+                return Some(refusal);
+            }
         }
         if self.transactional_id.is_some() && !self.idempotence {
-            return fail("Cannot set a transactional.id without also enabling idempotence.".to_owned());
+            return Some("Cannot set a transactional.id without also enabling idempotence.".to_owned());
         }
         if self.transactional_id.as_deref() == Some("") {
-            return fail("transactional.id must not be empty".to_owned());
+            return Some("transactional.id must not be empty".to_owned());
         }
         if i32::try_from(self.transaction_timeout_ms).is_err() {
-            return fail("transaction.timeout.ms must be at most 2147483647".to_owned());
+            return Some("transaction.timeout.ms must be at most 2147483647".to_owned());
         }
-        if self.delivery_timeout_ms < self.linger_ms.saturating_add(self.request_timeout_ms) {
-            return fail(
-                "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms"
-                    .to_owned(),
-            );
-        }
-        Ok(())
+        // Java keeps the sum in 32 bits too, so that the longest of times can be had with any linger.
+        let least_ms = self.linger_ms.saturating_add(self.request_timeout_ms).min(i32::MAX as u64);
+        (self.delivery_timeout_ms < least_ms).then(|| {
+            "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms".to_owned()
+        })
+    }
+
+    /// A broker remembers five batches per producer and partition: a repeated sixth could not be told from a new one.
+    pub(crate) fn too_many_in_flight(in_flight_max: usize) -> Option<String> {
+        (in_flight_max > 5).then(|| {
+            format!(
+                "To use the idempotent producer, max.in.flight.requests.per.connection must be set to at most 5. \
+                 Current value is {in_flight_max}."
+            )
+        })
     }
 
     pub(super) fn linger(&self) -> Duration {
@@ -153,6 +176,7 @@ mod tests {
         assert!(ProducerConfig { transactional_id: Some("".into()), ..base() }.validate().is_err());
         assert!(ProducerConfig { transactional_id: Some("t".into()), ..base() }.validate().is_ok());
         assert!(ProducerConfig { in_flight_max: 6, ..base() }.validate().is_err());
+        assert!(ProducerConfig { retries: 0, ..base() }.validate().is_err());
         assert!(ProducerConfig { delivery_timeout_ms: 30_000, ..base() }.validate().is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
+use super::config::ProducerConfig;
 use super::partitioner::{next_sticky, partition_for_key};
 use super::queue::PartitionQueue;
 use super::record::AppendError;
@@ -124,10 +125,10 @@ impl TopicState {
     pub(super) fn choose(
         &self,
         env: &Env,
+        config: &ProducerConfig,
         asked: Option<i32>,
         key: Option<&[u8]>,
         record_bytes: usize,
-        batch_bytes: usize,
     ) -> Result<usize, AppendError> {
         let count = self.partitions.borrow().len();
         if let Some(partition) = asked {
@@ -136,7 +137,7 @@ impl TopicState {
                 _ => Err(AppendError::NoSuchPartition { partition, count }),
             };
         }
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| !config.partitioner_ignores_keys) {
             return Ok(partition_for_key(key, count));
         }
         if let Some(sticky) = self.sticky.get()
@@ -146,11 +147,14 @@ impl TopicState {
             return Ok(sticky);
         }
         let partitions = self.partitions.borrow();
-        let queue_length =
-            |index: usize| partitions.get(index).map_or(0, |p| p.state.borrow().queue.batch_count());
+        let queue_length = |index: usize| match partitions.get(index) {
+            Some(partition) if config.partitioner_is_adaptive => partition.state.borrow().queue.batch_count(),
+            // Of partitions that are alike, each draw is as good.
+            _ => 0,
+        };
         let next = next_sticky(env, &self.available.borrow(), count, queue_length);
         self.sticky.set(Some(next));
-        self.sticky_bytes.set(batch_bytes.saturating_sub(record_bytes));
+        self.sticky_bytes.set(config.batch_bytes.saturating_sub(record_bytes));
         Ok(next)
     }
 
