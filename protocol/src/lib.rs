@@ -6,7 +6,7 @@
 //! wire/     bytes only: frames, versions, record batches, compression, errors     (no I/O, no clock)
 //! net/      one connection: pipelining, TLS, SASL, time limits
 //! cluster/  many brokers: metadata, routing, one retry policy
-//! client/   admin, producer, consumer, group membership
+//! client/   admin, producer, consumer, group membership, and their properties under Java's names
 //! ```
 //!
 //! Request and response messages are the types of the `kafka-protocol` crate, re-exported as

@@ -282,6 +282,8 @@ fn what_is_given_reaches_the_client() {
         ("metadata.recovery.strategy", "NONE"),
         ("socket.connection.setup.timeout.max.ms", "11000"),
         ("reconnect.backoff.ms", "7"),
+        ("send.buffer.bytes", "-1"),
+        ("receive.buffer.bytes", "1000000"),
     ])
     .unwrap();
     let (cluster, client) = (configured.cluster, configured.client);
@@ -290,6 +292,8 @@ fn what_is_given_reaches_the_client() {
     assert!(client.partitioner_ignores_keys && !client.partitioner_is_adaptive);
     assert_eq!((&*cluster.client_id, cluster.bootstrap.len(), cluster.rebootstraps), ("me", 2, false));
     assert_eq!(cluster.connection_setup_timeout_max_ms, 11_000);
+    let buffers = cluster.socket_buffers;
+    assert_eq!((buffers.send_bytes, buffers.receive_bytes), (None, Some(1_000_000)));
     assert_eq!((cluster.reconnect_backoff_ms, cluster.reconnect_backoff_max_ms), (7, 7));
 
     let configured = ConsumerConfig::from_properties([

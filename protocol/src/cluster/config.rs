@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::Error;
-use crate::net::Security;
+use crate::net::{Security, SocketBuffers};
 
 /// A host name or address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,6 +106,9 @@ pub struct ClusterConfig {
     pub frame_bytes_max: usize,
     /// Whether asking for the metadata of an unknown topic may create it (`allow.auto.create.topics`).
     pub allow_auto_create_topics: bool,
+    /// `send.buffer.bytes` and `receive.buffer.bytes`. Java gives sockets fixed sizes by default; left alone, the operating system fits them
+    /// to the connection.
+    pub socket_buffers: SocketBuffers,
     /// `security.protocol` and the keys that belong to it.
     pub security: Security,
 }
@@ -127,6 +130,7 @@ impl ClusterConfig {
             rebootstraps: true,
             frame_bytes_max: 256 * 1024 * 1024,
             allow_auto_create_topics: true,
+            socket_buffers: SocketBuffers::default(),
             security: Security::default(),
         }
     }

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{Cluster, ClusterConfig, HostPort};
-use crate::net::{DialFuture, Dialer, Env, Stream};
+use crate::net::{DialFuture, Dialer, Env, SocketBuffers, Stream};
 use crate::wire::frame;
 use crate::wire::records::BatchHeader;
 use crate::wire::versions::SUPPORTED;
@@ -91,7 +91,7 @@ struct FakeDialer {
 }
 
 impl Dialer for FakeDialer {
-    fn dial(&self, _host: &str, port: u16) -> DialFuture {
+    fn dial(&self, _host: &str, port: u16, _buffers: SocketBuffers) -> DialFuture {
         let (near, far) = duplex(1 << 16);
         let (reply, accepted) = oneshot::channel();
         let sent = self.accepted.send((i32::from(port) - i32::from(PORT), far, reply)).is_ok();
@@ -137,9 +137,19 @@ impl FakeCluster {
 
     /// A client that bootstraps from `nodes`.
     pub(crate) fn client_of(&self, nodes: &[i32]) -> Cluster {
+        self.client_with(nodes, |config| config)
+    }
+
+    /// The same with other settings.
+    pub(crate) fn client_with(
+        &self,
+        nodes: &[i32],
+        change: impl FnOnce(ClusterConfig) -> ClusterConfig,
+    ) -> Cluster {
         let bootstrap =
             nodes.iter().map(|node| HostPort::new("node", PORT + u16::try_from(*node).unwrap())).collect();
-        Cluster::new(Env::with_dialer(Arc::<FakeDialer>::clone(&self.dialer)), ClusterConfig::new(bootstrap))
+        let env = Env::with_dialer(Arc::<FakeDialer>::clone(&self.dialer));
+        Cluster::new(env, change(ClusterConfig::new(bootstrap)))
     }
 
     pub(crate) fn fail_next(&self, api: ApiKey, fault: Fault) {

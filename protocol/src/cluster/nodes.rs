@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::retry::RetryPolicy;
 use super::{ClusterConfig, HostPort, Metadata};
-use crate::net::{Connection, ConnectionConfig, Env, LocalBoxFuture, Security};
+use crate::net::{Connection, ConnectionConfig, Env, LocalBoxFuture, Security, SocketBuffers};
 use crate::{Error, Result};
 
 /// Whom a connection leads to. Bootstrap servers are dialled before their node ids are known.
@@ -29,6 +29,7 @@ pub(super) struct Nodes {
     policy: RetryPolicy,
     connection_config: ConnectionConfig,
     security: Security,
+    socket_buffers: SocketBuffers,
     rebootstraps: bool,
     slots: RefCell<IndexMap<NodeKey, Slot>>,
 }
@@ -56,6 +57,7 @@ impl Nodes {
             policy: RetryPolicy::reconnects(config),
             connection_config,
             security: config.security.clone(),
+            socket_buffers: config.socket_buffers,
             rebootstraps: config.rebootstraps,
             slots: RefCell::new(slots),
         }
@@ -161,7 +163,7 @@ impl Nodes {
 
     fn dial(self: &Rc<Self>, key: NodeKey, slot: &Slot) -> Dialing {
         let nodes = Rc::downgrade(self);
-        let dial = self.env.dialer.dial(&slot.address.host, slot.address.port);
+        let dial = self.env.dialer.dial(&slot.address.host, slot.address.port, self.socket_buffers);
         let address = slot.address.clone();
         let not_before = slot.not_before;
         let setup_timeout = self.setup_policy.backoff(&self.env, slot.failure_count + 1);

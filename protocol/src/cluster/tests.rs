@@ -6,7 +6,7 @@ use kafka_protocol::messages::{ApiKey, HeartbeatRequest};
 use tokio::time::Instant;
 
 use super::fake::{FakeCluster, Fault, run};
-use super::{Cluster, Target};
+use super::{Cluster, ClusterConfig, Target};
 use crate::{Error, ErrorCode, ErrorKind, Result};
 
 fn soon() -> Instant {
@@ -225,5 +225,45 @@ fn throttled_nodes_are_left_alone_for_the_time_they_ask() {
         let start = Instant::now();
         heartbeat(&cluster, &group()).await.unwrap();
         assert!(start.elapsed() >= Duration::from_millis(700));
+    });
+}
+
+/// Node 2 takes the place of node 1, which alone was known (KIP-899).
+#[test]
+fn bootstrap_servers_are_asked_again_unless_they_must_not_be() {
+    for rebootstraps in [true, false] {
+        run(async {
+            let fake = FakeCluster::start(2);
+            fake.world.borrow_mut().up.remove(&2);
+            let cluster = fake.client_with(&[1, 2], |config| ClusterConfig { rebootstraps, ..config });
+            let seen_generation = cluster.fresh_metadata().await.unwrap().generation;
+            fake.world.borrow_mut().up = [2].into();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            let refreshed = cluster
+                .retrying(&Target::Any, deadline, async || cluster.refresh(seen_generation).await)
+                .await
+                .map(|view| view.nodes.iter().map(|node| node.id).collect::<Vec<_>>());
+            if rebootstraps {
+                assert_eq!(refreshed.unwrap(), [2]);
+            } else {
+                assert_eq!(refreshed.unwrap_err().kind(), ErrorKind::Disconnected);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_node_that_takes_long_to_connect_to_is_given_more_time() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        let cluster = fake.client();
+        for expected_s in [10.0, 20.0, 30.0, 30.0] {
+            fake.fail_next(ApiKey::ApiVersions, Fault::Silence);
+            let start = Instant::now();
+            let error = cluster.fresh_metadata().await.unwrap_err();
+            let took_s = start.elapsed().as_secs_f64();
+            // 20 % of jitter, and the pause of the reconnect backoff before it.
+            assert!((expected_s * 0.79..expected_s * 1.25).contains(&took_s), "{took_s}: {error}");
+        }
     });
 }

@@ -25,10 +25,19 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// How large the buffers of a socket are; the operating system decides where it is not said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SocketBuffers {
+    /// `send.buffer.bytes`.
+    pub send_bytes: Option<u32>,
+    /// `receive.buffer.bytes`.
+    pub receive_bytes: Option<u32>,
+}
+
 /// Opens byte streams to brokers.
 pub trait Dialer: Send + Sync {
-    /// Starts to connect to `host:port`. The caller bounds the time that it takes.
-    fn dial(&self, host: &str, port: u16) -> DialFuture;
+    /// Starts to connect to `host:port`. The caller bounds the time that it takes. What is no socket needs no `buffers`.
+    fn dial(&self, host: &str, port: u16, buffers: SocketBuffers) -> DialFuture;
 }
 
 /// The wall clock, for record timestamps and for nothing that measures a duration.

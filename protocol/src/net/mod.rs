@@ -25,8 +25,8 @@ pub mod tls;
 
 pub use connection::{Connection, ConnectionConfig, Reply};
 pub use env::{
-    Clock, DialFuture, Dialer, Env, LocalBoxFuture, MakeFuture, Random, Spawn, SpawnHere, Stream,
-    SystemClock, ThreadRandom,
+    Clock, DialFuture, Dialer, Env, LocalBoxFuture, MakeFuture, Random, SocketBuffers, Spawn, SpawnHere,
+    Stream, SystemClock, ThreadRandom,
 };
 pub use secret::Secret;
 pub use security::Security;

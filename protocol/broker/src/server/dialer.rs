@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocol::net::{DialFuture, Dialer, Stream};
+use protocol::net::{DialFuture, Dialer, SocketBuffers, Stream};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
@@ -35,7 +35,7 @@ impl InProcessDialer {
 }
 
 impl Dialer for InProcessDialer {
-    fn dial(&self, _host: &str, port: u16) -> DialFuture {
+    fn dial(&self, _host: &str, port: u16, _buffers: SocketBuffers) -> DialFuture {
         let connected = self.connect(port).map(|stream| Box::new(stream) as Box<dyn Stream>);
         Box::pin(std::future::ready(connected))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use broker::Fault;
 use protocol::ErrorCode;
-use protocol::net::Dialer;
+use protocol::net::{Dialer, SocketBuffers};
 use protocol::wire::frame;
 use protocol::wire::messages::{
     ApiKey, ApiVersionsRequest, FetchRequest, HeartbeatRequest, ListGroupsRequest, MetadataRequest,
@@ -204,7 +204,7 @@ fn a_broker_on_its_own_thread_serves_tcp_and_pipes() {
             frame::encode_request(&MetadataRequest::default().with_topics(None), 9, 1, None).unwrap();
         let dialer = handle.dialer();
         let port = handle.addresses()[1].port();
-        let mut pipe = dialer.dial("anywhere", port).await.unwrap();
+        let mut pipe = dialer.dial("anywhere", port, SocketBuffers::default()).await.unwrap();
         let mut socket = tokio::net::TcpStream::connect(handle.address()).await.unwrap();
         socket.write_all(&request).await.unwrap();
         pipe.write_all(&request).await.unwrap();

@@ -113,10 +113,9 @@ pub(super) async fn watch_pattern(shared: Rc<Shared>) {
         match admin.list_topics().await {
             Ok(topics) => {
                 let excludes_internal = shared.config.exclude_internal_topics;
-                let is_usable = |topic: &TopicMetadata| {
-                    topic.error == ErrorCode::NONE && !(topic.is_internal && excludes_internal)
-                };
-                let wanted = topics.iter().filter(|topic| is_usable(topic) && is_wanted(&topic.name));
+                let wanted = topics
+                    .iter()
+                    .filter(|topic| is_usable(topic, excludes_internal) && is_wanted(&topic.name));
                 let mut found: Vec<Arc<str>> = wanted.map(|topic| Arc::clone(&topic.name)).collect();
                 found.sort();
                 if shared.pattern.borrow_mut().on_listed(&is_wanted, found) {
@@ -133,6 +132,11 @@ pub(super) async fn watch_pattern(shared: Rc<Shared>) {
             () = sleep(max_age) => {}
         }
     }
+}
+
+/// Whether a pattern may mean the topic.
+fn is_usable(topic: &TopicMetadata, excludes_internal: bool) -> bool {
+    topic.error == ErrorCode::NONE && !(topic.is_internal && excludes_internal)
 }
 
 /// Looks up committed offsets for partitions that need one.
@@ -172,5 +176,27 @@ pub(super) async fn resolve_committed(shared: Rc<Shared>) {
                 sleep(REFUSED_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_means_internal_topics_only_where_it_is_told_to() {
+        let topic = |is_internal, error| TopicMetadata {
+            name: "__consumer_offsets".into(),
+            id: uuid::Uuid::nil(),
+            is_internal,
+            error,
+            partitions: Vec::new(),
+        };
+        assert!(is_usable(&topic(false, ErrorCode::NONE), true));
+        assert!(
+            !is_usable(&topic(true, ErrorCode::NONE), true)
+                && is_usable(&topic(true, ErrorCode::NONE), false)
+        );
+        assert!(!is_usable(&topic(false, ErrorCode::TOPIC_AUTHORIZATION_FAILED), false));
     }
 }

@@ -509,3 +509,23 @@ fn order_and_exactly_once_hold_through_resets_moves_and_refusals() {
         });
     }
 }
+
+#[test]
+fn keys_that_are_to_be_ignored_do_not_choose_the_partition() {
+    for partitioner_ignores_keys in [false, true] {
+        run(async {
+            let fake = FakeCluster::start(1);
+            fake.add_topic("t", &[1; 8]);
+            let config = ProducerConfig { partitioner_ignores_keys, ..config() };
+            let producer = Producer::new(fake.client(), config).unwrap();
+            let topic = producer.topic("t").await.unwrap();
+            for index in 0..40_u32 {
+                let key = index.to_be_bytes();
+                producer.append(&topic, None, &ProduceRecord { key: Some(&key), ..record(b"v") }, 0).unwrap();
+            }
+            producer.flush().await.unwrap();
+            let used = (0..8).filter(|partition| !values(&fake, "t", *partition).is_empty()).count();
+            assert_eq!(used == 1, partitioner_ignores_keys, "{used}");
+        });
+    }
+}

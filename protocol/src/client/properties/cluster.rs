@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::PropertyError;
 use super::table::Parsed;
 use crate::cluster::{ClusterConfig, HostPort};
-use crate::net::Security;
+use crate::net::{Security, SocketBuffers};
 
 /// What a map of properties says.
 #[derive(Debug, Clone)]
@@ -50,9 +50,18 @@ pub(super) fn cluster(parsed: &mut Parsed) -> Result<ClusterConfig, PropertyErro
         retry_backoff_max_ms,
         connection_setup_timeout_ms,
         connection_setup_timeout_max_ms,
+        socket_buffers: SocketBuffers {
+            send_bytes: buffer(parsed, "send.buffer.bytes"),
+            receive_bytes: buffer(parsed, "receive.buffer.bytes"),
+        },
         security,
         ..defaults
     })
+}
+
+/// The size that was asked for; -1 asks for none.
+fn buffer(parsed: &Parsed, key: &str) -> Option<u32> {
+    if parsed.is_given(key) { u32::try_from(parsed.integer(key)).ok() } else { None }
 }
 
 fn security(parsed: &Parsed) -> Result<Security, PropertyError> {

@@ -9,7 +9,6 @@ use crate::client::properties::valid::Valid;
 
 pub(super) const JVM: Effect = Ignored("it is about the Java virtual machine");
 pub(super) const NO_CLASSES: Effect = Effect::Refused("classes of Java cannot be loaded");
-const BUFFERS: Effect = Ignored("the operating system sizes the buffers of sockets");
 const COUNTED: Effect = Ignored("what is measured is counted, not sampled");
 const CALLER: Effect = Needless("keys and values are bytes to the client");
 
@@ -21,10 +20,10 @@ pub(super) const CLIENT_DNS_LOOKUP: Key = key("client.dns.lookup", String, Value
     "what is made of host names that have several addresses");
 pub(super) const CLIENT_ID: Key = key("client.id", String, Value(""), Valid::Any, Medium, Applied,
     "the name that brokers see in their logs and quotas");
-pub(super) const SEND_BUFFER_BYTES: Key = key("send.buffer.bytes", Int, Value("131072"), Valid::AtLeast(-1), Medium, BUFFERS,
-    "the size of a socket's send buffer, -1 for the system's default");
-pub(super) const RECEIVE_BUFFER_BYTES: Key = key("receive.buffer.bytes", Int, Value("65536"), Valid::AtLeast(-1), Medium, BUFFERS,
-    "the size of a socket's receive buffer, -1 for the system's default");
+pub(super) const SEND_BUFFER_BYTES: Key = key("send.buffer.bytes", Int, Value("131072"), Valid::AtLeast(-1), Medium, Applied,
+    "the size of a socket's send buffer; unless it is given, and for -1, the operating system's");
+pub(super) const RECEIVE_BUFFER_BYTES: Key = key("receive.buffer.bytes", Int, Value("65536"), Valid::AtLeast(-1), Medium, Applied,
+    "the size of a socket's receive buffer; unless it is given, and for -1, the operating system's");
 pub(super) const RECONNECT_BACKOFF_MS: Key = key("reconnect.backoff.ms", Long, Value("50"), Valid::AtLeast(0), Low, Applied,
     "the pause after the first failed connection to a broker");
 pub(super) const RECONNECT_BACKOFF_MAX_MS: Key = key("reconnect.backoff.max.ms", Long, Value("1000"), Valid::AtLeast(0), Low, Applied,
