@@ -13,7 +13,7 @@ use protocol::client::admin::Admin;
 use protocol::cluster::{Cluster, HostPort};
 use protocol::net::Env;
 
-use crate::config::{NewConnector, Plugins, RawConfig, Registry, WorkerConfig, cluster_config, validate};
+use crate::config::{NewConnector, Plugins, RawConfig, Registry, WorkerConfig, admin_client, validate};
 use crate::herd::{Command, CommandKind, Herder, HerderConfig, Outcome};
 use crate::rest::{BindError, Bound, RestState, Server};
 use crate::store::{FileOffsetStore, OpenError};
@@ -172,8 +172,9 @@ async fn describe(config: &WorkerConfig, env: &Env) -> Result<(Arc<str>, usize),
     // Java builds this client from the worker's own keys and `admin.*`.
     let mut props: Props = config.originals.clone();
     props.extend(config.client_props("admin."));
-    let cluster = Cluster::new(env.clone(), cluster_config(&bootstrap, &props)?);
-    let described = Admin::new(cluster).describe_cluster().await;
+    let (cluster, admin) = admin_client(&bootstrap, &props)?;
+    let admin = Admin::new(Cluster::new(env.clone(), cluster)).with_timeout(admin.api_timeout);
+    let described = admin.describe_cluster().await;
     let described = described.map_err(|source| StartError::Cluster { bootstrap, source })?;
     Ok((described.cluster_id.unwrap_or_else(|| "unknown".into()), described.nodes.len()))
 }

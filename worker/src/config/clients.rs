@@ -95,10 +95,11 @@ pub(super) fn check_overrides(props: &Props, is_source: bool) -> Result<()> {
 ///
 /// # Errors
 /// The first key that is wrong, with Java's message.
-pub fn cluster_config(bootstrap: &str, props: &Props) -> Result<ClusterConfig> {
+pub fn admin_client(bootstrap: &str, props: &Props) -> Result<(ClusterConfig, AdminConfig)> {
     let mut props = props.clone();
     props.entry("bootstrap.servers".to_owned()).or_insert_with(|| bootstrap.to_owned());
-    Ok(AdminConfig::from_properties(&props).map_err(refusal)?.cluster)
+    let configured = AdminConfig::from_properties(&props).map_err(refusal)?;
+    Ok((configured.cluster, configured.client))
 }
 
 fn overrides(props: &Props, prefix: &str) -> Props {
@@ -238,11 +239,12 @@ mod tests {
     #[test]
     fn the_worker_connects_with_its_own_keys() {
         let all =
-            props(&[("plugin.path", "/p"), ("request.timeout.ms", "11000"), ("metrics.num.samples", "3")]);
-        let cluster = cluster_config("c:1", &all).unwrap();
-        assert_eq!((cluster.request_timeout_ms, cluster.bootstrap.len()), (11_000, 2));
-        assert_eq!(cluster_config("c:1", &Props::new()).unwrap().bootstrap.len(), 1);
-        let error = cluster_config("c", &Props::new()).unwrap_err();
+            props(&[("plugin.path", "/p"), ("request.timeout.ms", "70000"), ("metrics.num.samples", "3")]);
+        let (cluster, admin) = admin_client("c:1", &all).unwrap();
+        assert_eq!((cluster.request_timeout_ms, cluster.bootstrap.len()), (70_000, 2));
+        assert_eq!(admin.api_timeout.as_secs(), 70, "at least one request's time");
+        assert_eq!(admin_client("c:1", &Props::new()).unwrap().0.bootstrap.len(), 1);
+        let error = admin_client("c", &Props::new()).unwrap_err();
         assert_eq!(error.message(), "Invalid url in bootstrap.servers: c");
     }
 

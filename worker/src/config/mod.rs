@@ -26,7 +26,7 @@ mod clients;
 
 mod java_order;
 
-pub use clients::{ClientSpec, client_specs, cluster_config};
+pub use clients::{ClientSpec, admin_client, client_specs};
 pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
 pub(crate) use java_order::java_order;

@@ -10,7 +10,7 @@ use protocol::cluster::HostPort;
 
 use super::listener::Listener;
 use super::plugins::{OverridePolicy, Plugins};
-use super::{cluster_config, worker_table};
+use super::{admin_client, worker_table};
 
 /// What a standalone worker runs with.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl WorkerConfig {
         let config = worker_table::standalone().parse(&props)?;
         refuse_unsupported(&config)?;
         // Fails early on client settings that no connector could run with.
-        let bootstrap = cluster_config(&config.list("bootstrap.servers").join(","), &Props::new())?.bootstrap;
+        let bootstrap = admin_client(&config.list("bootstrap.servers").join(","), &Props::new())?.0.bootstrap;
         let listeners = config.list("listeners").iter().map(|text| {
             Listener::parse(text).map_err(|error| {
                 Error::config(format!(

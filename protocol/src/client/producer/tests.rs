@@ -529,3 +529,27 @@ fn keys_that_are_to_be_ignored_do_not_choose_the_partition() {
         });
     }
 }
+
+/// Partition 0 has a long queue: adaptively it gets a record only where both draws hit it, else every other one.
+#[test]
+fn a_long_queue_is_avoided_unless_that_is_turned_off() {
+    for (partitioner_is_adaptive, expected) in [(true, 120..290), (false, 310..490)] {
+        run(async {
+            let fake = FakeCluster::start(1);
+            fake.add_topic("t", &[1, 1]);
+            let config = ProducerConfig { batch_bytes: 1, partitioner_is_adaptive, ..config() };
+            let producer = Producer::new(fake.client(), config).unwrap();
+            let topic = producer.topic("t").await.unwrap();
+            // Nothing is sent in between: the send task gets no turn.
+            let append = |count: usize, partition| {
+                for _ in 0..count {
+                    producer.append(&topic, partition, &record(b"v"), 0).unwrap();
+                }
+                topic.state.partitions.borrow()[0].state.borrow().queue.batch_count()
+            };
+            let before = append(2_000, Some(0));
+            let got = append(800, None) - before;
+            assert!(expected.contains(&got), "{got}");
+        });
+    }
+}
