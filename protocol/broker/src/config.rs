@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) group_session_timeout_max: Duration,
     pub(crate) transactional_id_count_max: usize,
     pub(crate) transaction_timeout_max: Duration,
+    pub(crate) retention_check_interval: Duration,
+    pub(crate) log_cleaner_backoff: Duration,
     pub(crate) tls: Option<TlsServer>,
     pub(crate) users: Option<Users>,
     pub(crate) seed: Option<u64>,
@@ -64,6 +66,8 @@ impl Default for Config {
             group_session_timeout_max: Duration::from_mins(30),
             transactional_id_count_max: 10_000,
             transaction_timeout_max: Duration::from_mins(15),
+            retention_check_interval: Duration::from_mins(5),
+            log_cleaner_backoff: Duration::from_secs(15),
             tls: None,
             users: None,
             seed: None,
@@ -130,7 +134,7 @@ impl Builder {
         self
     }
 
-    /// Most bytes that all logs may take together; default 1 GiB. When it is reached, produce requests are refused with
+    /// Most bytes that all logs may take together; default 1 GiB. A segment is closed at 1/64 of it at the latest. When it is reached, produce requests are refused with
     /// `POLICY_VIOLATION` and a message that names this limit.
     #[must_use]
     pub fn memory_bytes_max(mut self, bytes: usize) -> Self {
@@ -218,6 +222,21 @@ impl Builder {
         self
     }
 
+    /// How often records that are older than `retention.ms` are looked for (`log.retention.check.interval.ms`); default 5
+    /// minutes as in Kafka.
+    #[must_use]
+    pub fn retention_check_interval(mut self, interval: Duration) -> Self {
+        self.config.retention_check_interval = interval;
+        self
+    }
+
+    /// How long to wait when no log needs compaction (`log.cleaner.backoff.ms`); default 15 s as in Kafka.
+    #[must_use]
+    pub fn log_cleaner_backoff(mut self, backoff: Duration) -> Self {
+        self.config.log_cleaner_backoff = backoff;
+        self
+    }
+
     /// Listeners speak TLS, and nothing else. Pipes within the process stay as they are.
     #[must_use]
     pub fn tls(mut self, tls: TlsServer) -> Self {
@@ -255,7 +274,8 @@ impl Builder {
         self
     }
 
-    /// The wall clock in milliseconds since the Unix epoch, for `LogAppendTime` and nothing else; timers follow tokio's clock.
+    /// The wall clock in milliseconds since the Unix epoch, for what is compared with timestamps of records: `LogAppendTime`,
+    /// retention, the lags of compaction. Timers follow tokio's clock.
     #[must_use]
     pub fn wall_clock_ms(mut self, clock: fn() -> i64) -> Self {
         self.config.wall_clock_ms = clock;

@@ -50,7 +50,9 @@ impl TestCluster {
 
     /// Embedded brokers, for tests that inject faults.
     pub(crate) fn embedded(node_count: usize) -> Self {
-        let broker = Broker::builder().node_count(node_count).spawn_thread("127.0.0.1:0").unwrap();
+        let backoff = Duration::from_millis(200);
+        let builder = Broker::builder().node_count(node_count).log_cleaner_backoff(backoff);
+        let broker = builder.spawn_thread("127.0.0.1:0").unwrap();
         Self { env: Env::real(), bootstrap: broker.bootstrap_servers(), broker: Some(broker) }
     }
 

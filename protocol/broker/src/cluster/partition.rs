@@ -5,7 +5,7 @@ use protocol::ErrorCode;
 use protocol::wire::records::Decompressor;
 
 use super::{TopicSettings, Watches};
-use crate::log::{KnownProducer, Log, Marker, Producers, ReceivedBatch, Sequenced};
+use crate::log::{Compaction, KnownProducer, Log, Marker, Producers, ReceivedBatch, Sequenced};
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
 
@@ -88,9 +88,10 @@ impl Partition {
                 ),
             ));
         }
-        if settings.is_compacted {
-            batch.check_keys(decompressor)?;
+        if settings.compaction.is_some() {
+            batch.check_for_compaction(decompressor)?;
         }
+        self.log.roll_if_due(&settings.segment, size, append_time_ms.unwrap_or(batch.header().max_timestamp));
         let base_offset = self.log.append(&batch, self.leader_epoch, append_time_ms)?;
         if let Some(sequenced) = &sequenced
             && self.producers.appended(sequenced, base_offset)
@@ -150,11 +151,25 @@ impl Partition {
                 self.log.replay_marker(first_offset, base_offset, !marker.is_commit);
             }
             self.producers.ended(&marker, batch.header().max_timestamp);
-        } else if let Some(sequenced) = batch.sequenced()
+        } else if !batch.header().is_control()
+            && let Some(sequenced) = batch.sequenced()
             && self.producers.appended(&sequenced, base_offset)
         {
             self.log.start_transaction(base_offset, sequenced.producer_id);
         }
+    }
+
+    /// Deletes what is older than `before_ms`.
+    pub(crate) fn trim_to_time(&mut self, before_ms: i64) {
+        if self.log.trim_to_time(before_ms) {
+            // A fetch that waits behind the new start has to hear of it.
+            self.watches.wake_all();
+        }
+    }
+
+    /// Does a part of a compaction; whether it is over.
+    pub(crate) fn compact(&mut self, compaction: &mut Compaction, decompressor: &mut Decompressor) -> bool {
+        compaction.step(&mut self.log, &self.producers, decompressor)
     }
 
     /// The producers that are remembered.

@@ -29,10 +29,10 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) broker_overrides: Overrides,
     pub(crate) random: fastrand::Rng,
-    decompressor: Decompressor,
+    pub(super) decompressor: Decompressor,
     pub(crate) sessions: FetchSessions,
     pub(crate) memory: MemoryBudget,
-    topics: IndexMap<TopicName, Topic>,
+    pub(super) topics: IndexMap<TopicName, Topic>,
     names: HashMap<Uuid, TopicName>,
     partition_count: usize,
     /// Coordinators that a test has moved, by group or transactional id.

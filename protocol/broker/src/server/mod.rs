@@ -1,5 +1,6 @@
 //! From sockets to requests and back: listeners, connections, the broker's thread, in-process pipes.
 
+mod cleaner;
 mod connection;
 mod dialer;
 mod frames;

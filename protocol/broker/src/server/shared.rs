@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::gate::Gate;
-use super::timer;
+use super::{cleaner, timer};
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::faults::Faults;
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(super) connection_count: Cell<usize>,
     pub(super) deadlines: Rc<Notify>,
     pub(super) is_timer_running: Cell<bool>,
+    /// Told when the broker is gone.
+    gone: Rc<Notify>,
 }
 
 /// How many requests of each kind have arrived at each node.
@@ -71,6 +73,7 @@ impl Shared {
             connection_count: Cell::new(0),
             deadlines: Rc::new(Notify::new()),
             is_timer_running: Cell::new(false),
+            gone: Rc::new(Notify::new()),
             config,
         })
     }
@@ -102,14 +105,16 @@ impl Shared {
     pub(crate) fn start_timer(self: &Rc<Self>) {
         if !self.is_timer_running.replace(true) {
             tokio::task::spawn_local(timer::run(Rc::downgrade(self), Rc::clone(&self.deadlines)));
+            tokio::task::spawn_local(cleaner::run(Rc::downgrade(self), Rc::clone(&self.gone)));
         }
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The timer finds nothing left to do, and ends.
+        // They find nothing left to do, and end.
         self.deadlines.notify_one();
+        self.gone.notify_one();
     }
 }
 

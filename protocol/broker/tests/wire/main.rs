@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+mod cleaning;
 mod connections;
 mod faults;
 mod fetch_sessions;
