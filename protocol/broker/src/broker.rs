@@ -95,7 +95,7 @@ impl Broker {
     }
 
     /// Makes another node the leader of a partition, which keeps its records; whether there are such a running node and partition.
-    /// Waiting fetches hear of it at once.
+    /// A node that was no replica takes the old leader's place among them. Waiting fetches hear of it at once.
     pub fn move_leader(&self, topic: &str, partition: i32, node_id: i32) -> bool {
         self.shared.cluster.borrow_mut().move_leader(&topic_name(topic), partition, node_id)
     }

@@ -13,6 +13,7 @@ use crate::security::Users;
 pub(crate) struct Config {
     pub(crate) node_id: i32,
     pub(crate) node_count: usize,
+    pub(crate) racks: Vec<String>,
     pub(crate) advertised_host: String,
     pub(crate) advertised_port: Option<u16>,
     pub(crate) cluster_id: Option<String>,
@@ -46,6 +47,7 @@ impl Default for Config {
         Self {
             node_id: 1,
             node_count: 1,
+            racks: Vec::new(),
             advertised_host: "127.0.0.1".to_owned(),
             advertised_port: None,
             cluster_id: None,
@@ -95,6 +97,15 @@ impl Builder {
     #[must_use]
     pub fn node_count(mut self, count: usize) -> Self {
         self.config.node_count = count.max(1);
+        self
+    }
+
+    /// Racks of the nodes (`broker.rack`), in the order of their ids and from the beginning again where there are more nodes;
+    /// default none. Clients that say their rack are then told to fetch from a replica there (KIP-392, Kafka's
+    /// `RackAwareReplicaSelector`).
+    #[must_use]
+    pub fn racks(mut self, racks: &[&str]) -> Self {
+        self.config.racks = racks.iter().map(|rack| (*rack).to_owned()).collect();
         self
     }
 

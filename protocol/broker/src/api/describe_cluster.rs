@@ -27,6 +27,7 @@ impl Api for DescribeCluster {
                 .with_broker_id(node.id.into())
                 .with_host(StrBytes::from_string(node.host.clone()))
                 .with_port(i32::from(node.port))
+                .with_rack(node.rack.clone().map(StrBytes::from_string))
         });
         let operations = if request.include_cluster_authorized_operations {
             CLUSTER_OPERATIONS

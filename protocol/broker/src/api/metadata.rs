@@ -39,10 +39,11 @@ impl Api for Metadata {
                 .collect(),
         };
         let brokers = cluster.running_nodes().map(|node| {
-            MetadataResponseBroker::default()
+            let broker = MetadataResponseBroker::default()
                 .with_node_id(node.id.into())
                 .with_host(StrBytes::from_string(node.host.clone()))
-                .with_port(i32::from(node.port))
+                .with_port(i32::from(node.port));
+            if version >= 1 { broker.with_rack(node.rack.clone().map(StrBytes::from_string)) } else { broker }
         });
         let mut response = MetadataResponse::default()
             .with_brokers(brokers.collect())

@@ -61,6 +61,7 @@ impl Api for Produce {
                         .with_node_id(node.id.into())
                         .with_host(StrBytes::from_string(node.host.clone()))
                         .with_port(i32::from(node.port))
+                        .with_rack(node.rack.clone().map(StrBytes::from_string))
                 })
                 .collect();
         }

@@ -13,6 +13,7 @@ pub(crate) struct TopicCompaction {
     /// A topic that was made anew under the same name is another one.
     id: Uuid,
     partition: usize,
+    bytes_before: u64,
     compaction: Compaction,
 }
 
@@ -44,7 +45,13 @@ impl Cluster {
         }
         let (name, id, partition, log, settings) = filthiest?;
         let compaction = Compaction::start(log, settings, now_ms);
-        Some(TopicCompaction { topic: name.clone(), id, partition, compaction })
+        Some(TopicCompaction {
+            topic: name.clone(),
+            id,
+            partition,
+            bytes_before: log.size_bytes(),
+            compaction,
+        })
     }
 
     /// Does a part of a compaction; whether it is over. It is, too, once nobody wants it any more.
@@ -52,13 +59,13 @@ impl Cluster {
         let topic = self.topics.get_mut(&running.topic).filter(|topic| topic.id == running.id);
         let Some(topic) = topic.filter(|topic| topic.settings.compaction.is_some()) else { return true };
         let Some(partition) = topic.partitions.get_mut(running.partition) else { return true };
-        let before = partition.log.size_bytes();
         let is_over = partition.compact(&mut running.compaction, &mut self.decompressor);
         if is_over {
             tracing::debug!(
                 topic = %running.topic.as_str(),
                 partition = running.partition,
-                bytes = before,
+                bytes_before = running.bytes_before,
+                bytes = partition.log.size_bytes(),
                 "compacted a log"
             );
         }

@@ -175,6 +175,7 @@ const BROKER_CONFIGS: &[ConfigDef] = &[
     broker("num.partitions", Int, "1", true),
     broker("offset.metadata.max.bytes", Int, "4096", true),
     broker("process.roles", List, "broker,controller", true),
+    broker("replica.selector.class", Str, "", true),
     broker("socket.request.max.bytes", Int, "104857600", true),
     broker("transaction.max.timeout.ms", Int, "900000", true),
     broker("unclean.leader.election.enable", Boolean, "false", false),
@@ -333,6 +334,10 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
         }
         "num.partitions" => {
             set(config.partitions_default.to_string(), defaults.partitions_default.to_string())
+        }
+        "replica.selector.class" => {
+            let selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+            (!config.racks.is_empty()).then(|| selector.to_owned())
         }
         "socket.request.max.bytes" => {
             set(config.frame_bytes_max.to_string(), defaults.frame_bytes_max.to_string())

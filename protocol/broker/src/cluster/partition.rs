@@ -115,10 +115,14 @@ impl Partition {
         Ok(())
     }
 
-    /// Another node leads from now on, in a new epoch; it has all records.
+    /// Another node leads from now on, in a new epoch; it has all records. One that was no replica takes the old leader's place, as by
+    /// a reassignment.
     pub(crate) fn move_leader(&mut self, node_id: i32) {
         if !self.replicas.contains(&node_id) {
-            self.replicas.push(node_id);
+            match self.replicas.iter_mut().find(|id| **id == self.leader) {
+                Some(old) => *old = node_id,
+                None => self.replicas.push(node_id),
+            }
         }
         self.elect(node_id);
     }

@@ -61,6 +61,7 @@ impl Cluster {
             id: config.node_id + index as i32,
             host: config.advertised_host.clone(),
             port: first_port.wrapping_add(index as u16),
+            rack: config.racks.iter().cycle().nth(index).cloned(),
             is_running: true,
         };
         Self {
@@ -208,11 +209,36 @@ impl Cluster {
         name: &TopicName,
         index: i32,
     ) -> Result<&mut Partition, Refusal> {
-        let topic = self.topics.get_mut(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        led(topic, node_id, index)
+        Ok(self.led_partition_with_decompressor(node_id, name, index)?.0)
     }
 
-    /// The same with what is needed to look into records.
+    /// The partition, if it exists and `node_id` is one of its replicas, the leader or not.
+    pub(crate) fn replicated_partition(
+        &mut self,
+        node_id: i32,
+        name: &TopicName,
+        index: i32,
+    ) -> Result<&mut Partition, Refusal> {
+        let partition = self.partition_mut(name, index).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        if partition.replicas.contains(&node_id) {
+            return Ok(partition);
+        }
+        Err(ErrorCode::NOT_LEADER_OR_FOLLOWER.into())
+    }
+
+    /// The replica in the client's rack that a client should read from instead of the leader, which is asked here (Kafka's
+    /// `RackAwareReplicaSelector`).
+    pub(crate) fn nearby_replica(&self, name: &TopicName, index: i32, rack: &str) -> Option<i32> {
+        let partition = self.topics.get(name)?.partitions.get(usize::try_from(index).ok()?)?;
+        let is_near =
+            |id: i32| self.node(id).is_some_and(|node| node.is_running && node.rack.as_deref() == Some(rack));
+        if rack.is_empty() || is_near(partition.leader) {
+            return None;
+        }
+        partition.replicas.iter().copied().find(|id| is_near(*id))
+    }
+
+    /// The partition, if `node_id` leads it, with what is needed to look into its records.
     pub(crate) fn led_partition_with_decompressor(
         &mut self,
         node_id: i32,

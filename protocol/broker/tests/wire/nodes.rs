@@ -131,6 +131,48 @@ fn coordinators_leave_a_stopped_node_and_return_with_it() {
 }
 
 #[test]
+fn replicas_serve_fetches_and_the_leader_names_the_one_nearby() {
+    run(|builder| async move {
+        let broker = builder.node_count(3).racks(&["a", "b"]).build();
+        let mut leader = client_of(&broker, 1);
+        create_replicated(&mut leader, "t", 1, 2).await;
+        leader.produce("t", plain(2)).await;
+        let racks = leader.call(9, MetadataRequest::default().with_topics(Some(Vec::new()))).await.brokers;
+        assert_eq!(
+            racks.iter().map(|node| node.rack.as_deref()).collect::<Vec<_>>(),
+            [Some("a"), Some("b"), Some("a")]
+        );
+
+        let asked = |rack: &str, offset| {
+            fetch_request("t", offset).with_rack_id(text(rack)).with_max_wait_ms(60_000).with_min_bytes(1)
+        };
+        let started = tokio::time::Instant::now();
+        let answer = leader.call(11, asked("b", 2)).await.responses[0].partitions[0].clone();
+        assert_eq!((answer.preferred_read_replica.0, answer.high_watermark), (2, 2));
+        assert!(answer.records.unwrap().is_empty() && started.elapsed() < Duration::from_secs(1), "at once");
+        for rack in ["a", "c", ""] {
+            let answer = leader.call(11, asked(rack, 0)).await.responses[0].partitions[0].clone();
+            assert_eq!(answer.preferred_read_replica.0, -1);
+            assert!(!answer.records.unwrap().is_empty(), "{rack}");
+        }
+        let beyond = leader.call(11, asked("b", 9)).await.responses[0].partitions[0].error_code;
+        assert_eq!(beyond, ErrorCode::OFFSET_OUT_OF_RANGE.0, "that is the leader's to say");
+
+        let mut follower = client_of(&broker, 2);
+        let answer = follower.call(11, asked("b", 0)).await.responses[0].partitions[0].clone();
+        assert_eq!((answer.error_code, answer.preferred_read_replica.0), (0, -1));
+        assert!(!answer.records.unwrap().is_empty());
+        let not_leader = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+        let old = follower.call(10, fetch_request("t", 0)).await.responses[0].partitions[0].error_code;
+        assert_eq!(old, not_leader, "older clients read from the leader only");
+        assert_eq!(client_of(&broker, 3).fetch("t", 0).await.error_code, not_leader, "no replica");
+        broker.stop_node(2);
+        let answer = leader.call(11, asked("b", 0)).await.responses[0].partitions[0].clone();
+        assert_eq!(answer.preferred_read_replica.0, -1, "nobody is nearby now");
+    });
+}
+
+#[test]
 fn a_stopped_port_refuses_and_is_the_same_after_the_start() {
     let handle = Broker::builder().node_count(2).spawn_thread("127.0.0.1:0").unwrap();
     let address = handle.addresses()[1];
