@@ -6,6 +6,7 @@ use protocol::net::sasl::Mechanism;
 use protocol::net::tls::TlsServer;
 
 use crate::Broker;
+use crate::cluster::Overrides;
 use crate::security::Users;
 
 /// Settings of a [`Broker`]; every field has a default that suits tests and the quickstart.
@@ -14,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) node_id: i32,
     pub(crate) node_count: usize,
     pub(crate) racks: Vec<String>,
+    /// Broker configurations that topics inherit, as they were set at the start.
+    pub(crate) defaults: Overrides,
     pub(crate) advertised_host: String,
     pub(crate) advertised_port: Option<u16>,
     pub(crate) cluster_id: Option<String>,
@@ -48,6 +51,7 @@ impl Default for Config {
             node_id: 1,
             node_count: 1,
             racks: Vec::new(),
+            defaults: Overrides::new(),
             advertised_host: "127.0.0.1".to_owned(),
             advertised_port: None,
             cluster_id: None,

@@ -57,6 +57,8 @@ mod refusal;
 
 mod security;
 
+mod server_properties;
+
 mod text;
 
 mod transaction;
@@ -65,3 +67,4 @@ pub use broker::Broker;
 pub use config::Builder;
 pub use faults::{Fault, Faults};
 pub use server::{BrokerHandle, InProcessDialer, Pipe};
+pub use server_properties::ServerProperties;

@@ -307,6 +307,9 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
     let defaults = Config::default();
     let set = |now: String, default: String| (now != default).then_some(now);
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
+    if let Some(value) = config.defaults.get(name) {
+        return Some(value.clone());
+    }
     match name {
         "broker.id" | "node.id" => Some(config.node_id.to_string()),
         "auto.create.topics.enable" => {
