@@ -4,9 +4,10 @@ mod support;
 
 use std::time::Duration;
 
-use broker::Fault;
+use broker::{Broker, Fault};
 use protocol::ErrorCode;
-use protocol::client::consumer::{Consumer, ConsumerConfig, Polled, Rebalance};
+use protocol::client::admin::NewTopic;
+use protocol::client::consumer::{Consumer, ConsumerConfig, Polled, Rebalance, ResetCause};
 use protocol::client::{OffsetAndMetadata, TopicPartition};
 use protocol::wire::messages::ApiKey;
 use support::reader::{Reader, TICK, earliest, member, numbered};
@@ -62,7 +63,17 @@ fn refused_fetches_lose_nothing() {
 
 #[test]
 fn broken_connections_lose_nothing() {
-    check_flow(ApiKey::Fetch, &[Fault::Disconnect, Fault::LoseResponse, Fault::Silence]);
+    check_flow(
+        ApiKey::Fetch,
+        &[
+            Fault::Disconnect,
+            Fault::LoseResponse,
+            Fault::Silence,
+            Fault::TruncateResponse,
+            Fault::Reset,
+            Fault::ResetResponse,
+        ],
+    );
 }
 
 #[test]
@@ -378,5 +389,57 @@ fn closing_does_not_wait_for_tasks_that_never_run() {
     runtime.block_on(async {
         let consumer = Consumer::new(cluster.client(), ConsumerConfig::new());
         tokio::time::timeout(Duration::from_secs(1), consumer.close()).await.expect("closing hangs");
+    });
+}
+
+/// Goal: a consumer reads from the replica in its rack (KIP-392), and goes back to the leader whenever that replica will not do: what
+/// the replica says of the position is not the last word.
+#[test]
+fn a_consumer_reads_from_the_replica_in_its_rack() {
+    run(async {
+        let cluster = TestCluster::built(Broker::builder().node_count(3).racks(&["a", "b", "c"]));
+        let broker = cluster.broker();
+        let topic = unique("rack");
+        cluster.create(NewTopic::new(&topic, 1).with_replication_factor(2)).await;
+        let (name, writer) = (tp(&topic, 0), Writer::new(&cluster));
+        let fetches = |node_id| broker.node_request_count(node_id, ApiKey::Fetch);
+        let config = ConsumerConfig { client_rack: Some("b".into()), fetch_max_wait_ms: 50, ..earliest() };
+        let mut reader = Reader::assigned(&cluster, config, std::slice::from_ref(&name));
+        writer.append(&topic, 0, &numbered(0..10)).await;
+        reader.until("the records from the replica", |reader| reader.count() == 10).await;
+        let of_leader = fetches(1);
+        assert!(of_leader >= 1 && fetches(2) >= 1, "the leader told where to read");
+        writer.append(&topic, 0, &numbered(10..20)).await;
+        reader.until("more from the replica", |reader| reader.count() == 20).await;
+        assert_eq!(fetches(1), of_leader, "the leader is not asked again");
+
+        // The replica refuses: its leader epoch is not the consumer's any more.
+        assert_eq!(
+            broker.with({
+                let topic = topic.clone();
+                move |broker| broker.move_leader(&topic, 0, 1)
+            }),
+            Some(true)
+        );
+        writer.append(&topic, 0, &numbered(20..30)).await;
+        reader.until("what came in the new epoch", |reader| reader.count() == 30).await;
+        assert!(fetches(1) > of_leader, "the leader was asked");
+        assert_eq!(reader.resets, []);
+
+        // It is gone, and comes back.
+        assert!(broker.stop_node(2));
+        writer.append(&topic, 0, &numbered(30..40)).await;
+        reader.until("what came without the replica", |reader| reader.count() == 40).await;
+        broker.start_node(2).unwrap();
+        let of_replica = fetches(2);
+        reader.until("the replica again", |_| fetches(2) > of_replica).await;
+
+        // An offset that does not exist is what the leader says it is.
+        reader.consumer.seek(&name, 1_000).unwrap();
+        reader.until("everything again", |reader| reader.count() == 80).await;
+        let causes: Vec<_> = reader.resets.iter().map(|reset| reset.cause).collect();
+        assert_eq!(causes, [ResetCause::OutOfRange]);
+        assert_eq!(reader.values_of(&name), [numbered(0..40), numbered(0..40)].concat());
+        assert_eq!(fetches(3), 0, "it has no replica");
     });
 }

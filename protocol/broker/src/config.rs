@@ -6,6 +6,7 @@ use protocol::net::sasl::Mechanism;
 use protocol::net::tls::TlsServer;
 
 use crate::Broker;
+use crate::cluster::Overrides;
 use crate::security::Users;
 
 /// Settings of a [`Broker`]; every field has a default that suits tests and the quickstart.
@@ -13,6 +14,9 @@ use crate::security::Users;
 pub(crate) struct Config {
     pub(crate) node_id: i32,
     pub(crate) node_count: usize,
+    pub(crate) racks: Vec<String>,
+    /// Broker configurations that topics inherit, as they were set at the start.
+    pub(crate) defaults: Overrides,
     pub(crate) advertised_host: String,
     pub(crate) advertised_port: Option<u16>,
     pub(crate) cluster_id: Option<String>,
@@ -33,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) group_session_timeout_max: Duration,
     pub(crate) transactional_id_count_max: usize,
     pub(crate) transaction_timeout_max: Duration,
+    pub(crate) retention_check_interval: Duration,
+    pub(crate) log_cleaner_backoff: Duration,
     pub(crate) tls: Option<TlsServer>,
     pub(crate) users: Option<Users>,
     pub(crate) seed: Option<u64>,
@@ -44,6 +50,8 @@ impl Default for Config {
         Self {
             node_id: 1,
             node_count: 1,
+            racks: Vec::new(),
+            defaults: Overrides::new(),
             advertised_host: "127.0.0.1".to_owned(),
             advertised_port: None,
             cluster_id: None,
@@ -64,6 +72,8 @@ impl Default for Config {
             group_session_timeout_max: Duration::from_mins(30),
             transactional_id_count_max: 10_000,
             transaction_timeout_max: Duration::from_mins(15),
+            retention_check_interval: Duration::from_mins(5),
+            log_cleaner_backoff: Duration::from_secs(15),
             tls: None,
             users: None,
             seed: None,
@@ -91,6 +101,15 @@ impl Builder {
     #[must_use]
     pub fn node_count(mut self, count: usize) -> Self {
         self.config.node_count = count.max(1);
+        self
+    }
+
+    /// Racks of the nodes (`broker.rack`), in the order of their ids and from the beginning again where there are more nodes;
+    /// default none. Clients that say their rack are then told to fetch from a replica there (KIP-392, Kafka's
+    /// `RackAwareReplicaSelector`).
+    #[must_use]
+    pub fn racks(mut self, racks: &[&str]) -> Self {
+        self.config.racks = racks.iter().map(|rack| (*rack).to_owned()).collect();
         self
     }
 
@@ -130,7 +149,7 @@ impl Builder {
         self
     }
 
-    /// Most bytes that all logs may take together; default 1 GiB. When it is reached, produce requests are refused with
+    /// Most bytes that all logs may take together; default 1 GiB. A segment is closed at 1/64 of it at the latest. When it is reached, produce requests are refused with
     /// `POLICY_VIOLATION` and a message that names this limit.
     #[must_use]
     pub fn memory_bytes_max(mut self, bytes: usize) -> Self {
@@ -218,6 +237,21 @@ impl Builder {
         self
     }
 
+    /// How often records that are older than `retention.ms` are looked for (`log.retention.check.interval.ms`); default 5
+    /// minutes as in Kafka.
+    #[must_use]
+    pub fn retention_check_interval(mut self, interval: Duration) -> Self {
+        self.config.retention_check_interval = interval;
+        self
+    }
+
+    /// How long to wait when no log needs compaction (`log.cleaner.backoff.ms`); default 15 s as in Kafka.
+    #[must_use]
+    pub fn log_cleaner_backoff(mut self, backoff: Duration) -> Self {
+        self.config.log_cleaner_backoff = backoff;
+        self
+    }
+
     /// Listeners speak TLS, and nothing else. Pipes within the process stay as they are.
     #[must_use]
     pub fn tls(mut self, tls: TlsServer) -> Self {
@@ -255,7 +289,8 @@ impl Builder {
         self
     }
 
-    /// The wall clock in milliseconds since the Unix epoch, for `LogAppendTime` and nothing else; timers follow tokio's clock.
+    /// The wall clock in milliseconds since the Unix epoch, for what is compared with timestamps of records: `LogAppendTime`,
+    /// retention, the lags of compaction. Timers follow tokio's clock.
     #[must_use]
     pub fn wall_clock_ms(mut self, clock: fn() -> i64) -> Self {
         self.config.wall_clock_ms = clock;

@@ -12,14 +12,20 @@
 //!   api/      one file per API key                                            (waits for appends and joins here)
 //!        │
 //!        ├──► cluster/  nodes, topics, configurations, fetch sessions
-//!        │        └──► log/    batches as received, by offset; idempotent producers, aborted transactions
+//!        │        └──► log/    batches as received, by offset; compaction; idempotent producers, aborted transactions
 //!        ├──► group/    groups as pure state machines, committed offsets
 //!        └──► transaction/  transactional ids as pure state machines
 //! ```
 //!
 //! It keeps all data in memory, up to [`Builder::memory_bytes_max`], and says so when it starts. Record batches are
-//! stored as they were received and sent from where they are stored. A waiting fetch is woken by the append that it waits
-//! for. Nothing here is global: nodes, leaders and coordinators are part of the cluster's state.
+//! stored as they were received, until compaction takes records out of them, and sent from where they are stored. A waiting
+//! fetch is woken by the append that it waits for. Nothing here is global: nodes, leaders and coordinators are part of the
+//! cluster's state.
+//!
+//! Logs are cleaned as Kafka does, with two differences. Deletion by age or size takes one batch after the other from the start,
+//! not whole segments. A segment is closed at 1/64 of the memory limit at the latest, because only closed ones can be compacted.
+//! Compaction reads 256 KiB, or one larger batch, at a time, and everything else runs in between; its map of keys may take 32
+//! MiB on top of the memory limit.
 //!
 //! ```no_run
 //! let broker = broker::Broker::builder().spawn_thread("127.0.0.1:0")?;
@@ -51,6 +57,8 @@ mod refusal;
 
 mod security;
 
+mod server_properties;
+
 mod text;
 
 mod transaction;
@@ -58,4 +66,5 @@ mod transaction;
 pub use broker::Broker;
 pub use config::Builder;
 pub use faults::{Fault, Faults};
-pub use server::{BrokerHandle, InProcessDialer};
+pub use server::{BrokerHandle, InProcessDialer, Pipe};
+pub use server_properties::ServerProperties;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use broker::{Broker, BrokerHandle};
+use broker::{Broker, BrokerHandle, Builder};
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, NewTopic};
 use protocol::cluster::{Cluster, ClusterConfig, HostPort, Target};
@@ -50,7 +50,13 @@ impl TestCluster {
 
     /// Embedded brokers, for tests that inject faults.
     pub(crate) fn embedded(node_count: usize) -> Self {
-        let broker = Broker::builder().node_count(node_count).spawn_thread("127.0.0.1:0").unwrap();
+        Self::built(Broker::builder().node_count(node_count))
+    }
+
+    /// Embedded brokers as the test wants them.
+    pub(crate) fn built(builder: Builder) -> Self {
+        let builder = builder.log_cleaner_backoff(Duration::from_millis(200));
+        let broker = builder.spawn_thread("127.0.0.1:0").unwrap();
         Self { env: Env::real(), bootstrap: broker.bootstrap_servers(), broker: Some(broker) }
     }
 

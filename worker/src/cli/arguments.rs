@@ -31,11 +31,7 @@ enum Command {
         connectors: Vec<PathBuf>,
     },
     /// Run the embedded broker: in memory, for trying things out
-    Broker {
-        /// Where to listen
-        #[arg(long, default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
-        listen: String,
-    },
+    Broker(broker::Options),
     /// See data flow: a broker, a worker and a small pipeline in one process
     Quickstart(quickstart::Options),
 }
@@ -60,7 +56,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Standalone { worker, connectors } => {
             standalone::run(registry, worker.map(PathBuf::from), &connectors, started)
         }
-        Command::Broker { listen } => broker::run(&listen),
+        Command::Broker(options) => broker::run(&options),
         Command::Quickstart(options) => quickstart::run(registry, &options),
     }
 }

@@ -177,6 +177,8 @@ fn server_properties(port: u16, controller_port: u16, data: &Path) -> String {
         ("offsets.topic.num.partitions", "4".to_owned()),
         ("transaction.state.log.num.partitions", "4".to_owned()),
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
+        // Tests wait for compaction.
+        ("log.cleaner.backoff.ms", "200".to_owned()),
     ];
     java::properties(&entries)
 }

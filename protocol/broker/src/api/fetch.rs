@@ -1,4 +1,4 @@
-//! `Fetch`: stored batches as they are, at once or as soon as enough was appended.
+//! `Fetch`: stored batches as they are, at once or as soon as enough was appended. Followers answer as well (KIP-392).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,12 +8,12 @@ use bytes::Bytes;
 use protocol::ErrorCode;
 use protocol::wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::wire::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use protocol::wire::messages::{FetchRequest, FetchResponse, TopicName, VersionRange};
+use protocol::wire::messages::{FetchRequest, FetchResponse, StrBytes, TopicName, VersionRange};
 use tokio::time::{Instant, timeout_at};
 
 use super::call::{Answer, Api, Call, versions};
 use super::fetch_response::{DivergingEpoch, FetchAnswer, Leader, PartitionAnswer};
-use crate::cluster::{Cluster, FetchSession, FetchWatch, Reported, SessionPartition, TopicRef};
+use crate::cluster::{Cluster, FetchSession, FetchWatch, Node, Reported, SessionPartition, TopicRef};
 use crate::refusal::Refusal;
 use crate::server::Shared;
 use crate::text;
@@ -22,6 +22,8 @@ use crate::text;
 const NO_SESSION: i32 = -1;
 /// Session epoch of a request that names all partitions and wants a new session.
 const NEW_SESSION: i32 = 0;
+/// From this version on clients may be told of another replica, and may read from it.
+const VERSION_OF_FOLLOWERS: i16 = 11;
 
 /// See the module.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Api for Fetch {
                 .min(call.shared.config.fetch_bytes_max),
             is_full,
             is_committed_only: request.isolation_level == 1,
+            rack: (call.version >= VERSION_OF_FOLLOWERS).then(|| request.rack_id.clone()),
         };
         let mut answer = read.run(&mut call.shared.cluster.borrow_mut(), &mut session.borrow_mut());
         let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0).min(read.bytes_max);
@@ -53,7 +56,7 @@ impl Api for Fetch {
         let has_partitions = !session.borrow().partitions.is_empty();
         // Woken early where only an open transaction grew, or the partition was compacted: then it waits on.
         while answer.record_bytes < bytes_min
-            && !answer.has_error
+            && !answer.is_urgent
             && has_partitions
             && Instant::now() < deadline
         {
@@ -68,7 +71,8 @@ impl Api for Fetch {
         read.report(&answer, &mut session.borrow_mut());
         answer.session_id = session.borrow().id;
         let cluster = call.shared.cluster.borrow();
-        Answer::Frame(answer.encode(call.version, call.correlation_id, &cluster.nodes))
+        let nodes: Vec<&Node> = cluster.running_nodes().collect();
+        Answer::Frame(answer.encode(call.version, call.correlation_id, &nodes))
     }
 
     fn refuse(version: i16, request: FetchRequest, code: ErrorCode) -> FetchResponse {
@@ -169,6 +173,8 @@ struct Read {
     /// Whether partitions without news are in the answer too.
     is_full: bool,
     is_committed_only: bool,
+    /// Where the client is, if it may read from followers; may be empty.
+    rack: Option<StrBytes>,
 }
 
 impl Read {
@@ -182,10 +188,11 @@ impl Read {
                 continue;
             };
             let read = self.partition(cluster, topic, *partition, wanted, &mut answer);
-            answer.has_error |= read.code != ErrorCode::NONE || read.diverging.is_some();
+            let is_redirected = read.diverging.is_some() || read.preferred_replica.is_some();
+            answer.is_urgent |= read.code != ErrorCode::NONE || is_redirected;
             let is_news = !read.records.is_empty()
                 || read.code != ErrorCode::NONE
-                || read.diverging.is_some()
+                || is_redirected
                 || wanted.reported != Some(read.reported());
             if self.is_full || is_news {
                 answer.partitions.push(read);
@@ -227,8 +234,13 @@ impl Read {
             TopicRef::Name(name) => name.clone(),
             TopicRef::Id(id) => cluster.name_of(id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?.clone(),
         };
-        let partition = cluster.led_partition(self.node_id, &name, index)?;
+        let nearby = self.rack.as_ref().and_then(|rack| cluster.nearby_replica(&name, index, rack));
+        let partition = match self.rack {
+            Some(_) => cluster.replicated_partition(self.node_id, &name, index)?,
+            None => cluster.led_partition(self.node_id, &name, index)?,
+        };
         partition.check_epoch(wanted.current_leader_epoch)?;
+        let is_leader = partition.leader == self.node_id;
         let log = &mut partition.log;
         if wanted.last_fetched_epoch >= 0 {
             // KIP-320: the client's log may have gone another way than ours.
@@ -243,6 +255,8 @@ impl Read {
             if read.diverging.is_none() {
                 return Err(ErrorCode::OFFSET_OUT_OF_RANGE.into());
             }
+        } else if is_leader && nearby.is_some() {
+            read.preferred_replica = nearby;
         } else if read.diverging.is_none() {
             // The first records of an answer come whatever their size, so that a client always gets on (KIP-74).
             let is_first = answer.record_bytes == 0;
@@ -293,7 +307,7 @@ fn leader_of(cluster: &Cluster, topic: &TopicRef, index: i32) -> Option<Leader> 
         TopicRef::Id(id) => cluster.name_of(id)?,
     };
     let partition = cluster.topic(name)?.partitions.get(usize::try_from(index).ok()?)?;
-    Some(Leader { id: partition.leader, epoch: partition.leader_epoch })
+    (partition.leader >= 0).then_some(Leader { id: partition.leader, epoch: partition.leader_epoch })
 }
 
 /// Keeps a watch on all partitions of a session, and takes it off again even if the connection goes away.

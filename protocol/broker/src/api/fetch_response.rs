@@ -18,7 +18,7 @@ pub(super) struct FetchAnswer {
     pub(super) partitions: Vec<PartitionAnswer>,
     pub(super) record_bytes: usize,
     /// Something is in it that the client should know at once.
-    pub(super) has_error: bool,
+    pub(super) is_urgent: bool,
     /// `read_committed` clients get a list of aborted transactions, if only an empty one.
     pub(super) is_committed_only: bool,
 }
@@ -34,6 +34,8 @@ pub(super) struct PartitionAnswer {
     pub(super) log_start_offset: i64,
     pub(super) diverging: Option<DivergingEpoch>,
     pub(super) leader: Option<Leader>,
+    /// The replica to read from instead (KIP-392).
+    pub(super) preferred_replica: Option<i32>,
     /// Empty unless the client reads committed records only.
     pub(super) aborted: Vec<AbortedTransaction>,
     pub(super) records: Vec<Bytes>,
@@ -65,6 +67,7 @@ impl PartitionAnswer {
             log_start_offset: -1,
             diverging: None,
             leader: None,
+            preferred_replica: None,
             aborted: Vec::new(),
             records: Vec::new(),
             record_bytes: 0,
@@ -74,7 +77,7 @@ impl PartitionAnswer {
 
 impl FetchAnswer {
     /// The whole frame in pieces, the length prefix in the first.
-    pub(super) fn encode(&self, version: i16, correlation_id: i32, nodes: &[Node]) -> Vec<Bytes> {
+    pub(super) fn encode(&self, version: i16, correlation_id: i32, nodes: &[&Node]) -> Vec<Bytes> {
         let mut out = Pieces::new();
         let is_flexible = version >= 12;
         out.head.put_i32(0);
@@ -124,8 +127,7 @@ impl FetchAnswer {
             (false, false) => out.head.put_i32(-1),
         }
         if version >= 11 {
-            // No preferred read replica.
-            out.head.put_i32(-1);
+            out.head.put_i32(partition.preferred_replica.unwrap_or(-1));
         }
         out.put_count(partition.record_bytes, is_flexible);
         for slice in &partition.records {
@@ -210,7 +212,7 @@ impl Pieces {
         }
     }
 
-    fn put_node_endpoints(&mut self, nodes: &[Node]) {
+    fn put_node_endpoints(&mut self, nodes: &[&Node]) {
         let mut body = Self::new();
         body.put_count(nodes.len(), true);
         for node in nodes {
@@ -218,8 +220,11 @@ impl Pieces {
             body.put_varint(node.host.len() as u32 + 1);
             body.head.put_slice(node.host.as_bytes());
             body.head.put_i32(i32::from(node.port));
-            // No rack, no tags.
-            body.head.put_slice(&[0, 0]);
+            // Null is 0, other lengths are one more than they are.
+            body.put_varint(node.rack.as_ref().map_or(0, |rack| rack.len() as u32 + 1));
+            body.head.put_slice(node.rack.as_deref().unwrap_or_default().as_bytes());
+            // No tags.
+            body.head.put_u8(0);
         }
         // One tag: number 0, its size, its content.
         self.head.put_slice(&[1, 0]);
@@ -260,8 +265,14 @@ mod tests {
     use super::*;
 
     fn decode(answer: &FetchAnswer, version: i16) -> FetchResponse {
-        let node = Node { id: 7, host: "example.org".to_owned(), port: 9092 };
-        let pieces = answer.encode(version, 99, &[node]);
+        let node = Node {
+            id: 7,
+            host: "example.org".to_owned(),
+            port: 9092,
+            rack: Some("r".to_owned()),
+            is_running: true,
+        };
+        let pieces = answer.encode(version, 99, &[&node]);
         assert!(pieces.iter().all(|piece| !piece.is_empty()));
         let frame = Bytes::from(pieces.concat());
         assert_eq!(frame[..4], ((frame.len() - 4) as u32).to_be_bytes());
@@ -289,6 +300,7 @@ mod tests {
                 first.record_bytes = 2 * large.len() + small.len();
                 first.records = vec![large.clone(), small.clone(), large.clone()];
                 (first.high_watermark, first.log_start_offset, first.stable_offset) = (100, 10, 90);
+                first.preferred_replica = Some(5);
                 if is_committed_only {
                     first.aborted = vec![AbortedTransaction { producer_id: 5, first_offset: 77 }];
                 }
@@ -314,6 +326,8 @@ mod tests {
                     (3, 100, 90)
                 );
                 assert_eq!(first.log_start_offset, if version >= 5 { 10 } else { -1 });
+                assert_eq!(first.preferred_read_replica.0, if version >= 11 { 5 } else { -1 });
+                assert_eq!(second.preferred_read_replica.0, -1);
                 let aborted = first.aborted_transactions.as_ref().map(|listed| {
                     listed
                         .iter()
@@ -332,6 +346,7 @@ mod tests {
                 if version >= 16 {
                     let [node] = response.node_endpoints.as_slice() else { panic!("one node") };
                     assert_eq!((node.node_id.0, node.host.as_str(), node.port), (7, "example.org", 9092));
+                    assert_eq!(node.rack.as_deref(), Some("r"));
                 }
             }
         }

@@ -90,12 +90,12 @@ use ConfigKind::{Boolean, Double, Int, List, Long, String as Str};
 /// Keys of topics, in alphabetical order.
 #[rustfmt::skip]
 const TOPIC_CONFIGS: &[ConfigDef] = &[
-    topic("cleanup.policy", List, "delete", Check::Some(&["compact", "delete"]), Some("log.cleanup.policy"), "With compact, records without a key are refused. Logs are not compacted yet."),
+    topic("cleanup.policy", List, "delete", Check::Some(&["compact", "delete"]), Some("log.cleanup.policy"), "With compact only the newest record of each key stays, and records without a key are refused; with delete old batches go."),
     topic("compression.gzip.level", Int, "-1", Between(-1, 9), Some("compression.gzip.level"), "Kept, without effect: batches are stored as received."),
     topic("compression.lz4.level", Int, "9", Between(1, 17), Some("compression.lz4.level"), "Kept, without effect: batches are stored as received."),
     topic("compression.type", Str, "producer", OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), Some("compression.type"), "Kept, without effect: batches are stored as received."),
     topic("compression.zstd.level", Int, "3", Between(-131_072, 22), Some("compression.zstd.level"), "Kept, without effect: batches are stored as received."),
-    topic("delete.retention.ms", Long, "86400000", AtLeast(0), Some("log.cleaner.delete.retention.ms"), "Kept, without effect: logs are not compacted yet."),
+    topic("delete.retention.ms", Long, "86400000", AtLeast(0), Some("log.cleaner.delete.retention.ms"), "How long tombstones, and markers of transactions that left nothing else, stay after the first compaction that met them."),
     topic("file.delete.delay.ms", Long, "60000", AtLeast(0), Some("log.segment.delete.delay.ms"), "Kept, without effect: there are no files."),
     topic("flush.messages", Long, "9223372036854775807", AtLeast(1), Some("log.flush.interval.messages"), "Kept, without effect: there are no files."),
     topic("flush.ms", Long, "9223372036854775807", AtLeast(0), Some("log.flush.interval.ms"), "Kept, without effect: there are no files."),
@@ -104,22 +104,22 @@ const TOPIC_CONFIGS: &[ConfigDef] = &[
     topic("leader.replication.throttled.replicas", List, "", Any, None, "Kept, without effect: nothing is replicated."),
     topic("local.retention.bytes", Long, "-2", AtLeast(-2), Some("log.local.retention.bytes"), "Kept, without effect: there is no remote storage."),
     topic("local.retention.ms", Long, "-2", AtLeast(-2), Some("log.local.retention.ms"), "Kept, without effect: there is no remote storage."),
-    topic("max.compaction.lag.ms", Long, "9223372036854775807", AtLeast(1), Some("log.cleaner.max.compaction.lag.ms"), "Kept, without effect: logs are not compacted yet."),
+    topic("max.compaction.lag.ms", Long, "9223372036854775807", AtLeast(1), Some("log.cleaner.max.compaction.lag.ms"), "Age of a record from which its log is compacted whatever the dirty ratio; a segment is closed at this age at the latest."),
     topic("max.message.bytes", Int, "1048588", AtLeast(0), Some("message.max.bytes"), "Largest record batch that is accepted."),
     topic("message.timestamp.after.max.ms", Long, "3600000", AtLeast(0), Some("log.message.timestamp.after.max.ms"), "How far a record's timestamp may lie ahead of the broker's clock."),
     topic("message.timestamp.before.max.ms", Long, "9223372036854775807", AtLeast(0), Some("log.message.timestamp.before.max.ms"), "Kept, without effect: old timestamps are accepted."),
     topic("message.timestamp.type", Str, "CreateTime", OneOf(&["CreateTime", "LogAppendTime"]), Some("log.message.timestamp.type"), "Whether records keep the producer's timestamp or get the broker's."),
-    topic("min.cleanable.dirty.ratio", Double, "0.5", Between(0, 1), Some("log.cleaner.min.cleanable.ratio"), "Kept, without effect: logs are not compacted yet."),
-    topic("min.compaction.lag.ms", Long, "0", AtLeast(0), Some("log.cleaner.min.compaction.lag.ms"), "Kept, without effect: logs are not compacted yet."),
+    topic("min.cleanable.dirty.ratio", Double, "0.5", Between(0, 1), Some("log.cleaner.min.cleanable.ratio"), "Share of a log that has to be dirty before it is compacted."),
+    topic("min.compaction.lag.ms", Long, "0", AtLeast(0), Some("log.cleaner.min.compaction.lag.ms"), "Age below which a record is not compacted."),
     topic("min.insync.replicas", Int, "1", AtLeast(1), Some("min.insync.replicas"), "Kept, without effect: nothing is replicated."),
     topic("preallocate", Boolean, "false", Any, Some("log.preallocate"), "Kept, without effect: there are no files."),
     topic("remote.storage.enable", Boolean, "false", Any, None, "Kept, without effect: there is no remote storage."),
     topic("retention.bytes", Long, "-1", AtLeast(-1), Some("log.retention.bytes"), "Bytes of a partition above which its oldest batches are deleted; -1 for no limit."),
-    topic("retention.ms", Long, "604800000", AtLeast(-1), Some("log.retention.ms"), "Kept, without effect: memory is bounded by retention.bytes and by the broker's limit."),
-    topic("segment.bytes", Int, "1073741824", AtLeast(14), Some("log.segment.bytes"), "Kept, without effect: there are no segments."),
-    topic("segment.index.bytes", Int, "10485760", AtLeast(4), Some("log.index.size.max.bytes"), "Kept, without effect: there are no segments."),
-    topic("segment.jitter.ms", Long, "0", AtLeast(0), Some("log.roll.jitter.ms"), "Kept, without effect: there are no segments."),
-    topic("segment.ms", Long, "604800000", AtLeast(1), Some("log.roll.ms"), "Kept, without effect: there are no segments."),
+    topic("retention.ms", Long, "604800000", AtLeast(-1), Some("log.retention.ms"), "Age from which batches are deleted, oldest first; -1 for no limit."),
+    topic("segment.bytes", Int, "1073741824", AtLeast(14), Some("log.segment.bytes"), "Size at which the active segment is closed, or 1/64 of the broker's memory. Only closed segments are compacted."),
+    topic("segment.index.bytes", Int, "10485760", AtLeast(4), Some("log.index.size.max.bytes"), "Kept, without effect: segments have no index of their own."),
+    topic("segment.jitter.ms", Long, "0", AtLeast(0), Some("log.roll.jitter.ms"), "Kept, without effect: nothing is gained by closing segments at different times."),
+    topic("segment.ms", Long, "604800000", AtLeast(1), Some("log.roll.ms"), "Age at which an append closes the active segment. Only closed segments are compacted."),
     topic("unclean.leader.election.enable", Boolean, "false", Any, Some("unclean.leader.election.enable"), "Kept, without effect: nothing is replicated."),
 ];
 
@@ -143,6 +143,7 @@ const BROKER_CONFIGS: &[ConfigDef] = &[
     broker("group.max.size", Int, "1000", true),
     broker("group.min.session.timeout.ms", Int, "6000", true),
     broker("listeners", Str, "", true),
+    broker("log.cleaner.backoff.ms", Long, "15000", true),
     broker("log.cleaner.delete.retention.ms", Long, "86400000", false),
     broker("log.cleaner.max.compaction.lag.ms", Long, "9223372036854775807", false),
     broker("log.cleaner.min.cleanable.ratio", Double, "0.5", false),
@@ -160,6 +161,7 @@ const BROKER_CONFIGS: &[ConfigDef] = &[
     broker("log.message.timestamp.type", Str, "CreateTime", false),
     broker("log.preallocate", Boolean, "false", false),
     broker("log.retention.bytes", Long, "-1", false),
+    broker("log.retention.check.interval.ms", Long, "300000", true),
     broker("log.retention.ms", Long, "604800000", false),
     broker("log.roll.jitter.ms", Long, "0", false),
     broker("log.roll.ms", Long, "604800000", false),
@@ -173,6 +175,7 @@ const BROKER_CONFIGS: &[ConfigDef] = &[
     broker("num.partitions", Int, "1", true),
     broker("offset.metadata.max.bytes", Int, "4096", true),
     broker("process.roles", List, "broker,controller", true),
+    broker("replica.selector.class", Str, "", true),
     broker("socket.request.max.bytes", Int, "104857600", true),
     broker("transaction.max.timeout.ms", Int, "900000", true),
     broker("unclean.leader.election.enable", Boolean, "false", false),
@@ -304,6 +307,9 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
     let defaults = Config::default();
     let set = |now: String, default: String| (now != default).then_some(now);
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
+    if let Some(value) = config.defaults.get(name) {
+        return Some(value.clone());
+    }
     match name {
         "broker.id" | "node.id" => Some(config.node_id.to_string()),
         "auto.create.topics.enable" => {
@@ -318,6 +324,12 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
         "group.min.session.timeout.ms" => {
             set(millis(config.group_session_timeout_min), millis(defaults.group_session_timeout_min))
         }
+        "log.cleaner.backoff.ms" => {
+            set(millis(config.log_cleaner_backoff), millis(defaults.log_cleaner_backoff))
+        }
+        "log.retention.check.interval.ms" => {
+            set(millis(config.retention_check_interval), millis(defaults.retention_check_interval))
+        }
         "max.connections" => Some(config.connection_count_max.to_string()),
         "memory.bytes.max" => Some(config.memory_bytes_max.to_string()),
         "message.max.bytes" => {
@@ -325,6 +337,10 @@ fn start_value(name: &str, config: &Config) -> Option<String> {
         }
         "num.partitions" => {
             set(config.partitions_default.to_string(), defaults.partitions_default.to_string())
+        }
+        "replica.selector.class" => {
+            let selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+            (!config.racks.is_empty()).then(|| selector.to_owned())
         }
         "socket.request.max.bytes" => {
             set(config.frame_bytes_max.to_string(), defaults.frame_bytes_max.to_string())

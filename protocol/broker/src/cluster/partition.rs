@@ -5,13 +5,14 @@ use protocol::ErrorCode;
 use protocol::wire::records::Decompressor;
 
 use super::{TopicSettings, Watches};
-use crate::log::{KnownProducer, Log, Marker, Producers, ReceivedBatch, Sequenced};
+use crate::log::{Compaction, KnownProducer, Log, Marker, Producers, ReceivedBatch, Sequenced};
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
 
 /// A partition of a topic.
 #[derive(Debug)]
 pub(crate) struct Partition {
+    /// -1 while no replica runs.
     pub(crate) leader: i32,
     pub(crate) leader_epoch: i32,
     pub(crate) replicas: Vec<i32>,
@@ -30,10 +31,10 @@ pub(crate) struct Appended {
 }
 
 impl Partition {
-    /// `replicas` are node ids, the leader first.
-    pub(crate) fn new(replicas: Vec<i32>, budget: MemoryBudget) -> Self {
+    /// `replicas` are node ids, the preferred leader first.
+    pub(crate) fn new(leader: i32, replicas: Vec<i32>, budget: MemoryBudget) -> Self {
         Self {
-            leader: replicas.first().copied().unwrap_or(-1),
+            leader,
             leader_epoch: 0,
             replicas,
             log: Log::new(budget),
@@ -87,9 +88,10 @@ impl Partition {
                 ),
             ));
         }
-        if settings.is_compacted {
-            batch.check_keys(decompressor)?;
+        if settings.compaction.is_some() {
+            batch.check_for_compaction(decompressor)?;
         }
+        self.log.roll_if_due(&settings.segment, size, append_time_ms.unwrap_or(batch.header().max_timestamp));
         let base_offset = self.log.append(&batch, self.leader_epoch, append_time_ms)?;
         if let Some(sequenced) = &sequenced
             && self.producers.appended(sequenced, base_offset)
@@ -113,13 +115,22 @@ impl Partition {
         Ok(())
     }
 
-    /// Another node leads from now on, in a new epoch; it has all records.
+    /// Another node leads from now on, in a new epoch; it has all records. One that was no replica takes the old leader's place, as by
+    /// a reassignment.
     pub(crate) fn move_leader(&mut self, node_id: i32) {
-        self.leader = node_id;
-        self.leader_epoch += 1;
         if !self.replicas.contains(&node_id) {
-            self.replicas.push(node_id);
+            match self.replicas.iter_mut().find(|id| **id == self.leader) {
+                Some(old) => *old = node_id,
+                None => self.replicas.push(node_id),
+            }
         }
+        self.elect(node_id);
+    }
+
+    /// One of the replicas leads from now on, or none (-1), in a new epoch.
+    pub(crate) fn elect(&mut self, leader: i32) {
+        self.leader = leader;
+        self.leader_epoch += 1;
         self.watches.wake_all();
     }
 
@@ -144,11 +155,25 @@ impl Partition {
                 self.log.replay_marker(first_offset, base_offset, !marker.is_commit);
             }
             self.producers.ended(&marker, batch.header().max_timestamp);
-        } else if let Some(sequenced) = batch.sequenced()
+        } else if !batch.header().is_control()
+            && let Some(sequenced) = batch.sequenced()
             && self.producers.appended(&sequenced, base_offset)
         {
             self.log.start_transaction(base_offset, sequenced.producer_id);
         }
+    }
+
+    /// Deletes what is older than `before_ms`.
+    pub(crate) fn trim_to_time(&mut self, before_ms: i64) {
+        if self.log.trim_to_time(before_ms) {
+            // A fetch that waits behind the new start has to hear of it.
+            self.watches.wake_all();
+        }
+    }
+
+    /// Does a part of a compaction; whether it is over.
+    pub(crate) fn compact(&mut self, compaction: &mut Compaction, decompressor: &mut Decompressor) -> bool {
+        compaction.step(&mut self.log, &self.producers, decompressor)
     }
 
     /// The producers that are remembered.

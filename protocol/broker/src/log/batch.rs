@@ -116,12 +116,19 @@ impl ReceivedBatch {
         })
     }
 
-    /// Refuses records without key, which a compacted topic cannot hold.
-    pub(crate) fn check_keys(&self, decompressor: &mut Decompressor) -> Result<(), Refusal> {
+    /// Refuses records that a compacted topic cannot hold: without a key, or under other offsets than the next ones.
+    pub(crate) fn check_for_compaction(&self, decompressor: &mut Decompressor) -> Result<(), Refusal> {
         let payload = self.batch.payload(decompressor).map_err(|error| corrupt(error.to_string()))?;
-        for record in self.batch.records(&payload) {
-            if record.map_err(|error| corrupt(error.to_string()))?.key.is_none() {
+        for (expected_delta, record) in (0..).zip(self.batch.records(&payload)) {
+            let record = record.map_err(|error| corrupt(error.to_string()))?;
+            if record.key.is_none() {
                 return Err(invalid("compacted topic cannot accept message without key"));
+            }
+            if record.offset_delta != expected_delta {
+                return Err(invalid(format!(
+                    "record has offset delta {} where {expected_delta} comes next",
+                    record.offset_delta
+                )));
             }
         }
         Ok(())
@@ -130,15 +137,14 @@ impl ReceivedBatch {
 
 /// Searches the records of a stored batch by offset and timestamp. A batch that cannot be decoded has none.
 pub(super) fn with_timestamps<T>(
-    stored: Bytes,
+    batch: &RecordBatch,
     decompressor: &mut Decompressor,
     search: impl FnOnce(&mut dyn Iterator<Item = TimestampHit>) -> Option<T>,
 ) -> Option<T> {
-    let batch = RecordSet::new(stored).next()?.ok()?;
     let payload = batch.payload(decompressor).ok()?;
     let base_offset = batch.header().base_offset;
     let mut hits = batch.records(&payload).map_while(Result::ok).map(|record| TimestampHit {
-        offset: base_offset + i64::from(record.offset_delta),
+        offset: base_offset.saturating_add(i64::from(record.offset_delta)),
         timestamp_ms: record.timestamp,
     });
     search(&mut hits)

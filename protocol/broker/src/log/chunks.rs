@@ -50,6 +50,18 @@ impl Chunks {
         }
     }
 
+    /// One allocation that is full already. It is charged even above the limit: see [`MemoryBudget::overdraw`].
+    pub(crate) fn of_block(data: Bytes, budget: MemoryBudget) -> Self {
+        let length = data.len();
+        budget.overdraw(length);
+        let mut chunks = Self::new(budget);
+        if length > 0 {
+            chunks.frozen.push_back(Chunk { start: 0, data, charge: length });
+        }
+        chunks.tail_start = length as u64;
+        chunks
+    }
+
     /// Position behind the last byte.
     pub(crate) fn end(&self) -> u64 {
         self.tail_start + self.tail.len() as u64

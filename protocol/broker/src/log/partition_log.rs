@@ -1,39 +1,36 @@
 //! Offsets over bytes: which batch holds an offset, where the log starts and ends, which leader epoch wrote what.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
+use std::iter;
 
 use bytes::Bytes;
-use protocol::wire::records::{Decompressor, RecordSet, header};
+use protocol::wire::records::{Decompressor, RecordBatch, header};
 
-use super::chunks::Chunks;
+use super::part::{Entry, Part};
+use super::segment::ActiveSegment;
 use super::transactions::{ABORTED_BYTES, AbortedTransaction, TransactionIndex};
-use super::{Marker, ReceivedBatch};
+use super::{Marker, ReceivedBatch, SegmentLimits};
 use crate::memory::MemoryBudget;
 use crate::refusal::Refusal;
-
-/// What the index entry of a batch costs, as charged to the budget.
-const ENTRY_BYTES: usize = size_of::<Entry>();
 
 /// The log of one partition.
 #[derive(Debug)]
 pub(crate) struct Log {
-    chunks: Chunks,
-    batches: VecDeque<Entry>,
+    /// What compaction has rewritten, in order; none is empty. Everything in them lies before the tail.
+    pub(super) compacted: VecDeque<Part>,
+    pub(super) tail: Part,
     start_offset: i64,
     end_offset: i64,
+    pub(super) active: ActiveSegment,
+    /// Compaction has seen everything before this offset.
+    pub(super) first_dirty_offset: i64,
+    /// How often records were lost: what a compaction knew before is worth nothing after.
+    pub(super) truncation_count: u64,
     /// Leader epochs with the first offset that each wrote, oldest first (KIP-101).
     epochs: Vec<EpochStart>,
-    transactions: TransactionIndex,
-    budget: MemoryBudget,
-}
-
-#[derive(Debug)]
-struct Entry {
-    base_offset: i64,
-    last_offset: i64,
-    max_timestamp_ms: i64,
-    /// Position of the first byte; the batch ends where the next one starts.
-    position: u64,
+    pub(super) transactions: TransactionIndex,
+    pub(super) budget: MemoryBudget,
 }
 
 #[derive(Debug)]
@@ -52,10 +49,13 @@ pub(crate) struct TimestampHit {
 impl Log {
     pub(crate) fn new(budget: MemoryBudget) -> Self {
         Self {
-            chunks: Chunks::new(budget.clone()),
-            batches: VecDeque::new(),
+            compacted: VecDeque::new(),
+            tail: Part::new(budget.clone()),
             start_offset: 0,
             end_offset: 0,
+            active: ActiveSegment::default(),
+            first_dirty_offset: 0,
+            truncation_count: 0,
             epochs: Vec::new(),
             transactions: TransactionIndex::default(),
             budget,
@@ -115,7 +115,12 @@ impl Log {
 
     /// Bytes of all batches.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.chunks.end() - self.batches.front().map_or(self.chunks.end(), |entry| entry.position)
+        self.parts().map(Part::bytes).sum()
+    }
+
+    /// Closes the active segment if a batch of this size and largest timestamp should not go into it.
+    pub(crate) fn roll_if_due(&mut self, limits: &SegmentLimits, batch_bytes: usize, timestamp_ms: i64) {
+        self.active.roll_if_due(limits, batch_bytes as u64, timestamp_ms, self.end_offset);
     }
 
     /// Stores a batch under the next offsets and returns the first of them. With `append_time_ms` its timestamps are
@@ -127,22 +132,16 @@ impl Log {
         append_time_ms: Option<i64>,
     ) -> Result<i64, Refusal> {
         let base_offset = self.end_offset;
-        let position = self.chunks.end();
-        self.budget.charge(ENTRY_BYTES)?;
-        let appended = self.chunks.append(batch.bytes(), |copy| {
+        let last_offset = base_offset + i64::from(batch.header().last_offset_delta);
+        let max_timestamp_ms = append_time_ms.unwrap_or(batch.header().max_timestamp);
+        self.tail.append(batch.bytes(), base_offset, last_offset, max_timestamp_ms, |copy| {
             header::patch_base_offset(copy, base_offset);
             header::patch_leader_epoch(copy, leader_epoch);
             if let Some(now_ms) = append_time_ms {
                 header::patch_append_time(copy, now_ms);
             }
-        });
-        if let Err(refusal) = appended {
-            self.budget.release(ENTRY_BYTES);
-            return Err(refusal);
-        }
-        let last_offset = base_offset + i64::from(batch.header().last_offset_delta);
-        let max_timestamp_ms = append_time_ms.unwrap_or(batch.header().max_timestamp);
-        self.batches.push_back(Entry { base_offset, last_offset, max_timestamp_ms, position });
+        })?;
+        self.active.appended(batch.bytes().len() as u64, max_timestamp_ms);
         if self.epochs.last().is_none_or(|last| last.epoch < leader_epoch) {
             self.epochs.push(EpochStart { epoch: leader_epoch, offset: base_offset });
         }
@@ -150,8 +149,9 @@ impl Log {
         Ok(base_offset)
     }
 
-    /// Pushes whole batches from the one that holds `offset` on onto `out`, as many as begin before `end_offset` and fit
-    /// into `bytes_max`, but at least one if `at_least_one`. Returns their bytes, and the offset behind them.
+    /// Pushes whole batches from the first one that ends at or after `offset` on onto `out`, as many as begin before
+    /// `end_offset` and fit into `bytes_max`, but at least one if `at_least_one`. Returns their bytes, and the offset behind
+    /// them.
     pub(crate) fn read(
         &mut self,
         offset: i64,
@@ -160,28 +160,23 @@ impl Log {
         at_least_one: bool,
         out: &mut Vec<Bytes>,
     ) -> (usize, i64) {
-        let first = self.index_of(offset);
-        let readable = self.batches.partition_point(|entry| entry.base_offset < end_offset);
-        let Some(start) = self.batches.get(first).map(|entry| entry.position) else {
+        if offset >= end_offset {
+            // The batch that holds the start of the log may begin before it, in a transaction that is still open.
             return (0, offset);
-        };
-        // The last batch that still ends within the limit: entry i ends where entry i + 1 starts.
-        let limit = start.saturating_add(bytes_max as u64);
-        let mut end_index = if self.chunks.end() <= limit {
-            self.batches.len()
-        } else {
-            self.batches.partition_point(|e| e.position <= limit) - 1
-        };
-        end_index = end_index.min(readable);
-        if end_index <= first {
-            if !at_least_one || readable <= first {
-                return (0, offset);
-            }
-            end_index = first + 1;
         }
-        let end = self.position_of(end_index);
-        self.chunks.read(start, end, out);
-        ((end - start) as usize, self.batches[end_index - 1].last_offset + 1)
+        let first = self.compacted.partition_point(|part| part.last_offset() < offset);
+        let mut bytes = 0;
+        let mut next_offset = offset;
+        for part in self.compacted.iter_mut().skip(first).chain(iter::once(&mut self.tail)) {
+            let room = bytes_max.saturating_sub(bytes);
+            let found = part.read(next_offset, end_offset, room, at_least_one && bytes == 0, out);
+            bytes += found.bytes;
+            next_offset = found.next_offset;
+            if found.has_more {
+                break;
+            }
+        }
+        (bytes, next_offset)
     }
 
     /// Moves the start of the log forward to `offset` and forgets the batches that lie before it as a whole.
@@ -190,10 +185,15 @@ impl Log {
             return;
         }
         self.start_offset = offset.min(self.end_offset);
-        let drop_count = self.index_of(self.start_offset);
-        self.batches.drain(..drop_count);
-        self.budget.release(drop_count * ENTRY_BYTES);
-        self.chunks.trim(self.position_of(0));
+        while let Some(first) = self.compacted.front_mut() {
+            let drop_count = first.index_of(self.start_offset);
+            if drop_count < first.len() {
+                first.drop_front(drop_count);
+                break;
+            }
+            self.compacted.pop_front();
+        }
+        self.tail.drop_front(self.tail.index_of(self.start_offset));
         let forgotten = self.transactions.trim(self.start_offset);
         self.budget.release(forgotten * ABORTED_BYTES);
         // The epoch that holds the start offset stays, now beginning there.
@@ -210,32 +210,59 @@ impl Log {
         if excess == 0 {
             return;
         }
-        let keep_position = self.position_of(0) + excess;
-        let first_kept = self.batches.partition_point(|entry| entry.position < keep_position);
-        let first_kept = first_kept.min(self.batches.len() - 1);
-        self.trim_to_offset(self.batches[first_kept].base_offset);
+        let mut passed_bytes = 0;
+        let mut keep_from = None;
+        'parts: for part in self.parts() {
+            for (index, entry) in part.entries().enumerate() {
+                keep_from = Some(entry.base_offset);
+                if passed_bytes + part.bytes_of_first(index) >= excess {
+                    break 'parts;
+                }
+            }
+            passed_bytes += part.bytes();
+        }
+        if let Some(offset) = keep_from {
+            self.trim_to_offset(offset);
+        }
+    }
+
+    /// Forgets the oldest batches whose records are all older than `before_ms`, the newest batch as well; whether there were
+    /// any. A batch without timestamps goes with those after it.
+    pub(crate) fn trim_to_time(&mut self, before_ms: i64) -> bool {
+        let aged = self.entries().take_while(|entry| entry.max_timestamp_ms < before_ms);
+        let last = aged.filter(|entry| entry.max_timestamp_ms >= 0).last().map(|entry| entry.last_offset);
+        if let Some(last_offset) = last {
+            self.trim_to_offset(last_offset + 1);
+        }
+        last.is_some()
     }
 
     /// Loses the batches that hold `offset` or later ones.
     pub(crate) fn truncate(&mut self, offset: i64) {
-        let kept = self.index_of(offset.max(self.start_offset));
-        let Some(first_lost) = self.batches.get(kept) else {
+        let offset = offset.max(self.start_offset);
+        let Some(first_lost) = self.entries().find(|entry| entry.last_offset >= offset) else {
             return;
         };
-        self.end_offset = first_lost.base_offset.max(self.start_offset);
-        let position = first_lost.position;
-        self.budget.release((self.batches.len() - kept) * ENTRY_BYTES);
-        self.batches.truncate(kept);
-        self.chunks.truncate(position);
+        self.end_offset = first_lost.base_offset.min(offset).max(self.start_offset);
+        self.tail.truncate(self.tail.index_of(offset));
+        while let Some(last) = self.compacted.back_mut() {
+            let kept = last.index_of(offset);
+            if kept > 0 {
+                last.truncate(kept);
+                break;
+            }
+            self.compacted.pop_back();
+        }
         self.epochs.retain(|start| start.offset < self.end_offset);
+        self.active.truncated(self.end_offset);
+        self.first_dirty_offset = self.first_dirty_offset.min(self.end_offset);
+        self.truncation_count += 1;
     }
 
     /// Everything that is stored.
     pub(crate) fn stored_batches(&mut self) -> Vec<ReceivedBatch> {
-        let mut slices = Vec::new();
-        self.chunks.read(self.position_of(0), self.chunks.end(), &mut slices);
-        let batches = slices.into_iter().flat_map(RecordSet::new).map_while(Result::ok);
-        batches.map(ReceivedBatch::stored).collect()
+        let parts = self.compacted.iter_mut().chain(iter::once(&mut self.tail));
+        parts.flat_map(|part| part.batches(0, part.len())).map(ReceivedBatch::stored).collect()
     }
 
     /// Begins to learn anew which transactions there are; how many aborted ones there were.
@@ -248,8 +275,10 @@ impl Log {
         self.transactions.ended(first_offset, marker_offset, is_abort);
     }
 
-    /// Gives back what those aborted transactions cost that are gone.
+    /// All stored batches were looked at: gives back what those aborted transactions cost that are gone.
     pub(crate) fn transactions_replayed(&mut self, aborted_before: usize) {
+        // A transaction that lost its marker is open again, and may end the other way.
+        self.first_dirty_offset = self.first_dirty_offset.min(self.stable_offset());
         let gone = aborted_before.saturating_sub(self.transactions.aborted_count());
         self.budget.release(gone * ABORTED_BYTES);
     }
@@ -261,17 +290,19 @@ impl Log {
         decompressor: &mut Decompressor,
     ) -> Option<TimestampHit> {
         let start_offset = self.start_offset;
-        for index in 0..self.batches.len() {
-            if self.batches[index].max_timestamp_ms < timestamp_ms {
-                continue;
-            }
-            let hit = self.records_of(index, decompressor, |mut records| {
-                let is_hit =
-                    |hit: &TimestampHit| hit.offset >= start_offset && hit.timestamp_ms >= timestamp_ms;
-                Iterator::find(&mut records, is_hit)
-            });
-            if hit.is_some() {
-                return hit;
+        for part in self.compacted.iter_mut().chain(iter::once(&mut self.tail)) {
+            for index in 0..part.len() {
+                if part.entry(index).is_none_or(|entry| entry.max_timestamp_ms < timestamp_ms) {
+                    continue;
+                }
+                let hit = records_of(part, index, decompressor, |mut records| {
+                    let is_hit =
+                        |hit: &TimestampHit| hit.offset >= start_offset && hit.timestamp_ms >= timestamp_ms;
+                    Iterator::find(&mut records, is_hit)
+                });
+                if hit.is_some() {
+                    return hit;
+                }
             }
         }
         None
@@ -280,13 +311,25 @@ impl Log {
     /// The first record that carries the largest timestamp.
     pub(crate) fn find_max_timestamp(&mut self, decompressor: &mut Decompressor) -> Option<TimestampHit> {
         let start_offset = self.start_offset;
-        let max = self.batches.iter().map(|entry| entry.max_timestamp_ms).max()?;
-        let index = self.batches.iter().position(|entry| entry.max_timestamp_ms == max)?;
-        self.records_of(index, decompressor, |records| {
-            records
-                .filter(|hit| hit.offset >= start_offset)
-                .reduce(|best, hit| if hit.timestamp_ms > best.timestamp_ms { hit } else { best })
-        })
+        // By time, the first of equal ones; then the next one if that has no record any more.
+        let rank = |entry: &Entry| (entry.max_timestamp_ms, Reverse(entry.base_offset));
+        let mut ranked_below = None;
+        loop {
+            let next = self.entries().map(rank).filter(|rank| ranked_below.is_none_or(|below| *rank < below));
+            let next = next.max()?;
+            ranked_below = Some(next);
+            let base_offset = next.1.0;
+            let first = self.compacted.partition_point(|part| part.last_offset() < base_offset);
+            let part = self.compacted.get_mut(first).unwrap_or(&mut self.tail);
+            let hit = records_of(part, part.index_of(base_offset), decompressor, |records| {
+                records
+                    .filter(|hit| hit.offset >= start_offset)
+                    .reduce(|best, hit| if hit.timestamp_ms > best.timestamp_ms { hit } else { best })
+            });
+            if hit.is_some() {
+                return hit;
+            }
+        }
     }
 
     /// The leader epoch of the last record that is not of a later epoch than `epoch`, and the offset behind it (KIP-320).
@@ -309,33 +352,40 @@ impl Log {
         }
     }
 
-    fn records_of<T>(
-        &mut self,
-        index: usize,
-        decompressor: &mut Decompressor,
-        search: impl FnOnce(&mut dyn Iterator<Item = TimestampHit>) -> Option<T>,
-    ) -> Option<T> {
-        let (start, end) = (self.position_of(index), self.position_of(index + 1));
-        let mut slices = Vec::new();
-        self.chunks.read(start, end, &mut slices);
-        // A batch never spans two chunks: the tail is split off between batches only.
-        let batch = slices.pop()?;
-        super::batch::with_timestamps(batch, decompressor, search)
+    /// Compaction has seen everything before this offset.
+    #[cfg(test)]
+    pub(crate) fn first_dirty_offset(&self) -> i64 {
+        self.first_dirty_offset
     }
 
-    /// Index of the first batch that ends at or after `offset`.
-    fn index_of(&self, offset: i64) -> usize {
-        self.batches.partition_point(|entry| entry.last_offset < offset)
+    /// How many parts compaction has made.
+    #[cfg(test)]
+    pub(crate) fn compacted_part_count(&self) -> usize {
+        self.compacted.len()
     }
 
-    fn position_of(&self, index: usize) -> u64 {
-        self.batches.get(index).map_or(self.chunks.end(), |entry| entry.position)
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.compacted.iter().chain(iter::once(&self.tail))
     }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.parts().flat_map(Part::entries)
+    }
+}
+
+/// Searches the records of a batch. A batch that cannot be decoded has none.
+fn records_of<T>(
+    part: &mut Part,
+    index: usize,
+    decompressor: &mut Decompressor,
+    search: impl FnOnce(&mut dyn Iterator<Item = TimestampHit>) -> Option<T>,
+) -> Option<T> {
+    let batch: RecordBatch = part.batches(index, index + 1).next()?;
+    super::batch::with_timestamps(&batch, decompressor, search)
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let aborted_bytes = self.transactions.aborted_count() * ABORTED_BYTES;
-        self.budget.release(self.batches.len() * ENTRY_BYTES + aborted_bytes);
+        self.budget.release(self.transactions.aborted_count() * ABORTED_BYTES);
     }
 }

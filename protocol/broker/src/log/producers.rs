@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use protocol::ErrorCode;
+use protocol::wire::records::BatchHeader;
 
 use super::Marker;
 use crate::refusal::Refusal;
@@ -61,6 +62,14 @@ struct Appended {
     base_sequence: i32,
     last_sequence: i32,
     base_offset: i64,
+}
+
+impl Appended {
+    /// Sequences wrap, offsets do not.
+    fn last_offset(&self) -> i64 {
+        let count = i64::from(self.last_sequence) - i64::from(self.base_sequence);
+        self.base_offset + if count < 0 { count + (1 << 31) } else { count }
+    }
 }
 
 impl Producers {
@@ -137,6 +146,16 @@ impl Producers {
         producer.coordinator_epoch = marker.coordinator_epoch;
         producer.last_timestamp_ms = now_ms;
         producer.transaction_start = None;
+    }
+
+    /// Whether this is the batch that what is known of its producer rests on: the last one with data or, where that was
+    /// of another epoch, the marker that began this one. Compaction keeps it (`CleanerThread`'s `LastRecord`).
+    pub(crate) fn rests_on(&self, header: &BatchHeader) -> bool {
+        let Some(known) = self.by_id.get(&header.producer_id) else { return false };
+        match known.batches.back() {
+            Some(last) => header.last_offset() == last.last_offset(),
+            None => header.is_control() && header.producer_epoch == known.epoch,
+        }
     }
 
     /// Everybody who is remembered.

@@ -68,6 +68,25 @@ impl TransactionIndex {
         found
     }
 
+    /// The aborted transactions that [`TransactionIndex::aborted_in`] finds, with the offsets of their markers.
+    pub(super) fn aborted_with_markers(&self, start: i64, end: i64) -> Vec<(AbortedTransaction, i64)> {
+        let of_range = self
+            .aborted
+            .iter()
+            .filter(|aborted| aborted.marker_offset >= start && aborted.transaction.first_offset < end);
+        of_range.map(|aborted| (aborted.transaction, aborted.marker_offset)).collect()
+    }
+
+    /// Forgets the aborted transaction with this marker, of which nothing is left; whether there was one.
+    pub(super) fn forget(&mut self, marker_offset: i64) -> bool {
+        let index = self.aborted.partition_point(|aborted| aborted.marker_offset < marker_offset);
+        let is_known = self.aborted.get(index).is_some_and(|aborted| aborted.marker_offset == marker_offset);
+        if is_known {
+            self.aborted.remove(index);
+        }
+        is_known
+    }
+
     /// Forgets aborted transactions that end before `start`; how many.
     pub(super) fn trim(&mut self, start: i64) -> usize {
         let count = self.aborted.partition_point(|aborted| aborted.marker_offset < start);

@@ -34,16 +34,20 @@ pub struct BrokerHandle {
 
 impl Builder {
     /// Starts the broker on a thread of its own, listening on `address` (`host:port`; port 0 for any free one). Further
-    /// nodes listen on free ports of the same host. Listens already when this returns.
+    /// nodes listen on the ports that follow, or on any free ones with port 0. Listens already when this returns.
     ///
     /// # Errors
     /// If the address cannot be bound, or no thread can be started.
     pub fn spawn_thread(self, address: &str) -> io::Result<BrokerHandle> {
         let first = StdListener::bind(address)?;
-        let host = first.local_addr()?.ip();
+        let bound = first.local_addr()?;
+        let wants_any_port = address.rsplit_once(':').is_some_and(|(_, port)| port == "0");
         let mut listeners = vec![first];
-        for _ in 1..self.config.node_count {
-            listeners.push(StdListener::bind((host, 0))?);
+        for index in 1..self.config.node_count {
+            let following = u16::try_from(index).ok().and_then(|index| bound.port().checked_add(index));
+            let port = if wants_any_port { Some(0) } else { following };
+            let port = port.ok_or_else(|| io::Error::other("there are too few ports for so many nodes"))?;
+            listeners.push(StdListener::bind((bound.ip(), port))?);
         }
         for listener in &listeners {
             listener.set_nonblocking(true)?;
@@ -151,6 +155,25 @@ impl BrokerHandle {
     /// How many requests of a kind have arrived so far.
     pub fn request_count(&self, key: ApiKey) -> u64 {
         self.requests.get(key as i16)
+    }
+
+    /// How many requests of a kind have arrived at one node so far.
+    pub fn node_request_count(&self, node_id: i32, key: ApiKey) -> u64 {
+        self.requests.get_at(node_id, key as i16)
+    }
+
+    /// [`Broker::stop_node`] from another thread.
+    pub fn stop_node(&self, node_id: i32) -> bool {
+        self.with(move |broker| broker.stop_node(node_id)).unwrap_or(false)
+    }
+
+    /// [`Broker::start_node`] from another thread.
+    ///
+    /// # Errors
+    /// As [`Broker::start_node`]; also if the broker has ended.
+    pub fn start_node(&self, node_id: i32) -> io::Result<()> {
+        let started = self.with(move |broker| broker.start_node(node_id));
+        started.unwrap_or_else(|| Err(io::Error::other("the embedded broker has stopped")))
     }
 
     /// Does something on the broker's thread, such as [`Broker::move_leader`], and waits for its result. `None` if the

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+mod cleaning;
 mod connections;
 mod faults;
 mod fetch_sessions;
 mod groups;
 mod idempotence;
+mod nodes;
 mod offsets;
 mod produce_fetch;
 mod support;

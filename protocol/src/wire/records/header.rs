@@ -175,6 +175,12 @@ impl BatchHeader {
         self.attributes & DELETE_HORIZON_BIT != 0
     }
 
+    /// From when on the batch's tombstones, or its marker of an empty transaction, may go, in ms: set by the first compaction that
+    /// met them.
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        self.has_delete_horizon().then_some(self.base_timestamp)
+    }
+
     /// Offset of the last record that the batch once had.
     pub fn last_offset(&self) -> i64 {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
@@ -295,6 +301,16 @@ pub fn patch_append_time(batch: &mut [u8], time_ms: i64) -> bool {
     );
     batch[..HEADER_BYTES].copy_from_slice(&new.to_bytes());
     true
+}
+
+/// The attribute bits of a batch that lost records.
+pub(crate) fn retained_attributes(old: i16, has_delete_horizon: bool) -> i16 {
+    if has_delete_horizon { old | DELETE_HORIZON_BIT } else { old & !DELETE_HORIZON_BIT }
+}
+
+/// The attribute bits of a batch that lost all records.
+pub(crate) fn emptied_attributes(old: i16) -> i16 {
+    old & !(CODEC_MASK | DELETE_HORIZON_BIT)
 }
 
 /// The attribute bits of a batch to be written.

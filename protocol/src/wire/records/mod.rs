@@ -6,6 +6,7 @@
 //!                                   └── header stamped anew: pass-through without a decode
 //!
 //!   append(key, value, headers) ──BatchBuilder──► payload ──Compressor──► Bytes of one batch
+//!   stored batch ──retain──► Bytes of the same batch with fewer records
 //! ```
 //!
 //! One `Bytes` per batch, borrowed slices per record: no allocation, no reference count per record. A reader goes on
@@ -18,6 +19,8 @@ pub mod codec;
 pub mod reader;
 
 pub mod record;
+
+mod retain;
 
 mod legacy;
 
@@ -43,6 +46,7 @@ pub use header::{
 pub use pool::{BufferPool, PooledBuffer};
 pub use reader::{RecordBatch, RecordSet};
 pub use record::{ControlType, Header, Headers, RecordRef, Records};
+pub use retain::{emptied, retain};
 pub use writer::BatchBuilder;
 
 #[cfg(test)]

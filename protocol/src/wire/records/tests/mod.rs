@@ -5,6 +5,8 @@ mod hostile;
 
 mod legacy;
 
+mod retain;
+
 mod round_trip;
 
 mod traps;
