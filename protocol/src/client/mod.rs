@@ -8,6 +8,9 @@ pub mod consumer;
 
 pub mod group;
 
+mod metrics;
+
 mod topic_partition;
 
+pub use metrics::metric_definitions;
 pub use topic_partition::{OffsetAndMetadata, TopicPartition};

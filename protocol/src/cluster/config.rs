@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::metrics::MetricsConfig;
 use crate::net::Security;
 
 /// A host name or address, and a port.
@@ -91,6 +92,8 @@ pub struct ClusterConfig {
     pub allow_auto_create_topics: bool,
     /// `security.protocol` and the keys that belong to it.
     pub security: Security,
+    /// How long metrics remember.
+    pub metrics: MetricsConfig,
 }
 
 impl ClusterConfig {
@@ -109,6 +112,7 @@ impl ClusterConfig {
             frame_bytes_max: 256 * 1024 * 1024,
             allow_auto_create_topics: true,
             security: Security::default(),
+            metrics: MetricsConfig::default(),
         }
     }
 }
