@@ -3,6 +3,7 @@
 //! Layers, each of which sees only those above it in this list:
 //!
 //! ```text
+//! metrics/  what clients count: windows of samples, tables of names                (no client)
 //! wire/     bytes only: frames, versions, record batches, compression, errors     (no I/O, no clock)
 //! net/      one connection: pipelining, TLS, SASL, time limits
 //! cluster/  many brokers: metadata, routing, one retry policy
@@ -12,6 +13,8 @@
 //! Request and response messages are the types of the `kafka-protocol` crate, re-exported as
 //! [`wire::messages`]; framing, record batches and errors are ours. The embedded broker (crate `broker`)
 //! uses [`wire`] alone.
+
+pub mod metrics;
 
 pub mod wire;
 

@@ -329,6 +329,7 @@ mod tests {
                 next_offset: self.next,
                 leader_epoch: -1,
                 bytes: bytes.len(),
+                record_count: 0,
                 records: RecordSet::new(bytes),
                 high_watermark: self.next,
                 log_start_offset: 0,

@@ -76,6 +76,7 @@ fn fetched(partition: i32) -> Fetched {
         leader_epoch: -1,
         records: RecordSet::new(Bytes::new()),
         bytes: 0,
+        record_count: 0,
         high_watermark: 1,
         log_start_offset: 0,
         last_stable_offset: 1,

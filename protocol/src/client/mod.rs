@@ -10,6 +10,9 @@ pub mod group;
 
 pub mod properties;
 
+mod metrics;
+
 mod topic_partition;
 
+pub use metrics::metric_definitions;
 pub use topic_partition::{OffsetAndMetadata, TopicPartition};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::metrics::MetricsConfig;
 use crate::net::{Security, SocketBuffers};
 
 /// A host name or address, and a port.
@@ -111,6 +112,8 @@ pub struct ClusterConfig {
     pub socket_buffers: SocketBuffers,
     /// `security.protocol` and the keys that belong to it.
     pub security: Security,
+    /// How long metrics remember.
+    pub metrics: MetricsConfig,
 }
 
 impl ClusterConfig {
@@ -132,6 +135,7 @@ impl ClusterConfig {
             allow_auto_create_topics: true,
             socket_buffers: SocketBuffers::default(),
             security: Security::default(),
+            metrics: MetricsConfig::default(),
         }
     }
 }

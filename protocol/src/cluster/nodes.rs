@@ -11,14 +11,26 @@ use tracing::{debug, info, warn};
 
 use super::retry::RetryPolicy;
 use super::{ClusterConfig, HostPort, Metadata};
-use crate::net::{Connection, ConnectionConfig, Env, LocalBoxFuture, Security, SocketBuffers};
-use crate::{Error, Result};
+use crate::net::{
+    Connection, ConnectionConfig, ConnectionMetrics, Env, LocalBoxFuture, Security, SocketBuffers,
+};
+use crate::{Error, ErrorKind, Result};
 
 /// Whom a connection leads to. Bootstrap servers are dialled before their node ids are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum NodeKey {
     Bootstrap(usize),
     Node(i32),
+}
+
+impl NodeKey {
+    /// The node's id, or what Java calls a bootstrap server: -1 and down.
+    fn number(self) -> i32 {
+        match self {
+            Self::Bootstrap(index) => i32::try_from(index).map_or(i32::MIN, |index| -1 - index),
+            Self::Node(id) => id,
+        }
+    }
 }
 
 type Dialing = Shared<LocalBoxFuture<'static, Result<Connection>>>;
@@ -70,6 +82,7 @@ impl Nodes {
             NodeKey::Bootstrap(_) => self.rebootstraps || metadata.nodes.is_empty(),
             NodeKey::Node(id) => metadata.node(*id).is_some_and(|node| node.address == slot.address),
         });
+        self.metrics().retain_nodes(|number| number < 0 || metadata.node(number).is_some());
         if !metadata.nodes.is_empty() {
             // They lead to nodes that are now known by themselves; whoever still waits on one holds it until it is answered.
             for slot in
@@ -81,6 +94,21 @@ impl Nodes {
         for node in &metadata.nodes {
             slots.entry(NodeKey::Node(node.id)).or_insert_with(|| Slot::new(node.address.clone()));
         }
+    }
+
+    /// What the connections count into.
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
+        &self.connection_config.metrics
+    }
+
+    /// Requests whose response is still awaited.
+    pub(super) fn in_flight_count(&self) -> usize {
+        self.slots
+            .borrow()
+            .values()
+            .filter_map(|slot| slot.connection.as_ref())
+            .map(Connection::in_flight_count)
+            .sum()
     }
 
     /// The connection to `key` if there is a live one now.
@@ -167,8 +195,10 @@ impl Nodes {
         let address = slot.address.clone();
         let not_before = slot.not_before;
         let setup_timeout = self.setup_policy.backoff(&self.env, slot.failure_count + 1);
-        let config = self.connection_config.clone();
+        let metrics = self.metrics().of_node(key.number());
+        let config = ConnectionConfig { metrics: metrics.clone(), ..self.connection_config.clone() };
         let security = self.security.clone();
+        let is_protected = security.tls.is_some() || security.sasl.is_some();
         async move {
             const DOING: &str = "connect to broker";
             if let Some(until) = not_before {
@@ -187,6 +217,11 @@ impl Nodes {
                     Err(Error::timeout(DOING).with_source(detail))
                 }
             };
+            match &opened {
+                Ok(_) if is_protected => metrics.authenticated(true),
+                Err(error) if error.kind() == ErrorKind::Auth => metrics.authenticated(false),
+                Ok(_) | Err(_) => {}
+            }
             Self::dialled(&nodes, key, &address, &opened);
             opened
         }

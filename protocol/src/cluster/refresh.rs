@@ -43,6 +43,10 @@ impl Refresher {
         }
     }
 
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        self.last_success.get().map(|at| now.duration_since(at))
+    }
+
     pub(super) fn note_interest(&self, topic: &str) {
         let mut interest = self.interest.borrow_mut();
         if !interest.contains(topic) {

@@ -16,7 +16,8 @@ use super::nodes::{NodeKey, Nodes};
 use super::refresh::Refresher;
 use super::retry::{RetryAction, RetryPolicy, decide};
 use super::{ClusterConfig, Leader, Metadata, Request, TopicMetadata};
-use crate::net::{Connection, ConnectionConfig, Env};
+use crate::metrics::{Client, Report};
+use crate::net::{Connection, ConnectionConfig, ConnectionMetrics, Env};
 use crate::wire::records::BufferPool;
 use crate::{Error, ErrorCode, ErrorKind, Result};
 
@@ -76,6 +77,7 @@ impl Cluster {
             pool: pool.clone(),
             sasl: config.security.sasl.clone(),
             env: env.clone(),
+            metrics: ConnectionMetrics::new(config.metrics),
         };
         let nodes = Rc::new(Nodes::new(env.clone(), &config, connection_config));
         Self {
@@ -100,6 +102,21 @@ impl Cluster {
     /// The settings.
     pub fn config(&self) -> &ClusterConfig {
         &self.inner.config
+    }
+
+    /// Reports what the connections count, as those of `client`.
+    pub(crate) fn report(&self, client: Client, report: &mut Report<'_>) {
+        self.inner.nodes.metrics().report(client, report);
+    }
+
+    /// Requests whose response is still awaited, on all connections.
+    pub(crate) fn in_flight_count(&self) -> usize {
+        self.inner.nodes.in_flight_count()
+    }
+
+    /// How old the view of the cluster is; None before the first one.
+    pub(crate) fn metadata_age(&self, now: Instant) -> Option<Duration> {
+        self.inner.refresher.age(now)
     }
 
     /// The pool that large responses are read into.

@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::driver::{Driver, Origin, ReplyReceiver, Shared};
 use super::env::{Env, Stream};
 use super::handshake;
+use super::metrics::ConnectionMetrics;
 use super::sasl::{self, SaslConfig};
 use crate::wire::frame;
 use crate::wire::messages::ApiKey;
@@ -45,6 +46,8 @@ pub struct ConnectionConfig {
     pub sasl: Option<SaslConfig>,
     /// Clock and chance, for authentication.
     pub env: Env,
+    /// What the connection counts into.
+    pub metrics: ConnectionMetrics,
 }
 
 /// A handle to a connection; clones share it. The stream is closed when the last handle is dropped.
@@ -71,7 +74,7 @@ impl Connection {
     /// What the handshake failed with: `Disconnected`, `Timeout`, `Malformed` where the peer is no Kafka broker, `Auth` where it
     /// refuses us.
     pub async fn open(stream: Box<dyn Stream>, config: &ConnectionConfig) -> Result<Self, Error> {
-        let shared = Rc::new(Shared::default());
+        let shared = Rc::new(Shared::new(config.metrics.clone()));
         let driver = Driver::new(stream, Rc::clone(&shared), config.pool.clone(), config.frame_bytes_max);
         tokio::task::spawn_local(driver);
         let mut handle = Handle {
@@ -147,10 +150,11 @@ impl Connection {
         encode: impl FnOnce(i32, &StrBytes, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<Reply<R>, Error> {
         let handle = &*self.handle;
-        let receiver = handle
-            .shared
-            .enqueue(Origin::Caller, expects_response, |id, pieces| encode(id, &handle.client_id, pieces))?;
-        Ok(Reply::new(version, receiver, &handle.shared, handle.request_timeout))
+        let now = Instant::now();
+        let receiver = handle.shared.enqueue(Origin::Caller, expects_response, now, |id, pieces| {
+            encode(id, &handle.client_id, pieces)
+        })?;
+        Ok(Reply::new(version, receiver, &handle.shared, now, handle.request_timeout))
     }
 
     /// Sends `request` in `version` and awaits its response.
@@ -176,6 +180,11 @@ impl Connection {
     /// Requests whose response is still awaited.
     pub fn in_flight_count(&self) -> usize {
         self.handle.shared.in_flight_count()
+    }
+
+    /// What the connection counts into.
+    pub(crate) fn metrics(&self) -> &ConnectionMetrics {
+        self.handle.shared.metrics()
     }
 
     /// Resolves when the connection is dead.
@@ -220,6 +229,10 @@ impl Handle {
         self.shared.poison(cause);
     }
 
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
+        self.shared.metrics()
+    }
+
     fn send<R: Request>(
         &self,
         origin: Origin,
@@ -227,11 +240,12 @@ impl Handle {
         request: &R,
         timeout: Duration,
     ) -> Result<Reply<R>, Error> {
-        let receiver = self.shared.enqueue(origin, true, |correlation_id, pieces| {
+        let now = Instant::now();
+        let receiver = self.shared.enqueue(origin, true, now, |correlation_id, pieces| {
             pieces.push_back(frame::encode_request(request, version, correlation_id, Some(&self.client_id))?);
             Ok(())
         })?;
-        Ok(Reply::new(version, receiver, &self.shared, timeout))
+        Ok(Reply::new(version, receiver, &self.shared, now, timeout))
     }
 }
 
@@ -303,8 +317,14 @@ pub struct Reply<R: Request> {
 }
 
 impl<R: Request> Reply<R> {
-    fn new(version: i16, receiver: ReplyReceiver, shared: &Rc<Shared>, timeout: Duration) -> Self {
-        let limit = Box::pin(sleep_until(Instant::now() + timeout));
+    fn new(
+        version: i16,
+        receiver: ReplyReceiver,
+        shared: &Rc<Shared>,
+        sent_at: Instant,
+        timeout: Duration,
+    ) -> Self {
+        let limit = Box::pin(sleep_until(sent_at + timeout));
         Self { version, receiver, shared: Rc::clone(shared), limit, request: std::marker::PhantomData }
     }
 

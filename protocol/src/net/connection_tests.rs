@@ -9,6 +9,7 @@ use tokio::task::LocalSet;
 
 use super::*;
 use crate::ErrorKind;
+use crate::metrics::{Client, Metric, Report};
 use crate::wire::messages::Encodable;
 use crate::wire::messages::api_versions_response::ApiVersion;
 use crate::wire::messages::{
@@ -68,6 +69,7 @@ fn config() -> ConnectionConfig {
         pool: BufferPool::default(),
         sasl: None,
         env: Env::real(),
+        metrics: ConnectionMetrics::default(),
     }
 }
 
@@ -332,5 +334,55 @@ fn apis_that_neither_side_knows_have_no_version() {
         let (connection, _peer) = connected().await;
         connection.versions().version_for::<ApiVersionsRequest>().unwrap();
         assert_eq!(connection.version(ApiKey::Vote), None);
+    });
+}
+
+#[test]
+fn counts_frames_by_their_bytes_and_the_end_once() {
+    run(async {
+        let metrics = ConnectionMetrics::default();
+        let (near, far) = duplex(64 * 1024);
+        let mut peer = Peer { stream: far };
+        let config = ConnectionConfig { metrics: metrics.of_node(7), ..config() };
+        let (connection, ()) = tokio::join!(Connection::open(Box::new(near), &config), async {
+            let (_, version, id) = peer.read().await;
+            peer.answer_versions(id, version, 0).await;
+        });
+        let connection = connection.unwrap();
+        let read = |group: &str, name: &str| {
+            let mut found = f64::NAN;
+            let mut visit = |metric: &Metric<'_>| {
+                if (metric.group, metric.name) == (group, name) {
+                    found = metric.value;
+                }
+            };
+            metrics.report(Client::Consumer, &mut Report::new("test", &mut visit));
+            found
+        };
+        let all = |name: &str| read("consumer-metrics", name);
+        assert_eq!((all("request-total"), all("response-total"), all("connection-count")), (1.0, 1.0, 1.0));
+
+        let (sent, received) = (all("outgoing-byte-total"), all("incoming-byte-total"));
+        let mut request = Bytes::new();
+        let reply = heartbeat(&connection);
+        let frame = async {
+            let length = peer.stream.read_i32().await.unwrap();
+            let mut frame = vec![0; usize::try_from(length).unwrap()];
+            peer.stream.read_exact(&mut frame).await.unwrap();
+            request = frame.into();
+            peer.answer_bytes(&[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]).await;
+        };
+        let (outcome, ()) = tokio::join!(reply, frame);
+        outcome.unwrap();
+        assert_eq!(all("outgoing-byte-total") - sent, (4 + request.len()) as f64);
+        assert_eq!(all("incoming-byte-total") - received, 16.0);
+        assert_eq!(read("consumer-node-metrics", "incoming-byte-total"), all("incoming-byte-total"));
+        assert_eq!(read("consumer-node-metrics", "request-total"), 2.0);
+
+        drop(peer);
+        connection.closed().await;
+        connection.close(Error::closed("test"));
+        drop(connection);
+        assert_eq!((all("connection-count"), all("connection-close-total")), (0.0, 1.0));
     });
 }

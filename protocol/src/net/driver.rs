@@ -15,9 +15,12 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::env::Stream;
+use super::metrics::ConnectionMetrics;
 use super::tls;
+use crate::wire::frame::LENGTH_PREFIX_BYTES;
 use crate::wire::records::{BufferPool, PooledBuffer};
 use crate::{Error, ErrorKind};
 
@@ -32,9 +35,10 @@ const FRAME_BYTES_MIN: usize = 4;
 pub(super) type ReplyReceiver = oneshot::Receiver<Result<Bytes, Error>>;
 
 /// State that callers and the driver share on one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     state: RefCell<State>,
+    metrics: ConnectionMetrics,
 }
 
 #[derive(Debug, Default)]
@@ -82,12 +86,23 @@ pub(super) enum Origin {
 }
 
 impl Shared {
-    /// Queues one frame, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty bytes
-    /// as soon as the frame is written.
+    /// The state of a connection that was just made.
+    pub(super) fn new(metrics: ConnectionMetrics) -> Self {
+        metrics.opened();
+        Self { state: RefCell::default(), metrics }
+    }
+
+    pub(super) fn metrics(&self) -> &ConnectionMetrics {
+        &self.metrics
+    }
+
+    /// Queues one frame at `now`, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty
+    /// bytes as soon as the frame is written.
     pub(super) fn enqueue(
         &self,
         origin: Origin,
         expects_response: bool,
+        now: Instant,
         frame: impl FnOnce(i32, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<ReplyReceiver, Error> {
         let mut state = self.state.borrow_mut();
@@ -101,6 +116,7 @@ impl Shared {
             let mut pieces = VecDeque::new();
             frame(correlation_id, &mut pieces)?;
             state.last_correlation_id = correlation_id;
+            self.metrics.sent(pieces.iter().map(Bytes::len).sum(), now);
             held.push_back(Held { pieces, correlation_id, expects_response, reply });
             return Ok(receiver);
         }
@@ -111,6 +127,7 @@ impl Shared {
         }
         let bytes: usize = state.outgoing.range(piece_count..).map(Bytes::len).sum();
         state.last_correlation_id = correlation_id;
+        self.metrics.sent(bytes, now);
         state.queued_bytes_total += bytes as u64;
         if expects_response {
             state.in_flight.push_back(InFlight { correlation_id, reply });
@@ -135,6 +152,7 @@ impl Shared {
             _ => Error::disconnected("await response", cause),
         };
         state.poison = Some(cause.clone());
+        self.metrics.closed();
         state.outgoing.clear();
         state.drained = None;
         let held = state.held.take().unwrap_or_default();
@@ -249,6 +267,7 @@ impl Shared {
         }
         state.tell_if_drained();
         drop(state);
+        self.metrics.received(LENGTH_PREFIX_BYTES + frame.len(), Instant::now());
         call.reply.send(Ok(frame)).ok();
         Ok(())
     }

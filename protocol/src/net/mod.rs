@@ -13,6 +13,8 @@ mod driver;
 
 mod handshake;
 
+mod metrics;
+
 pub mod sasl;
 
 mod secret;
@@ -28,6 +30,7 @@ pub use env::{
     Clock, DialFuture, Dialer, Env, LocalBoxFuture, MakeFuture, Random, SocketBuffers, Spawn, SpawnHere,
     Stream, SystemClock, ThreadRandom,
 };
+pub use metrics::ConnectionMetrics;
 pub use secret::Secret;
 pub use security::Security;
 pub use tcp::TcpDialer;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::{Cluster, Metadata, Node, RetryAction, Target};
+use crate::metrics::{Client, Metric, Report};
 use crate::{Error, Result};
 
 /// Administrative operations on one cluster.
@@ -43,6 +44,12 @@ impl Admin {
     /// The cluster that this works on.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Tells `visit` every metric of this client's connections: cheap enough for every few seconds.
+    pub fn visit_metrics(&self, visit: &mut dyn FnMut(&Metric<'_>)) {
+        let mut report = Report::new(&self.cluster.config().client_id, visit);
+        self.cluster.report(Client::Admin, &mut report);
     }
 
     /// Cluster id, controller and nodes, asked for now.

@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 use uuid::Uuid;
 
+use super::metrics::Amount;
 use super::offset_requests::{check_epochs, find_offsets};
+use super::partitions::Ready;
 use super::plan::Plan;
 use super::response::{Judge, Outcome};
 use super::session::{FetchSession, PartitionFetch, SessionRequest};
@@ -154,7 +156,12 @@ impl BrokerLoop {
         let message = fetch_request(shared, request, version, bytes_max, wait_ms);
         let limit = Duration::from_millis(shared.cluster.config().request_timeout_ms)
             + Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+        let sent_at = Instant::now();
         let response = connection.send_within(version, &message, limit)?.await?;
+        let now = Instant::now();
+        let took = now.duration_since(sent_at);
+        connection.metrics().answered(took, now);
+        shared.metrics.borrow_mut().answered(took, response.throttle_time_ms, now);
         connection.throttle(response.throttle_time_ms);
         Ok(response)
     }
@@ -163,9 +170,11 @@ impl BrokerLoop {
         let policy = RetryPolicy::requests(shared.cluster.config());
         let backoff = |failure_count| policy.backoff(shared.cluster.env(), failure_count);
         let judge = judge(shared, self.node, &backoff);
+        let mut all = Amount::default();
         let mut is_ready = false;
         let mut is_stale = false;
         for topic in response.responses {
+            let mut of_topic: Option<(Arc<str>, Amount)> = None;
             let by_id = self.session.name_of(topic.topic_id);
             let name: &str = by_id.map_or(&topic.topic, |name| name);
             for data in topic.partitions {
@@ -173,7 +182,17 @@ impl BrokerLoop {
                 let index = data.partition_index;
                 let leader =
                     Leader { node: data.current_leader.leader_id.0, epoch: data.current_leader.leader_epoch };
-                let outcome = shared.partitions.borrow_mut().on_fetched(name, sent, data, &judge);
+                let mut partitions = shared.partitions.borrow_mut();
+                let outcome = partitions.on_fetched(name, sent, data, &judge);
+                if let (Outcome::Ready, Some(Ready::Data(fetched))) = (&outcome, partitions.ready.back()) {
+                    let amount = Amount { bytes: fetched.bytes, record_count: fetched.record_count };
+                    of_topic
+                        .get_or_insert_with(|| (Arc::clone(&fetched.topic), Amount::default()))
+                        .1
+                        .add(amount);
+                    all.add(amount);
+                }
+                drop(partitions);
                 match outcome {
                     Outcome::Nothing => {}
                     Outcome::Ready => is_ready = true,
@@ -186,8 +205,12 @@ impl BrokerLoop {
                     Outcome::Report(error) => shared.report(error),
                 }
             }
+            if let Some((topic, amount)) = of_topic {
+                shared.metrics.borrow_mut().topic_fetched(&topic, amount, judge.now);
+            }
         }
         if is_ready {
+            shared.metrics.borrow_mut().fetched(all, judge.now);
             shared.user.notify_one();
         }
         if is_stale {

@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::membership::{Flow, Next};
+use super::metrics::Polling;
 use super::partitions::{Need, Taken};
 use super::shared::{Pattern, Shared};
 use super::{ConsumerConfig, OffsetReset, Polled};
@@ -21,6 +22,7 @@ use crate::client::admin::{Admin, OffsetSpec};
 use crate::client::group::{ConsumerGroupProtocol, Group, GroupEvent};
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::cluster::Cluster;
+use crate::metrics::Elapsed;
 use crate::{Error, ErrorKind};
 
 /// What a wait that no clock can hold amounts to.
@@ -30,7 +32,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 365);
 ///
 /// When dropped it stops fetching and leaves its group in the background; [`close`](Self::close) waits for that.
 pub struct Consumer {
-    shared: Rc<Shared>,
+    pub(super) shared: Rc<Shared>,
     flow: RefCell<Flow>,
     group_events: Option<RefCell<UnboundedReceiver<GroupEvent>>>,
     tasks: Vec<AbortHandle>,
@@ -72,6 +74,7 @@ impl Consumer {
         };
         self.shared.cluster.note_interest(partitions.iter().map(|tp| &*tp.topic));
         self.shared.partitions.borrow_mut().assign(&partitions, need, false, &self.shared.config);
+        self.shared.forget_topics();
         self.shared.wake_all();
     }
 
@@ -112,6 +115,7 @@ impl Consumer {
     pub async fn poll(&self, wait: Duration) -> Result<Polled, Error> {
         let _alive = self.shared.group.as_ref().map(Group::poll_guard);
         let now = Instant::now();
+        let _polling = Polling::begin(&self.shared.metrics, now);
         let deadline = now.checked_add(wait).unwrap_or(now + FOREVER);
         let mut is_last_look = false;
         loop {
@@ -250,6 +254,7 @@ impl Consumer {
     /// `Config` without a `group_id`; `REBALANCE_IN_PROGRESS`, `UNKNOWN_MEMBER_ID`, `ILLEGAL_GENERATION` or `FENCED_INSTANCE_ID` where the
     /// partitions are not the member's now; otherwise what the coordinator said last.
     pub async fn commit(&self, offsets: &[(TopicPartition, OffsetAndMetadata)]) -> Result<(), Error> {
+        let _elapsed = Elapsed::start(&self.shared.metrics, |stats| &mut stats.commit);
         self.group("commit offsets")?.commit(offsets.to_vec()).await
     }
 
@@ -261,6 +266,7 @@ impl Consumer {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<(TopicPartition, Option<OffsetAndMetadata>)>, Error> {
+        let _elapsed = Elapsed::start(&self.shared.metrics, |stats| &mut stats.committed);
         self.group("fetch committed offsets")?.committed(partitions.to_vec()).await
     }
 
@@ -274,11 +280,13 @@ impl Consumer {
     }
 
     fn take(&self) -> Option<Polled> {
-        let taken = self.shared.partitions.borrow_mut().take(self.shared.config.poll_bytes_max);
+        let now = Instant::now();
+        let taken = self.shared.partitions.borrow_mut().take(self.shared.config.poll_bytes_max, now);
         match taken {
             Taken::Nothing => None,
             Taken::Reset(reset) => Some(Polled::Reset(reset)),
             Taken::Records(records) => {
+                self.shared.metrics.borrow_mut().consumed(&records, now);
                 // There is room again for those that were left out.
                 self.shared.wake_fetchers();
                 Some(Polled::Records(records))

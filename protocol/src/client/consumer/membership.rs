@@ -221,6 +221,7 @@ impl Flow {
         self.phase = Phase::Resolving(Instant::now());
         shared.cluster.note_interest(assigned.iter().map(|tp| &*tp.topic));
         shared.partitions.borrow_mut().assign(assigned, Need::Committed, true, &shared.config);
+        shared.forget_topics();
         shared.wake_all();
     }
 

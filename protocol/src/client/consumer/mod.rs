@@ -46,10 +46,13 @@ mod membership;
 
 mod handle;
 
+mod metrics;
+
 mod committed;
 
 pub use crate::client::admin::IsolationLevel;
 pub use committed::AbortedBatches;
 pub use config::{ConsumerConfig, OffsetReset};
 pub use handle::Consumer;
+pub(crate) use metrics::definitions;
 pub use types::{AbortedTransaction, Fetched, Polled, PositionReset, Rebalance, ResetCause};

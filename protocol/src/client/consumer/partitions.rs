@@ -13,6 +13,7 @@ use super::{ConsumerConfig, Fetched, OffsetReset, PositionReset, ResetCause};
 use crate::Error;
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::cluster::Leader;
+use crate::metrics::{MetricsConfig, Stat};
 
 /// Why a partition has no offset to fetch from, if so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,12 @@ pub(super) struct Partition {
     pub(super) failure_count: u32,
     /// Why the position is being reset, and the position before, for what is reported once the new one is known.
     pub(super) reset_from: Option<(ResetCause, i64)>,
+    /// Where the log begins, as the last fetch said.
+    pub(super) log_start_offset: Option<i64>,
+    /// Where the log ends for this reader, as the last fetch said.
+    pub(super) end_offset: Option<i64>,
+    pub(super) lag_stat: Stat,
+    pub(super) lead_stat: Stat,
 }
 
 /// What waits for a poll.
@@ -89,9 +96,14 @@ pub(super) struct Partitions {
     pub(super) seen_generation: u64,
     /// How often a position was reset to where the log does not go on from it.
     pub(super) reset_count: u64,
+    metrics: MetricsConfig,
 }
 
 impl Partitions {
+    pub(super) fn new(metrics: MetricsConfig) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
     /// Replaces the assignment. Partitions that stay keep their positions; nothing is handed out of new ones while `is_withheld`.
     pub(super) fn assign(
         &mut self,
@@ -109,7 +121,8 @@ impl Partitions {
         for tp in partitions {
             if !self.map.contains_key(tp) {
                 let incarnation = self.incarnation();
-                let mut added = Partition::new(incarnation, need, config.max_partition_fetch_bytes);
+                let mut added =
+                    Partition::new(incarnation, need, config.max_partition_fetch_bytes, self.metrics);
                 added.is_withheld = is_withheld;
                 self.map.insert(tp.clone(), added);
             }
@@ -195,7 +208,7 @@ impl Partitions {
 
     /// Hands out what is ready, oldest first: one entry, then more while they stay below `bytes_max` together. The reset of a position
     /// comes alone, after the data before it and before the data behind it.
-    pub(super) fn take(&mut self, bytes_max: usize) -> Taken {
+    pub(super) fn take(&mut self, bytes_max: usize, now: Instant) -> Taken {
         let mut taken = Vec::new();
         let mut taken_bytes = 0;
         let mut index = 0;
@@ -213,6 +226,7 @@ impl Partitions {
                     partition.untaken_bytes -= fetched.bytes;
                     partition.position = Some(fetched.next_offset);
                     partition.position_epoch = fetched.leader_epoch;
+                    partition.record_lag(now);
                     self.untaken_bytes -= fetched.bytes;
                 }
                 Ready::Reset(reset) => {
@@ -351,7 +365,7 @@ impl Ready {
 }
 
 impl Partition {
-    fn new(incarnation: u64, need: Need, fetch_bytes_max: i32) -> Self {
+    fn new(incarnation: u64, need: Need, fetch_bytes_max: i32, metrics: MetricsConfig) -> Self {
         Self {
             incarnation,
             position: None,
@@ -372,6 +386,10 @@ impl Partition {
             retry_at: None,
             failure_count: 0,
             reset_from: None,
+            log_start_offset: None,
+            end_offset: None,
+            lag_stat: Stat::new(metrics),
+            lead_stat: Stat::new(metrics),
         }
     }
 
@@ -399,12 +417,14 @@ impl Partition {
         self.fetch_epoch >= 0 && leader_epoch >= 0 && self.validated_epoch < leader_epoch
     }
 
+    /// The follower to fetch from, for as long as the leader said so.
+    pub(super) fn follower(&self, now: Instant) -> Option<i32> {
+        self.preferred_replica.filter(|(_, until)| now < *until).map(|(node, _)| node)
+    }
+
     /// The node to fetch from: the follower that the leader proposed, for as long as it said so, else the leader.
     pub(super) fn fetch_node(&self, now: Instant) -> Option<i32> {
-        match self.preferred_replica {
-            Some((node, until)) if now < until => Some(node),
-            _ => self.leader.map(|leader| leader.node),
-        }
+        self.follower(now).or_else(|| self.leader.map(|leader| leader.node))
     }
 
     pub(super) fn succeed(&mut self) {

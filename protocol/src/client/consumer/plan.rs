@@ -181,6 +181,7 @@ mod tests {
             next_offset: first_wanted_offset + 10,
             records: RecordSet::new(Bytes::new()),
             bytes,
+            record_count: 0,
             high_watermark: 0,
             log_start_offset: 0,
             last_stable_offset: 0,
@@ -190,7 +191,7 @@ mod tests {
     }
 
     fn take(partitions: &mut Partitions, bytes_max: usize) -> usize {
-        match partitions.take(bytes_max) {
+        match partitions.take(bytes_max, Instant::now()) {
             Taken::Records(records) => records.len(),
             _ => 0,
         }

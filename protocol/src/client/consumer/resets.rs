@@ -71,6 +71,7 @@ impl Partitions {
         }
         partition.need = Need::Reset(OffsetReset::Earliest);
         partition.reset_from = Some((ResetCause::TopicRecreated, before));
+        partition.forget_log();
         None
     }
 
@@ -192,6 +193,8 @@ fn millis(duration: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
 
+    use tokio::time::Instant;
+
     use super::super::partitions::Taken;
     use super::super::{ConsumerConfig, Fetched};
     use super::*;
@@ -245,6 +248,7 @@ mod tests {
             leader_epoch: 6,
             records: RecordSet::new(bytes::Bytes::new()),
             bytes: 50,
+            record_count: 0,
             high_watermark: 0,
             log_start_offset: 0,
             last_stable_offset: 0,
@@ -291,7 +295,7 @@ mod tests {
                 after: 0,
                 leader_epoch: 0,
             };
-            assert!(matches!(partitions.take(100), Taken::Reset(reset) if reset == expected));
+            assert!(matches!(partitions.take(100, Instant::now()), Taken::Reset(reset) if reset == expected));
             assert_eq!((partitions.map[0].position, partitions.reset_count), (Some(0), 1));
         }
     }
@@ -319,7 +323,7 @@ mod tests {
         let mut partitions = read();
         assert!(matches!(check_epoch(&mut partitions, (4, 60), OffsetReset::Latest), Outcome::Ready));
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].fetch_epoch), (60, 4));
-        let Taken::Reset(reset) = partitions.take(100) else { panic!("expected a reset") };
+        let Taken::Reset(reset) = partitions.take(100, Instant::now()) else { panic!("expected a reset") };
         assert_eq!((reset.cause, reset.before, reset.after), (ResetCause::LogTruncated, OFFSET, 60));
         assert_eq!(partitions.map[0].position, Some(60));
     }
@@ -344,7 +348,7 @@ mod tests {
         let query = offset_query(&partitions, OffsetReset::Latest);
         partitions.on_offset_found(&query, Ok((500, 7)), &Judge::of_node_1(&config(OffsetReset::Latest)));
         assert_eq!(partitions.map[0].position, Some(OFFSET));
-        let Taken::Reset(reset) = partitions.take(100) else { panic!("expected a reset") };
+        let Taken::Reset(reset) = partitions.take(100, Instant::now()) else { panic!("expected a reset") };
         assert_eq!((reset.cause, reset.after), (ResetCause::LogTruncated, 500));
     }
 

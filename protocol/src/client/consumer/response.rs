@@ -9,10 +9,10 @@ use tracing::{debug, warn};
 
 use super::partitions::{Need, Partition, Partitions};
 use super::session::{PartitionFetch, PartitionRef};
-use super::{AbortedTransaction, ConsumerConfig, Fetched, OffsetReset, ResetCause};
+use super::{AbortedTransaction, ConsumerConfig, Fetched, IsolationLevel, OffsetReset, ResetCause};
 use crate::cluster::{RetryAction, decide};
 use crate::wire::messages::fetch_response::PartitionData;
-use crate::wire::records::RecordSet;
+use crate::wire::records::{BatchHeader, RecordSet};
 use crate::{Error, ErrorCode};
 
 /// Failures in a row that an error counts as when it was reported to the user: its pause is the longest at once.
@@ -64,6 +64,7 @@ pub(super) enum Outcome {
 #[derive(Debug, PartialEq, Eq)]
 struct Extent {
     bytes: usize,
+    record_count: u64,
     next_offset: i64,
     leader_epoch: i32,
 }
@@ -101,11 +102,17 @@ impl Partitions {
                 .map(|until| (data.preferred_read_replica.0, until));
             return Outcome::StaleLeader;
         }
+        let end = match judge.config.isolation_level {
+            IsolationLevel::ReadCommitted if data.last_stable_offset >= 0 => data.last_stable_offset,
+            IsolationLevel::ReadCommitted | IsolationLevel::ReadUncommitted => data.high_watermark,
+        };
+        partition.note_log(known(data.log_start_offset), known(end));
         let records = data.records.unwrap_or_default();
         if records.is_empty() {
+            partition.record_lag(judge.now);
             return Outcome::Nothing;
         }
-        let extent = match measure(&records, judge.config.check_crcs) {
+        let extent = match measure(&records, sent.offset, judge.config.check_crcs) {
             Ok(Some(extent)) if extent.next_offset > sent.offset => extent,
             Ok(Some(extent)) => {
                 partition.retry_reported(judge);
@@ -140,6 +147,7 @@ impl Partitions {
             leader_epoch: extent.leader_epoch,
             records: RecordSet::new(records.slice(..extent.bytes)),
             bytes: extent.bytes,
+            record_count: extent.record_count,
             high_watermark: data.high_watermark,
             log_start_offset: data.log_start_offset,
             last_stable_offset: data.last_stable_offset,
@@ -223,8 +231,21 @@ impl Partition {
     }
 }
 
-/// How far the whole batches reach; None where there is not one. What follows the last whole batch is fetched again.
-fn measure(records: &Bytes, check_crcs: bool) -> Result<Option<Extent>, Error> {
+fn known(offset: i64) -> Option<i64> {
+    (offset >= 0).then_some(offset)
+}
+
+/// The records of a batch at or after `offset`, as its header has it. Compaction may have left fewer below the offset than offsets.
+fn wanted_count(header: &BatchHeader, offset: i64) -> u64 {
+    if header.is_control() {
+        return 0;
+    }
+    let below = offset.saturating_sub(header.base_offset).max(0);
+    u64::try_from(i64::from(header.record_count) - below).unwrap_or(0)
+}
+
+/// How far the whole batches reach, from `offset` on; None where there is not one. What follows the last whole batch is fetched again.
+fn measure(records: &Bytes, offset: i64, check_crcs: bool) -> Result<Option<Extent>, Error> {
     let mut extent: Option<Extent> = None;
     for batch in RecordSet::new(records.clone()) {
         let checked = batch.and_then(|batch| {
@@ -235,9 +256,11 @@ fn measure(records: &Bytes, check_crcs: bool) -> Result<Option<Extent>, Error> {
         });
         match (checked, &mut extent) {
             (Ok(batch), extent) => {
-                let before = extent.as_ref().map_or(0, |extent| extent.bytes);
+                let (bytes, record_count) =
+                    extent.as_ref().map_or((0, 0), |extent| (extent.bytes, extent.record_count));
                 *extent = Some(Extent {
-                    bytes: before + batch.bytes().len(),
+                    bytes: bytes + batch.bytes().len(),
+                    record_count: record_count + wanted_count(batch.header(), offset),
                     next_offset: batch.header().next_offset(),
                     leader_epoch: batch.header().leader_epoch,
                 });
@@ -300,7 +323,7 @@ mod tests {
     }
 
     fn take(partitions: &mut Partitions) -> Vec<Fetched> {
-        match partitions.take(usize::MAX) {
+        match partitions.take(usize::MAX, Instant::now()) {
             Taken::Records(records) => records,
             other => panic!("{other:?}"),
         }
@@ -326,6 +349,7 @@ mod tests {
             (taken[0].first_wanted_offset, taken[0].next_offset, taken[0].bytes),
             (OFFSET, 110, whole.len())
         );
+        assert_eq!(taken[0].record_count, 10, "five of the first batch lie below the position");
         let mut records = taken[0].records.clone();
         assert_eq!((records.by_ref().count(), records.incomplete_batch_bytes()), (2, None));
         assert_eq!(partitions.map[0].position, Some(110));
@@ -417,7 +441,9 @@ mod tests {
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].position), (900, Some(OFFSET)));
         assert_eq!(take(&mut partitions).len(), 1);
         assert_eq!(partitions.map[0].position, Some(105));
-        let Taken::Reset(reset) = partitions.take(usize::MAX) else { panic!("expected a reset") };
+        let Taken::Reset(reset) = partitions.take(usize::MAX, Instant::now()) else {
+            panic!("expected a reset")
+        };
         assert_eq!((reset.cause, reset.before, reset.after), (ResetCause::OutOfRange, 105, 900));
         assert_eq!(partitions.map[0].position, Some(900));
     }

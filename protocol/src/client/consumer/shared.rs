@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::ConsumerConfig;
+use super::metrics::ConsumerStats;
 use super::partitions::Partitions;
 use crate::Error;
 use crate::client::group::Group;
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub(super) group: Option<Group>,
     pub(super) partitions: RefCell<Partitions>,
     pub(super) pattern: RefCell<Pattern>,
+    pub(super) metrics: RefCell<ConsumerStats>,
     errors: RefCell<VecDeque<Error>>,
     /// Nodes with a running broker loop.
     pub(super) fetching_nodes: RefCell<HashSet<i32>>,
@@ -76,11 +78,13 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(cluster: Cluster, config: ConsumerConfig, group: Option<Group>) -> Self {
+        let metrics = cluster.config().metrics;
         Self {
             cluster,
             config,
             group,
-            partitions: RefCell::default(),
+            partitions: RefCell::new(Partitions::new(metrics)),
+            metrics: RefCell::new(ConsumerStats::new(metrics)),
             pattern: RefCell::default(),
             errors: RefCell::default(),
             fetching_nodes: RefCell::default(),
@@ -113,6 +117,11 @@ impl Shared {
         let (is_news, errors) = self.partitions.borrow_mut().update_leaders(&metadata, reset);
         errors.into_iter().for_each(|error| self.report(error));
         is_news
+    }
+
+    /// Drops what is counted of topics that are not assigned any more.
+    pub(super) fn forget_topics(&self) {
+        self.metrics.borrow_mut().retain_topics(&self.partitions.borrow());
     }
 
     /// Something may be fetchable that was not.

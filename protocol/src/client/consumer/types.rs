@@ -85,6 +85,9 @@ pub struct Fetched {
     pub records: RecordSet,
     /// Bytes in `records`.
     pub bytes: usize,
+    /// How many records at or after `first_wanted_offset` the batch headers speak of, control batches left out: a figure to count with,
+    /// not one to trust for an allocation.
+    pub record_count: u64,
     /// The first offset that is not replicated yet.
     pub high_watermark: i64,
     /// The first offset that there is; -1 where the broker did not say.

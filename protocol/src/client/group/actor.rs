@@ -12,8 +12,9 @@ use tracing::{debug, info, warn};
 
 use super::handle::{GroupConfig, Liveness};
 use super::membership::{
-    Action, Event, GroupEvent, MemberIdentity, Membership, MembershipConfig, ProtocolMetadata,
+    Action, Event, GroupEvent, JoinOutcome, MemberIdentity, Membership, MembershipConfig, ProtocolMetadata,
 };
+use super::metrics::GroupMetrics;
 use super::protocol::GroupProtocol;
 use super::requests::Coordinator;
 use crate::client::{OffsetAndMetadata, TopicPartition};
@@ -46,6 +47,14 @@ enum Done {
     Nothing,
 }
 
+/// The actor's ends of what it shares with the handle.
+pub(super) struct Ends {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) events: mpsc::UnboundedSender<GroupEvent>,
+    pub(super) liveness: Arc<Liveness>,
+    pub(super) metrics: Arc<GroupMetrics>,
+}
+
 pub(super) struct Actor {
     coordinator: Coordinator,
     protocol: Box<dyn GroupProtocol>,
@@ -55,6 +64,7 @@ pub(super) struct Actor {
     commands: mpsc::Receiver<Command>,
     events: mpsc::UnboundedSender<GroupEvent>,
     liveness: Arc<Liveness>,
+    metrics: Arc<GroupMetrics>,
     seen_poll_ms: u64,
     /// At most one join, sync, assign and metadata look, a few heartbeats, and the commits that callers wait for.
     running: FuturesUnordered<LocalBoxFuture<'static, Done>>,
@@ -71,10 +81,9 @@ impl Actor {
         cluster_config: ClusterConfig,
         config: GroupConfig,
         protocol: Box<dyn GroupProtocol>,
-        commands: mpsc::Receiver<Command>,
-        events: mpsc::UnboundedSender<GroupEvent>,
-        liveness: Arc<Liveness>,
+        ends: Ends,
     ) -> Self {
+        let Ends { commands, events, liveness, metrics } = ends;
         let membership_config = MembershipConfig {
             session_timeout_ms: config.session_timeout_ms,
             heartbeat_interval_ms: config.heartbeat_interval_ms,
@@ -95,6 +104,7 @@ impl Actor {
             commands,
             events,
             liveness,
+            metrics,
             seen_poll_ms: 0,
             running: FuturesUnordered::new(),
             held_back_count: 0,
@@ -173,7 +183,9 @@ impl Actor {
                     }
                 };
                 let coordinator = self.coordinator.clone();
+                let metrics = Arc::clone(&self.metrics);
                 self.running.push(Box::pin(async move {
+                    let sent_at = Instant::now();
                     let generation_id = identity.generation_id;
                     let outcome = tokio::select! {
                         // First: whoever gave this commit up may have sent a later one, and a retry must not undo that.
@@ -181,6 +193,9 @@ impl Actor {
                         () = reply.closed() => return Done::Nothing,
                         outcome = coordinator.commit(identity, offsets) => outcome,
                     };
+                    if outcome.is_ok() {
+                        metrics.lock().committed(sent_at);
+                    }
                     let code = outcome.as_ref().err().and_then(Error::code);
                     // The caller may go just now; what the coordinator said of our identity matters all the same.
                     drop(reply.send(outcome));
@@ -205,6 +220,9 @@ impl Actor {
             Done::Event(event) => {
                 if matches!(event, Event::JoinReplied(..) | Event::SyncReplied(..)) {
                     self.held_back_count -= 1;
+                }
+                if matches!(event, Event::JoinReplied(_, Err(_)) | Event::SyncReplied(_, Err(_))) {
+                    self.metrics.lock().rebalance_failed();
                 }
                 self.feed(event);
             }
@@ -258,14 +276,22 @@ impl Actor {
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             let mut coordinator = self.coordinator.clone();
+            let metrics = Arc::clone(&self.metrics);
+            let sent_at = Instant::now();
             if matches!(action, Action::Join { .. } | Action::Sync { .. }) {
                 self.held_back_count += 1;
             }
             let future: LocalBoxFuture<'static, Done> = match action {
-                Action::Join { token, member_id, protocols, reason } => Box::pin(async move {
-                    let outcome = coordinator.join(member_id, protocols, reason).await;
-                    Done::Event(Event::JoinReplied(token, outcome))
-                }),
+                Action::Join { token, member_id, protocols, reason } => {
+                    self.metrics.lock().join_sent(sent_at);
+                    Box::pin(async move {
+                        let outcome = coordinator.join(member_id, protocols, reason).await;
+                        if matches!(outcome, Ok(JoinOutcome::Joined(_))) {
+                            metrics.lock().joined(sent_at);
+                        }
+                        Done::Event(Event::JoinReplied(token, outcome))
+                    })
+                }
                 Action::Assign { token, protocol, members } => {
                     // The assignment is made from fresh metadata, so the next look is a whole interval away.
                     self.metadata_due = Instant::now() + INCOMPLETE_CHECK;
@@ -274,11 +300,22 @@ impl Actor {
                 }
                 Action::Sync { token, identity, protocol, assignments } => Box::pin(async move {
                     let outcome = coordinator.sync(identity, protocol, assignments).await;
+                    if outcome.is_ok() {
+                        metrics.lock().synced(sent_at);
+                    }
                     Done::Event(Event::SyncReplied(token, outcome))
                 }),
-                Action::Heartbeat { token, identity } => Box::pin(async move {
-                    Done::Event(Event::HeartbeatReplied(token, coordinator.heartbeat(identity).await))
-                }),
+                Action::Heartbeat { token, identity } => {
+                    self.metrics.lock().heartbeat_sent(sent_at);
+                    Box::pin(async move {
+                        let outcome = coordinator.heartbeat(identity).await;
+                        // A refusal is an answer, too.
+                        if outcome.as_ref().err().is_none_or(|error| error.code().is_some()) {
+                            metrics.lock().heartbeat_answered(sent_at);
+                        }
+                        Done::Event(Event::HeartbeatReplied(token, outcome))
+                    })
+                }
                 Action::Leave { token, member_id, reason } => {
                     if self.held_back_count > 0 {
                         // Behind a join that waits for others the good-bye would wait, too, and they for us.
@@ -294,6 +331,13 @@ impl Actor {
                 }
                 Action::Report(report) => {
                     self.log(&report);
+                    match report {
+                        GroupEvent::Assigned { .. } => self.metrics.lock().rebalanced(),
+                        GroupEvent::Lost(_) | GroupEvent::Failed(_) | GroupEvent::Left => {
+                            self.metrics.lock().ended();
+                        }
+                        GroupEvent::RebalanceNeeded { .. } => {}
+                    }
                     // A handle that is being dropped reads no more events.
                     drop(self.events.send(report));
                     continue;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::actor::{Actor, Command};
+use super::actor::{Actor, Command, Ends};
 use super::membership::{GroupEvent, ProtocolMetadata};
+use super::metrics::GroupMetrics;
 use super::protocol::GroupProtocol;
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::cluster::ClusterConfig;
@@ -69,6 +70,7 @@ impl GroupConfig {
 pub struct Group {
     commands: mpsc::Sender<Command>,
     liveness: Arc<Liveness>,
+    pub(super) metrics: Arc<GroupMetrics>,
 }
 
 impl Group {
@@ -85,21 +87,19 @@ impl Group {
         // The core reports at most a handful of events before it waits for the next `join`, so nothing piles up here.
         let (events, event_receiver) = mpsc::unbounded_channel();
         let liveness = Arc::new(Liveness::new());
-        let actor_liveness = Arc::clone(&liveness);
+        let metrics = Arc::new(GroupMetrics::new(cluster_config.metrics));
+        let ends = Ends {
+            commands: command_receiver,
+            events,
+            liveness: Arc::clone(&liveness),
+            metrics: Arc::clone(&metrics),
+        };
         let control = Arc::clone(&env.control);
         control.spawn(Box::new(move || {
-            let actor = Actor::new(
-                env,
-                cluster_config,
-                config,
-                make_protocol(),
-                command_receiver,
-                events,
-                actor_liveness,
-            );
+            let actor = Actor::new(env, cluster_config, config, make_protocol(), ends);
             Box::pin(actor.run())
         }));
-        (Self { commands, liveness }, event_receiver)
+        (Self { commands, liveness, metrics }, event_receiver)
     }
 
     /// Joins, or rejoins after `RebalanceNeeded`, `Lost` or `Failed`; says that whatever was held is given up, unless the member is

@@ -30,9 +30,12 @@ mod actor;
 
 mod handle;
 
+mod metrics;
+
 pub use handle::{Group, GroupConfig, PollGuard};
 pub use membership::{GroupEvent, GroupMember, LostReason, ProtocolMetadata};
 pub use protocol::{ConsumerGroupProtocol, GroupProtocol};
 pub use subscription::{Assignment, Subscription};
 
+pub(crate) use metrics::definitions;
 pub(crate) use subscription::by_topic;

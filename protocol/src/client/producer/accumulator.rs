@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ProducerConfig;
+use super::metrics::{ProducerStats, RoomWait};
 use super::queue::{Finished, SealedBatch};
 use super::record::{Ack, AppendError, Completion, ProduceRecord};
 use super::topic::{OpenBatch, Partition, PartitionState, TopicHandle};
@@ -32,6 +33,7 @@ pub(super) struct Accumulator {
     /// No batch expires before this; lowered when a batch is opened, raised when the send task has looked.
     pub(super) no_expiry_before: Cell<Option<Instant>>,
     pub(super) compressor: RefCell<Compressor>,
+    pub(super) metrics: RefCell<ProducerStats>,
     /// Open batches in the order of their due times, with the batch id, by which stale entries are known.
     lingering: RefCell<VecDeque<(Instant, u64, Rc<Partition>)>>,
     next_batch_id: Cell<u64>,
@@ -53,6 +55,7 @@ impl Accumulator {
             Compressor::new(config.compression, config.compression_level, cluster.pool().clone())?;
         Ok(Self {
             compressor: RefCell::new(compressor),
+            metrics: RefCell::new(ProducerStats::new(cluster.config().metrics)),
             transaction: config.transactional_id.clone().map(|id| Rc::new(Transaction::new(id))),
             cluster,
             config,
@@ -142,6 +145,7 @@ impl Accumulator {
         state: &mut PartitionState,
     ) -> Result<()> {
         let Some(open) = state.open.take() else { return Ok(()) };
+        let raw_bytes = state.builder.estimated_bytes();
         match self.seal(state) {
             Ok((header, payload)) => {
                 let charged_bytes = HEADER_BYTES + payload.len();
@@ -151,6 +155,7 @@ impl Accumulator {
                     id: open.id,
                     header,
                     payload,
+                    raw_bytes,
                     tokens: open.tokens,
                     deadline: open.deadline,
                     charged_bytes,
@@ -254,6 +259,7 @@ impl Accumulator {
     }
 
     pub(super) async fn has_room(&self) {
+        let mut waiting = None;
         loop {
             let room = self.room.notified();
             let used = self.used_bytes.get();
@@ -261,6 +267,7 @@ impl Accumulator {
             {
                 return;
             }
+            waiting.get_or_insert_with(|| RoomWait::start(&self.metrics));
             room.await;
         }
     }
@@ -411,6 +418,10 @@ impl Accumulator {
             };
             completions.push(Completion { token: *token, record_count: *record_count, result });
             record_index += i64::from(*record_count);
+        }
+        if result.is_err() {
+            let mut topic = topic.state.metrics.borrow_mut();
+            self.metrics.borrow_mut().failed(&mut topic, record_index, Instant::now());
         }
         self.completed.notify_one();
     }

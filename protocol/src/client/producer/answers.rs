@@ -66,13 +66,17 @@ impl Sender {
         }
         let consequence = {
             let mut state = partition.state.borrow_mut();
+            let record_count = state.queue.sent(id).map_or(0, |batch| batch.header.record_count);
             let retries = self.accumulator.config.retries;
             let consequence = state.queue.answered(id, outcome, retries, &mut self.finished);
             if consequence.needs_split {
                 let accumulator = &self.accumulator;
+                accumulator.metrics.borrow_mut().split(now);
                 state.queue.replace(id, |batch| accumulator.split(batch), &mut self.finished);
             }
             if consequence.is_retried {
+                let mut topic = topic.state.metrics.borrow_mut();
+                self.accumulator.metrics.borrow_mut().retried(&mut topic, record_count, now);
                 let (policy, env) = (self.retries, self.cluster.env());
                 state.queue.back_off(now, |failure_count| policy.backoff(env, failure_count));
             }

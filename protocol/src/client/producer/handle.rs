@@ -11,6 +11,7 @@ use super::accumulator::Accumulator;
 use super::record::{AppendError, Completion, ProduceRecord};
 use super::{ProducerConfig, TopicHandle, sender};
 use crate::cluster::Cluster;
+use crate::metrics::Elapsed;
 use crate::{Error, Result};
 
 /// Sends records to the partitions of topics, in batches, in order, and with idempotence exactly once over retries.
@@ -42,11 +43,15 @@ impl Producer {
         }
         let accumulator = &self.accumulator;
         let deadline = Instant::now() + Duration::from_millis(accumulator.config.max_block_ms);
-        let metadata = accumulator.cluster.topic(name, deadline).await?;
+        let metadata = {
+            let _waiting = Elapsed::start(&accumulator.metrics, |stats| &mut stats.metadata_wait);
+            accumulator.cluster.topic(name, deadline).await?
+        };
         let mut topics = accumulator.topics.borrow_mut();
         // Somebody else may have asked for the same topic meanwhile; there must be one state per topic.
         let topic = topics.entry(Arc::clone(&metadata.name)).or_insert_with(|| {
-            TopicHandle::new(&metadata, accumulator.cluster.pool(), accumulator.config.batch_bytes)
+            let (cluster, config) = (&accumulator.cluster, &accumulator.config);
+            TopicHandle::new(&metadata, cluster.pool(), config.batch_bytes, cluster.config().metrics)
         });
         Ok(topic.clone())
     }
@@ -91,6 +96,7 @@ impl Producer {
     /// # Errors
     /// `Closed` when the producer was closed meanwhile.
     pub async fn flush(&self) -> Result<()> {
+        let _flushing = Elapsed::start(&self.accumulator.metrics, |stats| &mut stats.flush);
         let generation = self.accumulator.begin_flush();
         self.accumulator.flushed(generation).await;
         if self.accumulator.is_closed.get() {

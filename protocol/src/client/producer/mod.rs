@@ -38,11 +38,15 @@ mod answers;
 
 mod handle;
 
+mod metrics;
+
 mod transaction;
 
 mod transactional;
 
 pub use config::{Acks, ProducerConfig};
+pub(crate) use metrics::definitions;
+
 pub use handle::Producer;
 pub use partitioner::{murmur2, partition_for_key};
 pub use record::{Ack, AppendError, Completion, ProduceRecord};

@@ -43,6 +43,8 @@ pub(super) struct SealedBatch {
     pub(super) header: BatchHeader,
     /// The bytes behind the header.
     pub(super) payload: Bytes,
+    /// Its bytes before compression, header included.
+    pub(super) raw_bytes: usize,
     /// Runs of consecutive records with the same cookie.
     pub(super) tokens: Vec<(u64, u32)>,
     /// When delivery has failed.
@@ -214,6 +216,11 @@ impl PartitionQueue {
             payload: sent.batch.payload.clone(),
         };
         Some((sent.batch.id, wire))
+    }
+
+    /// The batch `id`, which was sent and is not finished.
+    pub(super) fn sent(&self, id: u64) -> Option<&SealedBatch> {
+        self.outstanding.iter().map(|sent| &sent.batch).find(|batch| batch.id == id)
     }
 
     /// Takes in how the attempt to send batch `id` ended. `retries_max` bounds how often a batch is sent again.

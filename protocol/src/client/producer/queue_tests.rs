@@ -63,6 +63,7 @@ fn batch(id: u64) -> SealedBatch {
         id,
         header,
         payload: Bytes::from_static(b"data"),
+        raw_bytes: HEADER_BYTES + 4,
         tokens: vec![(id, 10)],
         deadline: Instant::now() + Duration::from_secs(id + 1),
         charged_bytes: 1,

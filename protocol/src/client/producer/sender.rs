@@ -65,7 +65,7 @@ struct Link {
 }
 
 pub(super) enum Event {
-    Answered { node: i32, sent: SentRequest, outcome: Result<ProduceResponse> },
+    Answered { node: i32, sent: SentRequest, took: Option<Duration>, outcome: Result<ProduceResponse> },
     Dialled { node: i32, outcome: Result<()> },
     Identified(Result<Identity>),
     Refreshed(Result<()>),
@@ -77,6 +77,7 @@ pub(super) enum Event {
 pub(super) struct SentRequest {
     pub(super) topics: IndexMap<TopicKey, SentTopic>,
     bytes: usize,
+    record_count: u64,
 }
 
 /// Topics are told apart by where their state lies: cheaper than by name, and stable as long as it is held.
@@ -230,7 +231,7 @@ impl Sender {
             if sent.topics.is_empty() {
                 return;
             }
-            self.send(node, connection, version, sent);
+            self.send(node, connection, version, sent, now);
         }
     }
 
@@ -254,6 +255,12 @@ impl Sender {
                 let fits = request.bytes == 0 || request.bytes + size <= config.request_bytes_max;
                 if fits && let Some((id, wire)) = state.queue.take(node, partition.index, self.identity) {
                     request.bytes += size;
+                    if let Some(batch) = state.queue.sent(id) {
+                        request.record_count += u64::try_from(batch.header.record_count).unwrap_or(0);
+                        let opened_before = (now + config.delivery_timeout()).duration_since(batch.deadline);
+                        let mut topic = topic.state.metrics.borrow_mut();
+                        accumulator.metrics.borrow_mut().batch_sent(&mut topic, batch, opened_before, now);
+                    }
                     let key = Rc::as_ptr(&topic.state) as TopicKey;
                     let entry = request.topics.entry(key).or_insert_with(|| SentTopic {
                         batches: TopicBatches { name: topic.state.wire_name.clone(), partitions: Vec::new() },
@@ -275,8 +282,16 @@ impl Sender {
         request
     }
 
-    fn send(&mut self, node: i32, connection: &Connection, version: i16, mut sent: SentRequest) {
+    fn send(
+        &mut self,
+        node: i32,
+        connection: &Connection,
+        version: i16,
+        mut sent: SentRequest,
+        now: Instant,
+    ) {
         let config = &self.accumulator.config;
+        self.accumulator.metrics.borrow_mut().request_sent(sent.record_count, now);
         let acks = config.acks;
         let timeout_ms = i32::try_from(config.request_timeout_ms).unwrap_or(i32::MAX);
         let batches: Vec<TopicBatches> = sent
@@ -314,18 +329,29 @@ impl Sender {
                 }
                 Ok(reply) => reply.await,
             };
-            if let Ok(response) = &outcome {
+            let mut took = None;
+            if let Ok(response) = &outcome
+                && acks != Acks::None
+            {
+                let answered_at = Instant::now();
+                let elapsed = answered_at.duration_since(now);
                 connection.throttle(response.throttle_time_ms);
+                connection.metrics().answered(elapsed, answered_at);
+                took = Some(elapsed);
             }
-            Event::Answered { node, sent, outcome }
+            Event::Answered { node, sent, took, outcome }
         }));
     }
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Answered { node, sent, outcome } => {
+            Event::Answered { node, sent, took, outcome } => {
                 if let Some(link) = self.links.get_mut(&node) {
                     link.in_flight_count -= 1;
+                }
+                if let (Ok(response), Some(took)) = (&outcome, took) {
+                    let mut metrics = self.accumulator.metrics.borrow_mut();
+                    metrics.answered(took, response.throttle_time_ms, Instant::now());
                 }
                 self.answered(sent, outcome);
             }

@@ -36,7 +36,7 @@ impl Accumulator {
             sealed.push(self.finish_part(&mut builder)?);
         }
         let mut tokens = Tokens { runs: &batch.tokens, taken: 0 };
-        let parts = sealed.into_iter().map(|(header, payload)| SealedBatch {
+        let parts = sealed.into_iter().map(|(header, payload, raw_bytes)| SealedBatch {
             id: self.next_id(),
             tokens: tokens.take(header.record_count),
             deadline: batch.deadline,
@@ -44,17 +44,19 @@ impl Accumulator {
             flush_generation: batch.flush_generation,
             header,
             payload,
+            raw_bytes,
         });
         let parts: Vec<SealedBatch> = parts.collect();
         self.replace_charge(batch, &parts);
         Ok(parts)
     }
 
-    fn finish_part(&self, builder: &mut BatchBuilder) -> Result<(BatchHeader, bytes::Bytes)> {
+    fn finish_part(&self, builder: &mut BatchBuilder) -> Result<(BatchHeader, bytes::Bytes, usize)> {
+        let raw_bytes = builder.estimated_bytes();
         let bytes = builder.finish(ProducerStamp::NONE, &mut self.compressor.borrow_mut())?;
         let header = BatchHeader::parse(&bytes)?
             .ok_or_else(|| Error::internal(DOING, "the batch is shorter than its header"))?;
-        Ok((header, bytes.slice(HEADER_BYTES..)))
+        Ok((header, bytes.slice(HEADER_BYTES..), raw_bytes))
     }
 }
 

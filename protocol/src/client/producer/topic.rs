@@ -9,10 +9,12 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use super::config::ProducerConfig;
+use super::metrics::TopicStats;
 use super::partitioner::{next_sticky, partition_for_key};
 use super::queue::PartitionQueue;
 use super::record::AppendError;
 use crate::cluster::TopicMetadata;
+use crate::metrics::MetricsConfig;
 use crate::net::Env;
 use crate::wire::records::{BatchBuilder, BufferPool};
 
@@ -31,6 +33,7 @@ pub(super) struct TopicState {
     sticky: Cell<Option<usize>>,
     /// How many bytes of keyless records the sticky partition still gets.
     sticky_bytes: Cell<usize>,
+    pub(super) metrics: RefCell<TopicStats>,
 }
 
 pub(super) struct Partition {
@@ -71,7 +74,12 @@ impl TopicHandle {
         self.state.partitions.borrow().len()
     }
 
-    pub(super) fn new(metadata: &TopicMetadata, pool: &BufferPool, batch_bytes: usize) -> Self {
+    pub(super) fn new(
+        metadata: &TopicMetadata,
+        pool: &BufferPool,
+        batch_bytes: usize,
+        metrics: MetricsConfig,
+    ) -> Self {
         let state = Rc::new(TopicState {
             name: Arc::clone(&metadata.name),
             wire_name: StrBytes::from_string(metadata.name.to_string()),
@@ -79,6 +87,7 @@ impl TopicHandle {
             available: RefCell::default(),
             sticky: Cell::new(None),
             sticky_bytes: Cell::new(0),
+            metrics: RefCell::new(TopicStats::new(metrics)),
         });
         let topic = Self { state };
         topic.update(metadata, pool, batch_bytes);

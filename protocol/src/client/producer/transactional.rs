@@ -2,9 +2,13 @@
 //!
 //! All of them are cancel safe: the send task goes on with what was begun, and the same call made again joins it or hears its outcome.
 
+use std::time::Duration;
+
 use super::Producer;
+use super::metrics::ProducerStats;
 use super::transaction::{Call, ConsumerGroupMetadata, Transaction, TransactionError};
 use crate::client::{OffsetAndMetadata, TopicPartition};
+use crate::metrics::Elapsed;
 
 const NOT_TRANSACTIONAL: &str = "the producer has no transactional.id";
 
@@ -16,7 +20,7 @@ impl Producer {
     /// `Retry` where no coordinator answered within `max.block.ms`; `Fatal` where the id is not permitted, or the broker refuses the
     /// `transaction.timeout.ms`.
     pub async fn init_transactions(&self) -> Result<(), TransactionError> {
-        self.transact(Call::Init).await
+        self.transact(Call::Init, |stats| &mut stats.init).await
     }
 
     /// Begins a transaction; records can be appended from now on. Sends nothing.
@@ -24,6 +28,7 @@ impl Producer {
     /// # Errors
     /// `Misuse` where one is open or transactions are not initialised, `Abort` and `Fatal` as from [`commit`](Self::commit).
     pub fn begin(&self) -> Result<(), TransactionError> {
+        let _elapsed = Elapsed::start(&self.accumulator.metrics, |stats| &mut stats.begin);
         self.transaction()?.call(Call::Begin)
     }
 
@@ -41,6 +46,7 @@ impl Producer {
         if offsets.is_empty() {
             return Ok(());
         }
+        let _elapsed = Elapsed::start(&self.accumulator.metrics, |stats| &mut stats.send_offsets);
         let transaction = self.transaction()?;
         transaction.send_offsets(offsets, group.clone())?;
         self.accumulator.wake.notify_one();
@@ -55,7 +61,7 @@ impl Producer {
     /// coordinator did not answer within `max.block.ms`: call again, the transaction is committed once. `Fatal` where the producer
     /// is fenced or not permitted.
     pub async fn commit(&self) -> Result<(), TransactionError> {
-        self.transact(Call::Commit).await
+        self.transact(Call::Commit, |stats| &mut stats.commit).await
     }
 
     /// Drops what is not sent yet, waits for what is in flight, and aborts. Completions of dropped records say so. The producer can
@@ -64,10 +70,15 @@ impl Producer {
     /// # Errors
     /// `Retry` and `Fatal` as from [`commit`](Self::commit); `Misuse` where a commit is under way whose outcome is open.
     pub async fn abort(&self) -> Result<(), TransactionError> {
-        self.transact(Call::Abort).await
+        self.transact(Call::Abort, |stats| &mut stats.abort).await
     }
 
-    async fn transact(&self, call: Call) -> Result<(), TransactionError> {
+    async fn transact(
+        &self,
+        call: Call,
+        total: fn(&mut ProducerStats) -> &mut Duration,
+    ) -> Result<(), TransactionError> {
+        let _elapsed = Elapsed::start(&self.accumulator.metrics, total);
         let transaction = self.transaction()?;
         transaction.call(call)?;
         self.accumulator.wake.notify_one();

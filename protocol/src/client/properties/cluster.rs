@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::PropertyError;
 use super::table::Parsed;
 use crate::cluster::{ClusterConfig, HostPort};
+use crate::metrics::MetricsConfig;
 use crate::net::{Security, SocketBuffers};
 
 /// What a map of properties says.
@@ -55,6 +56,10 @@ pub(super) fn cluster(parsed: &mut Parsed) -> Result<ClusterConfig, PropertyErro
             receive_bytes: buffer(parsed, "receive.buffer.bytes"),
         },
         security,
+        metrics: MetricsConfig {
+            sample_window_ms: parsed.count("metrics.sample.window.ms"),
+            sample_count: usize::try_from(parsed.count("metrics.num.samples")).unwrap_or(usize::MAX),
+        },
         ..defaults
     })
 }

@@ -3,7 +3,7 @@
 use std::rc::Weak;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::SaslConfig;
@@ -28,7 +28,13 @@ pub(in crate::net) async fn keep_alive(
         sleep(lifetime.mul_f64(f64::from(percent) / 100.0)).await;
         let Some(connection) = connection.upgrade().filter(|connection| connection.is_open()) else { return };
         let session = Reauthentication::begin(&connection).await;
-        match authenticate(&session, connection.versions(), &config, env.now_ms()).await {
+        let started = Instant::now();
+        let outcome = authenticate(&session, connection.versions(), &config, env.now_ms()).await;
+        match &outcome {
+            Ok(_) => connection.metrics().reauthenticated(started.elapsed()),
+            Err(_) => connection.metrics().reauthentication_refused(),
+        }
+        match outcome {
             Ok(Some(next)) => {
                 debug!(lifetime_ms = next.as_millis(), "authenticated again");
                 lifetime = next;

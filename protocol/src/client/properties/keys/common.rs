@@ -9,7 +9,6 @@ use crate::client::properties::valid::Valid;
 
 pub(super) const JVM: Effect = Ignored("it is about the Java virtual machine");
 pub(super) const NO_CLASSES: Effect = Effect::Refused("classes of Java cannot be loaded");
-const COUNTED: Effect = Ignored("what is measured is counted, not sampled");
 const CALLER: Effect = Needless("keys and values are bytes to the client");
 
 pub(super) const BOOTSTRAP_SERVERS: Key = key("bootstrap.servers", List, Required, Valid::NonEmptyList, High, Applied,
@@ -41,12 +40,13 @@ pub(super) const DEFAULT_API_TIMEOUT_MS: Key = key("default.api.timeout.ms", Int
     "how long an operation is tried that has no time limit of its own");
 pub(super) const METADATA_MAX_AGE_MS: Key = key("metadata.max.age.ms", Long, Value("300000"), Valid::AtLeast(0), Low, Applied,
     "what is known of the cluster is asked for again after this long");
-pub(super) const METRICS_SAMPLE_WINDOW_MS: Key = key("metrics.sample.window.ms", Long, Value("30000"), Valid::AtLeast(0), Low, COUNTED,
-    "the length of a sample");
-pub(super) const METRICS_NUM_SAMPLES: Key = key("metrics.num.samples", Int, Value("2"), Valid::AtLeast(1), Low, COUNTED,
-    "how many samples make a metric");
+pub(super) const METRICS_SAMPLE_WINDOW_MS: Key = key("metrics.sample.window.ms", Long, Value("30000"), Valid::AtLeast(0), Low, Applied,
+    "how long one sample of a metric collects");
+pub(super) const METRICS_NUM_SAMPLES: Key = key("metrics.num.samples", Int, Value("2"), Valid::AtLeast(1), Low, Applied,
+    "how many samples averages, maxima and rates are made of");
 pub(super) const METRICS_RECORDING_LEVEL: Key = key("metrics.recording.level", String, Value("INFO"),
-    Valid::OneOf(&["INFO", "DEBUG", "TRACE"]), Low, COUNTED,
+    Valid::OneOf(&["INFO", "DEBUG", "TRACE"]), Low,
+    Ignored("everything is measured always"),
     "how much is measured");
 pub(super) const METRIC_REPORTERS: Key = key("metric.reporters", List, Value("org.apache.kafka.common.metrics.JmxReporter"),
     Valid::List, Low, Ignored("classes of Java cannot be loaded"),
