@@ -10,7 +10,7 @@ mod certificates;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use broker::{Broker, BrokerHandle, Builder, ServerProperties};
+use broker::{Broker, BrokerHandle, Builder};
 use certificates::Authority;
 use protocol::client::admin::Admin;
 use protocol::cluster::{Cluster, ClusterConfig, HostPort, Target};
@@ -111,41 +111,6 @@ fn every_mechanism_works_with_and_without_tls() {
             properties.extend(authority.truststore());
             properties.insert("security.protocol", "SASL_SSL".to_owned());
             check(&encrypted, &properties).await.unwrap();
-        }
-    });
-}
-
-#[test]
-fn a_broker_is_protected_as_its_server_properties_say() {
-    run(async {
-        let authority = Authority::new("ca");
-        let mut server = authority.issue(&["127.0.0.1"]).keystore();
-        let users =
-            "org.apache.kafka.common.security.plain.PlainLoginModule required user_bob=\"pass word\";";
-        server.extend(properties(&[
-            ("listeners", "CLIENTS://127.0.0.1:9092"),
-            ("listener.security.protocol.map", "CLIENTS:SASL_SSL"),
-            ("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256"),
-            ("listener.name.clients.plain.sasl.jaas.config", users),
-        ]));
-        let entries = server.iter().map(|(key, value)| (*key, value.as_str()));
-        let read = ServerProperties::read(entries, Some("127.0.0.1:0")).unwrap();
-        assert!(read.ignored.is_empty(), "{:?}", read.ignored);
-        let broker = read.builder.spawn_thread(&read.listen).unwrap();
-        let trust = authority.truststore();
-        for (mechanism, password, is_right) in [
-            (Mechanism::Plain, "pass word", true),
-            (Mechanism::ScramSha256, "pass word", true),
-            (Mechanism::Plain, "password", false),
-            (Mechanism::ScramSha512, "pass word", false),
-        ] {
-            let mut client = sasl(mechanism, password);
-            let config = client["sasl.jaas.config"].replace(USER, "bob");
-            client.insert("sasl.jaas.config", config);
-            client.insert("security.protocol", "SASL_SSL".to_owned());
-            client.extend(trust.clone());
-            let outcome = check(&broker, &client).await;
-            assert_eq!(outcome.is_ok(), is_right, "{mechanism:?} {outcome:?}");
         }
     });
 }

@@ -4,6 +4,7 @@ mod cleaning;
 mod config_def;
 mod fetch_session;
 mod fetch_watch;
+mod leadership;
 mod node;
 mod partition;
 mod state;

@@ -90,8 +90,9 @@ pub fn emptied(old: &BatchHeader) -> Result<Bytes> {
 /// Writes the header with length and CRC in front of the records.
 fn seal(mut header: BatchHeader, batch: &mut [u8]) -> Result<()> {
     let length = batch.len() - LOG_OVERHEAD_BYTES;
-    header.batch_length = i32::try_from(length)
-        .map_err(|_| Error::too_large(DOING, length, i32::MAX as usize, "batch length of the protocol"))?;
+    header.batch_length = i32::try_from(length).map_err(|_too_large| {
+        Error::too_large(DOING, length, i32::MAX as usize, "batch length of the protocol")
+    })?;
     batch[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
     let crc = crc::crc32c(&batch[ATTRIBUTES_AT..]);
     batch[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
