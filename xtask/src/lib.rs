@@ -9,7 +9,8 @@
 //!   │       ├─────► tidy            (own checks, no program started)
 //!   │       └─────► kafka ──► java  (jars by Maven, one broker, stopped on drop)
 //!   ├─────► kafka::command          (fetch | start | stop | env | run)
-//!   └─────► bench                   (criterion, loadtest)
+//!   ├─────► bench                   (criterion, loadtest)
+//!   └─────► fuzz                    (libFuzzer)
 //! ```
 
 pub mod connect;
@@ -17,6 +18,7 @@ pub mod java;
 pub mod kafka;
 
 pub mod bench;
+pub mod fuzz;
 pub mod test;
 pub mod tidy;
 

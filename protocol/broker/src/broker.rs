@@ -49,10 +49,11 @@ impl Broker {
         accept(Rc::clone(&self.shared), node_id, listener).await
     }
 
-    /// Serves one client over any byte stream until that ends; a simulated network, for example.
+    /// Serves one client over any byte stream until that ends; a simulated network, for example. Where the broker has users
+    /// the client has to say who it is, as over TCP; there is no TLS.
     pub async fn serve_stream<S: AsyncRead + AsyncWrite + Unpin>(&self, node_id: i32, peer: &str, stream: S) {
         if let Some(connection) = Connection::new(&self.shared, node_id, peer) {
-            connection.run(stream, |_| ()).await;
+            connection.authenticated().run(stream, |_| ()).await;
         }
     }
 

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, RequestHeader, Respon
 use kafka_protocol::protocol::buf::ByteBufMut;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
-use super::checked_buf::{Lengths, decode_prefix, decode_whole};
+use super::checked_buf::{Lengths, Limits, decode_prefix, decode_whole};
 use super::error::{Error, Result};
 use super::error_code::ErrorCode;
 
@@ -20,6 +20,11 @@ pub const LENGTH_PREFIX_BYTES: usize = 4;
 /// The largest frame that is read unless configured otherwise: Kafka's default of `socket.request.max.bytes`, and above
 /// what a fetch with Kafka's default `fetch.max.bytes` (50 MiB) returns.
 pub const FRAME_BYTES_MAX_DEFAULT: usize = 100 * 1024 * 1024;
+
+/// The most that decoding one message allocates, whatever its frame says: as much as the frame itself may have. Bytes
+/// and texts are slices of the frame and do not count, so that this limits how many fields and elements there may be; some
+/// hundred thousand partitions.
+pub const DECODED_BYTES_MAX: usize = FRAME_BYTES_MAX_DEFAULT;
 
 /// The start of a request, as a broker reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,11 +111,24 @@ pub fn correlation_id(frame: &[u8]) -> Result<i32> {
 /// An `ApiVersions` response that says `UNSUPPORTED_VERSION` is decoded as version 0, whatever version was asked.
 ///
 /// # Errors
-/// `Malformed` if the bytes are not exactly one such response.
+/// `Malformed` if the bytes are not exactly one such response; `TooLarge` if decoding it might allocate more than
+/// [`DECODED_BYTES_MAX`].
 pub fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<(i32, R::Response)> {
+    decode_response_within::<R>(frame, version, DECODED_BYTES_MAX)
+}
+
+/// As [`decode_response`] with another limit, for those who have less memory, such as its tests.
+///
+/// # Errors
+/// As [`decode_response`].
+pub fn decode_response_within<R: Request>(
+    frame: Bytes,
+    version: i16,
+    decoded_bytes_max: usize,
+) -> Result<(i32, R::Response)> {
     const DOING: &str = "decode response";
     let header_version = R::Response::header_version(version);
-    let (header, body) = decode_prefix::<ResponseHeader>(&frame, header_version, Lengths::MaybeInt32, DOING)?;
+    let (header, body) = decode_prefix::<ResponseHeader>(&frame, header_version, HEADER_LIMITS, DOING)?;
     let version = if R::KEY == ApiKey::ApiVersions as i16
         && body.first_chunk::<2>() == Some(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes())
     {
@@ -118,7 +136,8 @@ pub fn decode_response<R: Request>(frame: Bytes, version: i16) -> Result<(i32, R
     } else {
         version
     };
-    let response = decode_whole(&body, version, lengths_of::<R>(version), DOING)?;
+    let limits = Limits { lengths: lengths_of::<R>(version), total: decoded_bytes_max };
+    let response = decode_whole(&body, version, limits, DOING)?;
     Ok((header.correlation_id, response))
 }
 
@@ -138,7 +157,7 @@ pub fn decode_request_header(frame: &mut Bytes) -> Result<RequestHeaderView> {
         return Err(Error::unsupported(DOING, format!("unknown api key {api_key} v{version}")));
     };
     let header_version = known.request_header_version(version);
-    let (header, body) = decode_prefix::<RequestHeader>(frame, header_version, Lengths::MaybeInt32, DOING)?;
+    let (header, body) = decode_prefix::<RequestHeader>(frame, header_version, HEADER_LIMITS, DOING)?;
     *frame = body;
     Ok(RequestHeaderView {
         api_key,
@@ -155,9 +174,23 @@ pub fn decode_request_header(frame: &mut Bytes) -> Result<RequestHeaderView> {
 /// request as four bytes where the version wants one.
 ///
 /// # Errors
-/// `Malformed` if the bytes do not start with such a request.
+/// `Malformed` if the bytes do not start with such a request; `TooLarge` if decoding it might allocate more than
+/// [`DECODED_BYTES_MAX`].
 pub fn decode_request_body<R: Request>(body: &mut Bytes, version: i16) -> Result<R> {
-    let (request, rest) = decode_prefix(body, version, lengths_of::<R>(version), "decode request")?;
+    decode_request_body_within(body, version, DECODED_BYTES_MAX)
+}
+
+/// As [`decode_request_body`] with another limit, for those who have less memory, such as its tests.
+///
+/// # Errors
+/// As [`decode_request_body`].
+pub fn decode_request_body_within<R: Request>(
+    body: &mut Bytes,
+    version: i16,
+    decoded_bytes_max: usize,
+) -> Result<R> {
+    let limits = Limits { lengths: lengths_of::<R>(version), total: decoded_bytes_max };
+    let (request, rest) = decode_prefix(body, version, limits, "decode request")?;
     *body = rest;
     Ok(request)
 }
@@ -206,8 +239,8 @@ pub fn decode_versioned<T: Decodable>(bytes: &Bytes, version_max: i16) -> Result
     if version < 0 {
         return Err(Error::malformed(DOING, format!("version {version} is negative")));
     }
-    let (message, _rest) =
-        decode_prefix(&bytes.slice(2..), version.min(version_max), Lengths::MaybeInt32, DOING)?;
+    let limits = Limits { lengths: Lengths::MaybeInt32, total: DECODED_BYTES_MAX };
+    let (message, _rest) = decode_prefix(&bytes.slice(2..), version.min(version_max), limits, DOING)?;
     Ok((version, message))
 }
 
@@ -222,6 +255,9 @@ pub fn encode_versioned<T: Encodable>(message: &T, version: i16) -> Result<Bytes
         .map_err(|cause| Error::internal("encode nested message", format!("v{version}: {cause}")))?;
     Ok(out.into())
 }
+
+/// Headers have a handful of fields, and tagged ones that we do not know.
+const HEADER_LIMITS: Limits = Limits { lengths: Lengths::MaybeInt32, total: 64 * 1024 };
 
 fn lengths_of<R: Request>(version: i16) -> Lengths {
     // A request header of version 2 marks the flexible versions of an API, in both directions.

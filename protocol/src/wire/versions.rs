@@ -147,6 +147,7 @@ mod tests {
     use kafka_protocol::protocol::buf::ByteBuf;
 
     use super::*;
+    use crate::for_every_request;
     use crate::wire::frame;
 
     /// Answers every read with a small value, so that arrays, strings and numbers all get filled.
@@ -211,7 +212,8 @@ mod tests {
         R: Request + Default + PartialEq + Debug,
         R::Response: Default + PartialEq + Debug,
     {
-        let ours = supported(R::KEY).expect("an API of the table");
+        // The embedded broker speaks more.
+        let Some(ours) = supported(R::KEY) else { return };
         assert!(ours.min >= R::VERSIONS.min && ours.max <= R::VERSIONS.max, "api {}", R::KEY);
         for version in ours.min..=ours.max {
             let requests = populated::<R>(version);
@@ -241,37 +243,10 @@ mod tests {
     #[test]
     fn every_api_and_version_round_trips() {
         let covered = &mut Vec::new();
-        check_api::<ProduceRequest>(covered);
-        check_api::<FetchRequest>(covered);
-        check_api::<ListOffsetsRequest>(covered);
-        check_api::<MetadataRequest>(covered);
-        check_api::<OffsetCommitRequest>(covered);
-        check_api::<OffsetFetchRequest>(covered);
-        check_api::<FindCoordinatorRequest>(covered);
-        check_api::<JoinGroupRequest>(covered);
-        check_api::<HeartbeatRequest>(covered);
-        check_api::<LeaveGroupRequest>(covered);
-        check_api::<SyncGroupRequest>(covered);
-        check_api::<DescribeGroupsRequest>(covered);
-        check_api::<ListGroupsRequest>(covered);
-        check_api::<SaslHandshakeRequest>(covered);
-        check_api::<ApiVersionsRequest>(covered);
-        check_api::<CreateTopicsRequest>(covered);
-        check_api::<DeleteTopicsRequest>(covered);
-        check_api::<DeleteRecordsRequest>(covered);
-        check_api::<InitProducerIdRequest>(covered);
-        check_api::<OffsetForLeaderEpochRequest>(covered);
-        check_api::<AddPartitionsToTxnRequest>(covered);
-        check_api::<AddOffsetsToTxnRequest>(covered);
-        check_api::<EndTxnRequest>(covered);
-        check_api::<TxnOffsetCommitRequest>(covered);
-        check_api::<DescribeConfigsRequest>(covered);
-        check_api::<SaslAuthenticateRequest>(covered);
-        check_api::<CreatePartitionsRequest>(covered);
-        check_api::<DeleteGroupsRequest>(covered);
-        check_api::<IncrementalAlterConfigsRequest>(covered);
-        check_api::<OffsetDeleteRequest>(covered);
-        check_api::<DescribeClusterRequest>(covered);
+        macro_rules! check_all {
+            ($($request:ident)*) => { $(check_api::<$request>(covered);)* };
+        }
+        for_every_request!(check_all);
         let table: Vec<i16> = SUPPORTED.iter().map(|(key, _)| *key as i16).collect();
         assert_eq!(*covered, table);
     }

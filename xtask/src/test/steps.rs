@@ -11,7 +11,7 @@ use super::report::Outcome;
 use super::runner::{self, Tally};
 use crate::kafka::{BOOTSTRAP_VARIABLE, Broker, LIBS_VARIABLE, Libs};
 use crate::output::say;
-use crate::{cargo, paths, process, tidy, tools};
+use crate::{cargo, fuzz, paths, process, tidy, tools};
 
 /// The worker that tests start as a process of its own.
 const BIN_VARIABLE: &str = "AQUEDUCT_BIN";
@@ -30,6 +30,9 @@ const QUICKSTART_DEADLINE: Duration = Duration::from_secs(2 * 60);
 
 /// Loom explores every interleaving with at most this many preemptions; a bug that needs more is rare, the time is not.
 const LOOM_PREEMPTIONS_MAX: &str = "3";
+
+/// How long each fuzz target searches: enough to run all that is committed and to find what is easy to find.
+const FUZZ_SECONDS: u32 = 10;
 
 /// One thing that must hold.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tests", is_fast: true, takes_filter: true, run: tests },
     Step { name: "benches", is_fast: false, takes_filter: false, run: benches },
     Step { name: "loom", is_fast: false, takes_filter: true, run: loom },
+    Step { name: "fuzz", is_fast: false, takes_filter: false, run: fuzz_targets },
     Step { name: "worker", is_fast: false, takes_filter: true, run: worker },
     Step { name: "kafka", is_fast: false, takes_filter: true, run: kafka },
     Step { name: "quickstart", is_fast: false, takes_filter: false, run: quickstart },
@@ -179,6 +183,11 @@ fn loom(session: &Session) -> Result<Outcome> {
         .env("RUSTFLAGS", format!("{flags} --cfg loom").trim_start())
         .env("LOOM_MAX_PREEMPTIONS", preemptions);
     session.run_tests(command)
+}
+
+/// Each fuzz target for a short time; `cargo xtask fuzz --seconds 600` is the long way.
+fn fuzz_targets(_: &Session) -> Result<Outcome> {
+    Ok(if fuzz::run_all(FUZZ_SECONDS)? { passed() } else { failed() })
 }
 
 /// The optimised worker that the next two steps run.

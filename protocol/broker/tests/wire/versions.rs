@@ -68,6 +68,11 @@ fn every_version_of_every_api_is_answered() {
         listed.sort_unstable();
         checked.sort_unstable();
         assert_eq!(*checked, listed, "an API is listed and not tested here");
+        macro_rules! keys {
+            ($($request:ident)*) => { [$(messages::$request::KEY),*] };
+        }
+        let fuzzed = protocol::for_every_request!(keys);
+        assert!(listed.iter().all(|key| fuzzed.contains(key)), "an API is listed and not fuzzed");
     });
 }
 

@@ -1,0 +1,4 @@
+//! `keystore` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| protocol_fuzz::keystore(data));
