@@ -8,6 +8,8 @@ pub mod consumer;
 
 pub mod group;
 
+mod offset_fetch;
+
 mod topic_partition;
 
 pub use topic_partition::{OffsetAndMetadata, TopicPartition};
