@@ -79,6 +79,7 @@ fn drain(engine: &Engine, cluster: &ClusterConfig, tier: Tier, records: u64) -> 
             topics: vec![TOPIC.to_owned()],
             offset_flush_interval: Duration::from_secs(60),
             offset_flush_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
         }),
     };
     let (events, _inbox) = mpsc::unbounded_channel();

@@ -4,12 +4,15 @@
 
 mod support;
 
+use std::time::Duration;
+
 use protocol::client::OffsetAndMetadata;
 use protocol::client::consumer::{Consumer, IsolationLevel, Polled};
 use protocol::client::producer::{
     AppendError, Completion, ConsumerGroupMetadata, ProduceRecord, Producer, ProducerConfig, TransactionError,
 };
 use protocol::cluster::Cluster;
+use protocol::wire::messages::ApiKey;
 use protocol::wire::records::Decompressor;
 use protocol::{Error, ErrorCode};
 use support::reader::{TICK, earliest};
@@ -268,11 +271,50 @@ fn a_transaction_that_took_too_long_is_over() {
         assert_eq!(committed_until(&cluster, &name, "behind it").await, ["behind it"]);
         let error = producer.commit().await.unwrap_err();
         assert!(matches!(error, TransactionError::Fatal(_)), "{error:?}");
+        // Since KIP-890 it is told apart from another producer's coming.
+        let is_timed_out = error.cause().and_then(Error::code) == Some(ErrorCode::INVALID_TXN_STATE);
+        assert_ne!(error.is_fenced(), is_timed_out, "{error:?}");
         let next = producer_on(cluster.client(), &id).await;
         next.begin().unwrap();
         send(&next, &name, 0, &["in time"]).await;
         next.commit().await.unwrap();
         assert_eq!(committed_until(&cluster, &name, "in time").await, ["behind it", "in time"]);
+    });
+}
+
+/// Goal: a producer that is closed leaves no open transaction behind, which would hold up readers until it times out.
+#[test]
+fn closing_aborts_what_is_open_unless_there_is_no_time_for_it() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let name = cluster.topic("closed", 1).await;
+        for is_forced in [false, true] {
+            let id = unique("id");
+            let producer = producer_on(cluster.client(), &id).await;
+            producer.begin().unwrap();
+            send(&producer, &name, 0, &["left open"]).await;
+            producer.flush().await.unwrap();
+            send(&producer, &name, 0, &["unsent"]).await;
+            let ends = cluster.broker().request_count(ApiKey::EndTxn);
+            let limit = if is_forced { Duration::ZERO } else { PATIENCE };
+            let mut done = Vec::new();
+            let closed = producer.close(limit, &mut done).await;
+            assert_eq!(done.iter().map(|c| c.record_count).sum::<u32>(), 2, "{done:?}");
+            if !is_forced {
+                closed.unwrap();
+                assert!(done[0].result.is_ok() && done[1].result.is_err(), "{done:?}");
+            }
+            let expected = u64::from(!is_forced);
+            assert_eq!(cluster.broker().request_count(ApiKey::EndTxn) - ends, expected);
+            // The next one of the same id ends what was left.
+            let next = producer_on(cluster.client(), &id).await;
+            next.begin().unwrap();
+            let last = format!("end-{is_forced}");
+            send(&next, &name, 0, &[&last]).await;
+            next.commit().await.unwrap();
+            let read = committed_until(&cluster, &name, &last).await;
+            assert!(!read.iter().any(|value| value == "left open" || value == "unsent"), "{read:?}");
+        }
     });
 }
 

@@ -6,6 +6,7 @@
 
 mod decode;
 mod encode;
+mod epochs;
 mod index;
 mod policy;
 mod side;

@@ -14,10 +14,11 @@ use protocol::client::OffsetAndMetadata;
 use protocol::client::consumer::{Consumer, Fetched, Polled, PositionReset, Rebalance};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::Converters;
+use super::epochs::LeaderEpochs;
 use super::index::Indexer;
 use super::side::AbortOnDrop;
 use crate::metrics::TaskMetrics;
@@ -32,6 +33,11 @@ const REDELIVERY_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The longest that one poll waits. Everything that must be served meanwhile interrupts it; this only bounds surprises.
 const POLL_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Of the time that a task has to stop: how long its last commit may take, and by when it is to have left its group. What is left then
+/// is for the task itself.
+const LAST_COMMIT_PERCENT: u32 = 60;
+const LEAVE_PERCENT: u32 = 85;
 
 /// A sink task with everything around it.
 pub(crate) struct SinkPipeline {
@@ -48,6 +54,8 @@ pub(crate) struct SinkPipeline {
     current: SinkOffsets,
     /// What the group is known to have committed.
     committed: SinkOffsets,
+    /// What is committed with these offsets.
+    epochs: LeaderEpochs,
     /// Fetched but not yet made into a batch, in fetch order.
     fetched: std::collections::VecDeque<Fetched>,
     refused: Option<Refused>,
@@ -102,6 +110,7 @@ impl SinkPipeline {
             assigned: IndexSet::new(),
             current: SinkOffsets::new(),
             committed: SinkOffsets::new(),
+            epochs: LeaderEpochs::default(),
             fetched: std::collections::VecDeque::new(),
             refused: None,
             commit: None,
@@ -117,7 +126,7 @@ impl SinkPipeline {
             Ok(true) => {
                 let streamed = self.stream(control).await;
                 // Close partitions and commit what the task has taken, also after a failure: what it took before is done.
-                let closed = self.close_all().await;
+                let closed = self.close_all(control).await;
                 streamed.and(closed)
             }
             Ok(false) => Ok(()),
@@ -130,7 +139,11 @@ impl SinkPipeline {
             commit.outcome.abort().await;
         }
         if let Ok(consumer) = Rc::try_unwrap(self.consumer) {
-            consumer.close().await;
+            match control.time_left(self.spec.shutdown_timeout * LEAVE_PERCENT / 100) {
+                // The good-bye is sent even when there is no time to wait for its answer.
+                Some(left) => consumer.close_within(left).await,
+                None => consumer.close().await,
+            }
         }
         outcome
     }
@@ -173,7 +186,7 @@ impl SinkPipeline {
             };
             match polled.map_err(consume_failed)? {
                 Polled::Records(fetched) => self.fetched.extend(fetched),
-                Polled::Rebalance(rebalance) => self.rebalance(rebalance).await?,
+                Polled::Rebalance(rebalance) => self.rebalance(rebalance, control).await?,
                 Polled::Reset(reset) => self.position_was_reset(reset),
                 Polled::Idle => {}
             }
@@ -260,6 +273,7 @@ impl SinkPipeline {
             bytes += fetched.bytes;
             // Where to go back to, for a partition whose position was not known when it was assigned.
             self.committed.entry(partition.clone()).or_insert(fetched.first_wanted_offset);
+            self.epochs.read_up_to(&partition, fetched.next_offset, fetched.leader_epoch);
             next.insert(partition, fetched.next_offset);
         }
         self.metrics.bytes_in.add(bytes as u64);
@@ -307,19 +321,21 @@ impl SinkPipeline {
             "the position of a partition was reset"
         );
         self.committed.shift_remove(&partition);
+        self.epochs.begin(partition.clone(), reset.after, reset.leader_epoch);
         self.current.insert(partition, reset.after);
     }
 
-    async fn rebalance(&mut self, rebalance: Rebalance) -> Result<()> {
+    async fn rebalance(&mut self, rebalance: Rebalance, control: &mut Control) -> Result<()> {
         match rebalance {
             Rebalance::Assigned(assigned) => {
                 let mut opened = Vec::with_capacity(assigned.len());
                 for partition in assigned {
-                    let position = self.consumer.position(&partition);
+                    let position = self.consumer.committable(&partition);
                     let partition = from_protocol(partition);
                     if let Some(position) = position {
-                        self.current.insert(partition.clone(), position);
-                        self.committed.insert(partition.clone(), position);
+                        self.current.insert(partition.clone(), position.offset);
+                        self.committed.insert(partition.clone(), position.offset);
+                        self.epochs.begin(partition.clone(), position.offset, position.leader_epoch);
                     }
                     opened.push(partition);
                 }
@@ -334,7 +350,7 @@ impl SinkPipeline {
             }
             Rebalance::Revoked(revoked) => {
                 let revoked: Vec<_> = revoked.into_iter().map(from_protocol).collect();
-                self.close(&revoked).await?;
+                self.close(&revoked, control).await?;
             }
             Rebalance::Lost(lost) => {
                 // Those that were given up just before, and lost because the group did not wait, are closed already.
@@ -354,7 +370,7 @@ impl SinkPipeline {
     }
 
     /// Commits and closes partitions that leave.
-    async fn close(&mut self, leaving: &[TopicPartition]) -> Result<()> {
+    async fn close(&mut self, leaving: &[TopicPartition], control: &mut Control) -> Result<()> {
         if leaving.is_empty() {
             return Ok(());
         }
@@ -371,23 +387,30 @@ impl SinkPipeline {
         let prepared = self.prepare(offsets).await;
         self.task.close(leaving).await?;
         if let Ok(Some(offsets)) = prepared {
-            let outcome = timeout(self.spec.offset_flush_timeout, commit(&self.consumer, &offsets)).await;
+            let committing = self.with_epochs(&offsets);
+            let outcome = tokio::select! {
+                biased;
+                outcome = self.consumer.commit(&committing) => Some(outcome),
+                () = sleep(self.spec.offset_flush_timeout) => None,
+                // A coordinator that does not answer must not make a task that was told to stop a zombie.
+                () = control.stopped_for(self.spec.shutdown_timeout * LAST_COMMIT_PERCENT / 100) => None,
+            };
             match outcome {
-                Ok(Ok(())) => {
+                Some(Ok(())) => {
                     self.metrics.commits.add(1);
                     self.committed.extend(offsets);
                 }
-                Ok(Err(error)) => self.commit_failed(&error.to_string()),
-                Err(_elapsed) => self.commit_failed("timed out"),
+                Some(Err(error)) => self.commit_failed(&error.to_string()),
+                None => self.commit_failed("timed out"),
             }
         }
         self.forget(leaving);
         Ok(())
     }
 
-    async fn close_all(&mut self) -> Result<()> {
+    async fn close_all(&mut self, control: &mut Control) -> Result<()> {
         let all: Vec<_> = self.assigned.iter().cloned().collect();
-        self.close(&all).await
+        self.close(&all, control).await
     }
 
     /// Drops everything held of partitions that are no longer ours.
@@ -398,6 +421,7 @@ impl SinkPipeline {
         self.assigned.retain(|partition| !is_gone(&partition.topic, partition.partition));
         self.current.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
         self.committed.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
+        self.epochs.retain(|partition| !is_gone(&partition.topic, partition.partition));
         self.fetched.retain(|fetched| !is_gone(&fetched.topic, fetched.partition));
         if let Some(refused) = &mut self.refused {
             refused.pending.batch.runs.retain(|run| {
@@ -448,8 +472,8 @@ impl SinkPipeline {
             Ok(None) => {}
             Ok(Some(offsets)) => {
                 let consumer = Rc::clone(&self.consumer);
-                let committing = offsets.clone();
-                let outcome = AbortOnDrop::spawn(async move { commit(&consumer, &committing).await });
+                let committing = self.with_epochs(&offsets);
+                let outcome = AbortOnDrop::spawn(async move { consumer.commit(&committing).await });
                 self.commit = Some(Commit { offsets, since: Instant::now(), outcome });
             }
             // Everything since the last commit is delivered again (Java: rewind).
@@ -466,9 +490,12 @@ impl SinkPipeline {
             match commit.outcome.outcome().await {
                 Ok(Ok(())) => {
                     self.metrics.commits.add(1);
-                    let offsets =
-                        offsets.into_iter().filter(|(partition, _)| self.assigned.contains(partition));
-                    self.committed.extend(offsets);
+                    for (partition, offset) in offsets {
+                        if self.assigned.contains(&partition) {
+                            self.epochs.committed(&partition, offset);
+                            self.committed.insert(partition, offset);
+                        }
+                    }
                 }
                 Ok(Err(error)) => self.commit_failed(&error.to_string()),
                 Err(error) => self.commit_failed(&error.to_string()),
@@ -479,6 +506,17 @@ impl SinkPipeline {
         } else {
             self.commit = Some(commit);
         }
+    }
+
+    fn with_epochs(
+        &self,
+        offsets: &SinkOffsets,
+    ) -> Vec<(protocol::client::TopicPartition, OffsetAndMetadata)> {
+        let commit = |(partition, offset): (&TopicPartition, &i64)| {
+            let leader_epoch = self.epochs.at(partition, *offset);
+            (one(partition), OffsetAndMetadata { leader_epoch, ..OffsetAndMetadata::new(*offset) })
+        };
+        offsets.iter().map(commit).collect()
     }
 
     fn commit_failed(&self, error: &str) {
@@ -492,6 +530,7 @@ impl SinkPipeline {
                 // Only a partition that is no longer ours has no position; its next owner starts at the committed offset.
                 debug!(task = %self.id, ?partition, %error, "could not seek back");
             }
+            self.epochs.rewind(partition, *offset);
         }
         self.current.clone_from(&self.committed);
         self.fetched.clear();
@@ -518,12 +557,6 @@ fn to_protocol<'a>(
     partitions: impl Iterator<Item = &'a TopicPartition>,
 ) -> Vec<protocol::client::TopicPartition> {
     partitions.map(one).collect()
-}
-
-async fn commit(consumer: &Consumer, offsets: &SinkOffsets) -> Result<(), protocol::Error> {
-    let offsets: Vec<_> =
-        offsets.iter().map(|(partition, offset)| (one(partition), OffsetAndMetadata::new(*offset))).collect();
-    consumer.commit(&offsets).await
 }
 
 fn consume_failed(error: protocol::Error) -> Error {

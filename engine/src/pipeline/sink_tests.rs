@@ -55,6 +55,7 @@ fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
             topics: vec!["t".to_owned()],
             offset_flush_interval: Duration::from_secs(60),
             offset_flush_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
         };
         let string = |role| (STRING.create)(&api::Props::new(), role).unwrap();
         let (key, value) = (string(ConverterRole::Key), string(ConverterRole::Value));
@@ -110,9 +111,12 @@ fn a_paused_task_with_data_in_hand_waits() {
 fn what_was_revoked_and_then_lost_is_closed_once() {
     with_pipeline(async |mut pipeline, calls| {
         let names = vec![partition(0), partition(1)];
-        pipeline.rebalance(Rebalance::Assigned(names.clone())).await.unwrap();
-        pipeline.rebalance(Rebalance::Revoked(names.clone())).await.unwrap();
-        pipeline.rebalance(Rebalance::Lost(names)).await.unwrap();
+        let (_handle, target) = tokio::sync::watch::channel(Target::Running);
+        let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
+        let control = &mut Control::new(pipeline.id.clone(), 0, target, events);
+        pipeline.rebalance(Rebalance::Assigned(names.clone()), control).await.unwrap();
+        pipeline.rebalance(Rebalance::Revoked(names.clone()), control).await.unwrap();
+        pipeline.rebalance(Rebalance::Lost(names), control).await.unwrap();
         assert_eq!(*calls.borrow(), ["open 2", "close 2"]);
     });
 }

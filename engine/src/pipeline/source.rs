@@ -35,6 +35,9 @@ use crate::task::{Control, SourceSpec, Target, TaskId};
 /// How long to wait after a poll that failed with a retriable error.
 const POLL_RETRY_WAIT: Duration = Duration::from_millis(100);
 
+/// Of the time that a task has to stop: how long it may wait for outstanding records and its last commit.
+const FINISH_PERCENT: u32 = 85;
+
 /// A source task with everything around it.
 pub(crate) struct SourcePipeline {
     id: TaskId,
@@ -132,7 +135,7 @@ impl SourcePipeline {
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
-        self.finish().await;
+        self.finish(control).await;
         if let Err(error) = self.task.stop().await {
             warn!(task = %self.id, %error, "failed to stop the source task");
         }
@@ -311,9 +314,11 @@ impl SourcePipeline {
         }
     }
 
-    /// Waits for outstanding records and commits what is durable, all within the flush timeout.
-    async fn finish(&mut self) {
-        let deadline = Instant::now() + self.spec.offset_flush_timeout;
+    /// Waits for outstanding records and commits what is durable, all within the flush timeout and the time that the task has to stop.
+    async fn finish(&mut self, control: &mut Control) {
+        let flush_timeout = self.spec.offset_flush_timeout;
+        let left = control.time_left(self.spec.shutdown_timeout * FINISH_PERCENT / 100);
+        let deadline = Instant::now() + left.map_or(flush_timeout, |left| left.min(flush_timeout));
         self.producer.flush_hint();
         while self.progress.ledger.borrow().outstanding_records() > 0 {
             let failed = self.progress.failed.notified();

@@ -116,6 +116,9 @@ pub struct SourceSpec {
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`: how long a stopping task waits for outstanding records and its last commit.
     pub offset_flush_timeout: Duration,
+    /// `task.shutdown.graceful.timeout.ms`: how long the task may take to end once it is told to, its last commit included. After it
+    /// the worker gives the task up.
+    pub shutdown_timeout: Duration,
 }
 
 impl fmt::Debug for SourceSpec {
@@ -138,6 +141,9 @@ pub struct SinkSpec {
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`: a commit that takes longer counts as failed.
     pub offset_flush_timeout: Duration,
+    /// `task.shutdown.graceful.timeout.ms`: how long the task may take to end once it is told to, its last commit included. After it
+    /// the worker gives the task up.
+    pub shutdown_timeout: Duration,
 }
 
 /// What a task should be doing.

@@ -8,6 +8,7 @@ use api::plugin::{ConverterRole, CreateTask};
 use futures_util::FutureExt as _;
 use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant, sleep_until};
 use tracing::{error, info};
 
 use super::{ConverterSpec, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
@@ -22,24 +23,30 @@ pub(crate) struct Control {
     target: watch::Receiver<Target>,
     events: mpsc::UnboundedSender<TaskEvent>,
     reported: Option<TaskState>,
+    /// When it was first seen that the task is to stop.
+    stop_seen: Option<Instant>,
 }
 
 impl Control {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: TaskId,
         run: u64,
         target: watch::Receiver<Target>,
         events: mpsc::UnboundedSender<TaskEvent>,
     ) -> Control {
-        Control { id, run, target, events, reported: None }
+        Control { id, run, target, events, reported: None, stop_seen: None }
     }
 
     /// What the task should be doing. A dropped handle means: stop.
     pub(crate) fn target(&mut self) -> Target {
-        match self.target.has_changed() {
+        let target = match self.target.has_changed() {
             Ok(_) => *self.target.borrow_and_update(),
             Err(_handle_dropped) => Target::Stopped,
+        };
+        if target == Target::Stopped {
+            self.stop_seen.get_or_insert_with(Instant::now);
         }
+        target
     }
 
     /// Waits until the target has changed since [`Control::target`] was last asked.
@@ -51,6 +58,21 @@ impl Control {
     /// Waits until the task is told to stop.
     pub(crate) async fn stopped(&mut self) {
         let _gone = self.target.wait_for(|target| *target == Target::Stopped).await;
+        self.stop_seen.get_or_insert_with(Instant::now);
+    }
+
+    /// Waits until the task was told to stop and `limit` has passed since.
+    pub(crate) async fn stopped_for(&mut self, limit: Duration) {
+        self.stopped().await;
+        if let Some(since) = self.stop_seen {
+            sleep_until(since + limit).await;
+        }
+    }
+
+    /// What is left of `limit` since the task was told to stop; `None` where it was not.
+    pub(crate) fn time_left(&mut self, limit: Duration) -> Option<Duration> {
+        self.target();
+        self.stop_seen.map(|since| limit.saturating_sub(since.elapsed()))
     }
 
     /// Reports `Paused` and waits for as long as the task is to be paused.

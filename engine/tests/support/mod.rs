@@ -131,20 +131,23 @@ impl World {
         })
     }
 
-    pub(crate) fn wait_for_commit(&self, connector: &str, topic: &str, offset: i64) {
+    /// Waits until `offset` of the topic's first partition is committed; gives the leader epoch beside it.
+    pub(crate) fn wait_for_commit(&self, connector: &str, topic: &str, offset: i64) -> i32 {
         let group = self.group(connector);
         self.client(async |cluster| {
             let consumer = Consumer::new(cluster, ConsumerConfig::in_group(&group));
             let since = Instant::now();
             loop {
                 let committed = consumer.committed(&[TopicPartition::new(topic, 0)]).await.unwrap();
-                if committed[0].1.as_ref().is_some_and(|committed| committed.offset == offset) {
-                    return;
+                if let Some(committed) = &committed[0].1
+                    && committed.offset == offset
+                {
+                    return committed.leader_epoch;
                 }
                 assert!(since.elapsed() < PATIENCE, "{group} committed {committed:?}, expected {offset}");
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
-        });
+        })
     }
 
     fn group(&self, connector: &str) -> String {
@@ -175,6 +178,7 @@ impl World {
             offsets,
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
         };
         self.start_task(connector, plugin, props, TaskKind::Source(source))
     }
@@ -186,7 +190,19 @@ impl World {
         props: Props,
         topic: &str,
     ) -> TaskHandle {
-        let sink = SinkSpec {
+        self.sink_with(connector, plugin, props, topic, |_| ())
+    }
+
+    /// A sink whose specification `change` has the last word on.
+    pub(crate) fn sink_with(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        topic: &str,
+        change: impl FnOnce(&mut SinkSpec),
+    ) -> TaskHandle {
+        let mut sink = SinkSpec {
             cluster: self.cluster(),
             // As the worker sets it for every sink (Connect's default, not the consumer's): a sink whose group is joined after
             // the first records were written would otherwise begin behind them.
@@ -197,7 +213,9 @@ impl World {
             topics: vec![topic.to_owned()],
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
         };
+        change(&mut sink);
         self.start_task(connector, plugin, props, TaskKind::Sink(sink))
     }
 

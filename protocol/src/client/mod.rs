@@ -12,6 +12,8 @@ pub mod properties;
 
 mod metrics;
 
+mod offset_fetch;
+
 mod topic_partition;
 
 pub use metrics::metric_definitions;

@@ -88,6 +88,8 @@ pub struct ClusterConfig {
     pub request_timeout_ms: u64,
     /// `metadata.max.age.ms`: metadata older than this is fetched again by whoever asks next.
     pub metadata_max_age_ms: u64,
+    /// `metadata.max.idle.ms`: a topic that was not used for so long is not asked about any more until it is used again.
+    pub metadata_max_idle_ms: u64,
     /// `reconnect.backoff.ms`: the pause after the first failed connection to a node.
     pub reconnect_backoff_ms: u64,
     /// `reconnect.backoff.max.ms`: the pause doubles up to this.
@@ -124,6 +126,7 @@ impl ClusterConfig {
             client_id: "aqueduct".into(),
             request_timeout_ms: 30_000,
             metadata_max_age_ms: 300_000,
+            metadata_max_idle_ms: 300_000,
             reconnect_backoff_ms: 50,
             reconnect_backoff_max_ms: 1_000,
             retry_backoff_ms: 100,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -42,6 +43,8 @@ pub(crate) enum Fault {
     ResetAfter,
     /// Never answers again on this connection.
     Silence,
+    /// Does what was asked, then never answers again on this connection.
+    SilenceAfter,
 }
 
 /// What all brokers share.
@@ -62,7 +65,11 @@ pub(crate) struct World {
     pub(crate) logs: BTreeMap<(String, i32), Log>,
     /// The most batches that one produce request carried, and all requests' counts of them.
     pub(crate) batches_per_request: Vec<usize>,
+    /// The newest version that the brokers speak of an API, where it is not ours.
+    pub(crate) versions_max: BTreeMap<i16, i16>,
     pub(crate) throttle_time_ms: i32,
+    /// What the last metadata request asked about.
+    pub(crate) asked_topics: Vec<String>,
     next_producer_id: i64,
 }
 
@@ -193,13 +200,13 @@ async fn serve(world: Rc<RefCell<World>>, node: i32, mut stream: DuplexStream) {
             Some(Fault::Reset) => return,
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Code(code)) => code,
-            Some(Fault::ResetAfter) | None => 0,
+            Some(Fault::ResetAfter | Fault::SilenceAfter) | None => 0,
         };
         let (version, id) = (head.version, head.correlation_id);
         let answer = {
             let world = &mut *world.borrow_mut();
             match api {
-                ApiKey::ApiVersions => answer::<ApiVersionsRequest>(versions(), version, id),
+                ApiKey::ApiVersions => answer::<ApiVersionsRequest>(world.versions(), version, id),
                 ApiKey::Metadata => {
                     let request = frame::decode_request_body::<MetadataRequest>(&mut body, version).unwrap();
                     answer::<MetadataRequest>(world.metadata(&request, version), version, id)
@@ -217,9 +224,8 @@ async fn serve(world: Rc<RefCell<World>>, node: i32, mut stream: DuplexStream) {
                     answer::<InitProducerIdRequest>(response, version, id)
                 }
                 ApiKey::FindCoordinator => {
-                    let response = FindCoordinatorResponse::default()
-                        .with_error_code(code)
-                        .with_node_id(BrokerId(world.coordinator));
+                    let request = frame::decode_request_body::<FindCoordinatorRequest>(&mut body, version);
+                    let response = world.find_coordinator(&request.unwrap(), version, code);
                     answer::<FindCoordinatorRequest>(response, version, id)
                 }
                 ApiKey::Heartbeat => {
@@ -241,6 +247,9 @@ async fn serve(world: Rc<RefCell<World>>, node: i32, mut stream: DuplexStream) {
                 other => panic!("the fake does not speak {other:?}"),
             }
         };
+        if fault == Some(Fault::SilenceAfter) {
+            std::future::pending::<()>().await;
+        }
         if fault == Some(Fault::ResetAfter) || stream.write_all(&answer).await.is_err() {
             return;
         }
@@ -251,18 +260,20 @@ fn answer<R: Request>(response: R::Response, version: i16, correlation_id: i32) 
     frame::encode_response::<R>(&response, version, correlation_id).unwrap()
 }
 
-fn versions() -> ApiVersionsResponse {
-    let keys = SUPPORTED.iter().map(|(key, range)| {
-        ApiVersion::default()
-            .with_api_key(*key as i16)
-            .with_min_version(range.min)
-            .with_max_version(range.max)
-    });
-    ApiVersionsResponse::default().with_api_keys(keys.collect())
-}
-
 impl World {
-    fn metadata(&self, request: &MetadataRequest, version: i16) -> MetadataResponse {
+    fn versions(&self) -> ApiVersionsResponse {
+        let keys = SUPPORTED.iter().map(|(key, range)| {
+            ApiVersion::default()
+                .with_api_key(*key as i16)
+                .with_min_version(range.min)
+                .with_max_version(self.versions_max.get(&(*key as i16)).copied().unwrap_or(range.max))
+        });
+        ApiVersionsResponse::default().with_api_keys(keys.collect())
+    }
+
+    fn metadata(&mut self, request: &MetadataRequest, version: i16) -> MetadataResponse {
+        self.asked_topics =
+            request.topics.iter().flatten().map(|asked| asked.name.as_deref().unwrap().to_string()).collect();
         let brokers = self.up.iter().map(|node| {
             MetadataResponseBroker::default()
                 .with_node_id(BrokerId(*node))
@@ -294,6 +305,23 @@ impl World {
             .with_controller_id(BrokerId(1))
             .with_cluster_id(Some(StrBytes::from_static_str("fake")))
             .with_topics(topics.collect())
+    }
+
+    fn find_coordinator(
+        &self,
+        request: &FindCoordinatorRequest,
+        version: i16,
+        code: i16,
+    ) -> FindCoordinatorResponse {
+        let node = BrokerId(self.coordinator);
+        if version < 4 {
+            return FindCoordinatorResponse::default().with_error_code(code).with_node_id(node);
+        }
+        let found = request
+            .coordinator_keys
+            .iter()
+            .map(|key| Coordinator::default().with_key(key.clone()).with_error_code(code).with_node_id(node));
+        FindCoordinatorResponse::default().with_coordinators(found.collect())
     }
 
     fn produce(&mut self, node: i32, request: ProduceRequest, code: i16) -> ProduceResponse {

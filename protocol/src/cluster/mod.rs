@@ -22,6 +22,8 @@ mod refresh;
 
 mod routing;
 
+mod coordinators;
+
 pub use config::{ClusterConfig, HostPort};
 pub use metadata::{Leader, Metadata, Node, PartitionMetadata, TopicMetadata};
 pub use request::Request;

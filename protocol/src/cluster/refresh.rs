@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::Shared;
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
@@ -21,8 +21,8 @@ use crate::net::LocalBoxFuture;
 use crate::{Error, ErrorCode, Result};
 
 pub(super) struct Refresher {
-    /// Topics that somebody asked about and did not forget.
-    interest: RefCell<IndexSet<Arc<str>>>,
+    /// Topics that somebody asked about: until they are forgotten, or with the time of their last use, until that is long ago.
+    interest: RefCell<IndexMap<Arc<str>, Option<Instant>>>,
     /// Whether a topic was added since the last request was built: then the next request need not wait for the backoff.
     has_new_interest: Cell<bool>,
     running: RefCell<Option<Shared<LocalBoxFuture<'static, Result<()>>>>>,
@@ -48,10 +48,23 @@ impl Refresher {
     }
 
     pub(super) fn note_interest(&self, topic: &str) {
+        self.note(topic, None);
+    }
+
+    pub(super) fn note_use(&self, topic: &str) {
+        self.note(topic, Some(Instant::now()));
+    }
+
+    fn note(&self, topic: &str, used: Option<Instant>) {
         let mut interest = self.interest.borrow_mut();
-        if !interest.contains(topic) {
-            interest.insert(topic.into());
-            self.has_new_interest.set(true);
+        match interest.get_mut(topic) {
+            // What is kept until it is forgotten is not given a time by others.
+            Some(None) => {}
+            Some(last_used) => *last_used = used,
+            None => {
+                interest.insert(topic.into(), used);
+                self.has_new_interest.set(true);
+            }
         }
     }
 
@@ -120,10 +133,13 @@ impl Inner {
         let refresher = &self.refresher;
         refresher.last_attempt.set(Some(Instant::now()));
         refresher.has_new_interest.set(false);
+        let idle_max = Duration::from_millis(self.config.metadata_max_idle_ms);
+        let is_idle = |used: &mut Option<Instant>| used.is_some_and(|at| at.elapsed() >= idle_max);
+        refresher.interest.borrow_mut().retain(|_, last_used| !is_idle(last_used));
         let topics: Vec<MetadataRequestTopic> = refresher
             .interest
             .borrow()
-            .iter()
+            .keys()
             .map(|name| {
                 MetadataRequestTopic::default()
                     .with_name(Some(TopicName(StrBytes::from_string(name.to_string()))))

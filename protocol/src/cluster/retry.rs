@@ -37,7 +37,8 @@ fn decide_code(code: ErrorCode) -> RetryAction {
         Remedy::Retry => RetryAction::Retry,
         Remedy::RefreshMetadata => RetryAction::RefreshMetadataAndRetry,
         Remedy::RefindCoordinator => RetryAction::RefindCoordinatorAndRetry,
-        // To rejoin, abort or give up is for whoever owns the membership or the transaction.
+        // Sending the same again helps none of these. What does is the business of the membership (`client::group`) or of the
+        // transaction (`client::producer::transaction`), which read the same table.
         Remedy::Nothing | Remedy::Rejoin | Remedy::Abort | Remedy::Fence | Remedy::Fail => RetryAction::Fail,
     }
 }

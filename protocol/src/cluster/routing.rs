@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use kafka_protocol::messages::FindCoordinatorRequest;
-use kafka_protocol::protocol::StrBytes;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
@@ -220,14 +218,14 @@ impl Cluster {
         self.inner.refresh(seen_generation).await
     }
 
-    /// The topic, which becomes one of interest: it is part of every refresh from now on. Waits while the topic is being created.
+    /// The topic, which becomes one of interest as by [`note_use`](Self::note_use). Waits while the topic is being created.
     ///
     /// # Errors
     /// `Broker` with Kafka's code where the topic does not exist until `deadline`, is invalid or not permitted.
     pub async fn topic(&self, name: &str, deadline: Instant) -> Result<Arc<TopicMetadata>> {
         let name: Arc<str> = name.into();
         self.retrying(&Target::Any, deadline, async || {
-            self.inner.refresher.note_interest(&name);
+            self.inner.refresher.note_use(&name);
             let mut view = self.fresh_metadata().await?;
             while view.topic(&name).is_none() {
                 view = self.refresh(view.generation).await?;
@@ -243,7 +241,13 @@ impl Cluster {
         .await
     }
 
-    /// Adds topics to those of interest without waiting; the next refresh includes them.
+    /// Says that a topic is in use: refreshes include it until it was not used for `metadata.max.idle.ms`.
+    pub fn note_use(&self, topic: &str) {
+        self.inner.refresher.note_use(topic);
+    }
+
+    /// Adds topics to those of interest without waiting; every refresh includes them until they are
+    /// [forgotten](Self::forget_interest).
     pub fn note_interest<'a>(&self, topics: impl IntoIterator<Item = &'a str>) {
         for topic in topics {
             self.inner.refresher.note_interest(topic);
@@ -289,39 +293,13 @@ impl Cluster {
         Ok(view)
     }
 
-    /// The node that coordinates `target`; looked up when not known.
-    ///
-    /// # Errors
-    /// A broker error such as `COORDINATOR_NOT_AVAILABLE`, or what the lookup failed with.
-    pub async fn coordinator(&self, target: &Target) -> Result<i32> {
-        if let Some(node) = self.inner.coordinators.borrow().get(target) {
-            return Ok(*node);
-        }
-        let (key, key_type) = match target {
-            Target::GroupCoordinator(group) => (group, 0),
-            Target::TransactionCoordinator(transactional_id) => (transactional_id, 1),
-            _ => return Err(Error::internal("find coordinator", format!("{target:?} has none"))),
-        };
-        let (response, _) = self
-            .call_coordinator_lookup(|version| {
-                let request =
-                    FindCoordinatorRequest::default().with_key(StrBytes::from_string(key.to_string()));
-                if version >= 1 { request.with_key_type(key_type) } else { request }
-            })
-            .await?;
-        if let Err(error) = Error::check("find coordinator", response.error_code) {
-            return Err(match response.error_message {
-                Some(message) => error.with_source(message.to_string()),
-                None => error,
-            });
-        }
-        let node = response.node_id.0;
-        if self.metadata().node(node).is_none() {
-            // A broker that joined after our last refresh.
-            self.refresh(self.metadata().generation).await?;
-        }
+    /// The node that coordinates `target`, if that was looked up.
+    pub(super) fn known_coordinator(&self, target: &Target) -> Option<i32> {
+        self.inner.coordinators.borrow().get(target).copied()
+    }
+
+    pub(super) fn note_coordinator(&self, target: &Target, node: i32) {
         self.inner.coordinators.borrow_mut().insert(target.clone(), node);
-        Ok(node)
     }
 
     /// Forgets who coordinates `target`, because it said that it does not, or because it is gone.
@@ -383,11 +361,8 @@ impl Cluster {
         view.controller.ok_or_else(|| Error::broker("find controller", ErrorCode::NOT_CONTROLLER))
     }
 
-    /// Boxed, because looking up a coordinator is itself a call.
-    async fn call_coordinator_lookup(
-        &self,
-        build: impl Fn(i16) -> FindCoordinatorRequest,
-    ) -> Result<(<FindCoordinatorRequest as kafka_protocol::protocol::Request>::Response, i16)> {
+    /// What a lookup sends, which has no target to look up first.
+    pub(super) async fn call_any<R: Request>(&self, build: impl Fn(i16) -> R) -> Result<(R::Response, i16)> {
         let limits = Limits { timeout: self.inner.request_timeout(), version_max: i16::MAX };
         self.inner.call_any(limits, &build).await
     }

@@ -253,6 +253,31 @@ fn bootstrap_servers_are_asked_again_unless_they_must_not_be() {
 }
 
 #[test]
+fn many_coordinators_are_looked_up_at_once_where_the_broker_can() {
+    for (version_max, requests) in [(5, 2), (4, 2), (3, 4), (1, 4)] {
+        run(async {
+            let fake = FakeCluster::start(1);
+            fake.world.borrow_mut().versions_max.insert(ApiKey::FindCoordinator as i16, version_max);
+            let cluster = fake.client();
+            let group = |name: &str| Target::GroupCoordinator(name.into());
+            let targets =
+                [group("a"), Target::TransactionCoordinator("a".into()), group("b"), group("a"), group("c")];
+            let found: Vec<_> =
+                cluster.coordinators(&targets).await.into_iter().map(Result::unwrap).collect();
+            assert_eq!(found, [1; 5]);
+            assert_eq!(fake.count(ApiKey::FindCoordinator), requests, "v{version_max}");
+            cluster.coordinators(&targets).await;
+            assert_eq!(fake.count(ApiKey::FindCoordinator), requests, "remembered");
+            cluster.forget_coordinator(&targets[2]);
+            assert_eq!(cluster.coordinators(&targets).await.len(), 5);
+            assert_eq!(fake.count(ApiKey::FindCoordinator), requests + 1, "only what was forgotten");
+            let none = cluster.coordinators(&[Target::Any, group("a")]).await;
+            assert!(none[0].is_err() && none[1].is_ok(), "{none:?}");
+        });
+    }
+}
+
+#[test]
 fn a_node_that_takes_long_to_connect_to_is_given_more_time() {
     run(async {
         let fake = FakeCluster::start(1);
@@ -265,5 +290,33 @@ fn a_node_that_takes_long_to_connect_to_is_given_more_time() {
             // 20 % of jitter, and the pause of the reconnect backoff before it.
             assert!((expected_s * 0.79..expected_s * 1.25).contains(&took_s), "{took_s}: {error}");
         }
+    });
+}
+
+#[test]
+fn a_topic_that_nobody_uses_is_not_asked_about_for_ever() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        fake.add_topic("used", &[1]);
+        fake.add_topic("kept", &[1]);
+        let cluster = fake.client();
+        cluster.note_interest(["kept"]);
+        for name in ["used", "kept"] {
+            cluster.topic(name, soon()).await.unwrap();
+        }
+        let refreshed = async || {
+            let view = cluster.refresh(cluster.metadata().generation).await.unwrap();
+            ["used", "kept"].map(|name| view.topic(name).is_some())
+        };
+        // The clock is paused: this sleep takes no time.
+        tokio::time::sleep(Duration::from_secs(299)).await;
+        assert_eq!(refreshed().await, [true, true]);
+        // The clock is paused: this sleep takes no time.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(refreshed().await, [false, true]);
+        cluster.note_use("used");
+        assert_eq!(refreshed().await, [true, true]);
+        cluster.forget_interest("kept");
+        assert_eq!(refreshed().await, [true, false]);
     });
 }

@@ -1,7 +1,7 @@
 //! Which versions of which API the client speaks, and what to speak with a given broker.
 //!
-//! Upper ends are chosen so that one shape of code serves a whole range: `OffsetFetch` 8 and `FindCoordinator` 4 turn
-//! single groups into lists, `Fetch` and `Produce` 13 turn topic names into ids (the consumer, which has both shapes,
+//! Upper ends are chosen so that one shape of code serves a whole range, or few: `OffsetFetch` 8 and `FindCoordinator` 4 turn
+//! single groups into lists (both shapes are spoken), `OffsetFetch` 10, `Fetch` and `Produce` 13 turn topic names into ids (the consumer, which has both shapes,
 //! speaks `Fetch` up to [`FETCH_MAX_BY_ID`]), and `Produce` 12, `EndTxn` 5 and `TxnOffsetCommit` 5 change what a
 //! transaction means (KIP-890). Lower ends are those of Kafka 2.4 or earlier. The embedded broker offers ranges of its own.
 
@@ -19,8 +19,8 @@ pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     (ApiKey::ListOffsets, range(1, 7)),
     (ApiKey::Metadata, range(1, 12)),
     (ApiKey::OffsetCommit, range(2, 8)),
-    (ApiKey::OffsetFetch, range(1, 7)),
-    (ApiKey::FindCoordinator, range(1, 3)),
+    (ApiKey::OffsetFetch, range(1, 9)),
+    (ApiKey::FindCoordinator, range(1, 5)),
     (ApiKey::JoinGroup, range(2, 9)),
     (ApiKey::Heartbeat, range(0, 4)),
     (ApiKey::LeaveGroup, range(3, 5)),
@@ -39,6 +39,9 @@ pub const SUPPORTED: &[(ApiKey, VersionRange)] = &[
     // The producer keeps below 5 unless the cluster finalised `transaction.version` 2; so it does with `Produce` 12.
     (ApiKey::EndTxn, range(0, 5)),
     (ApiKey::TxnOffsetCommit, range(0, 5)),
+    (ApiKey::DescribeAcls, range(1, 3)),
+    (ApiKey::CreateAcls, range(1, 3)),
+    (ApiKey::DeleteAcls, range(1, 3)),
     (ApiKey::DescribeConfigs, range(1, 4)),
     (ApiKey::SaslAuthenticate, range(0, 2)),
     (ApiKey::CreatePartitions, range(0, 3)),
@@ -287,6 +290,9 @@ mod tests {
             (25, 0, 4),
             (26, 0, 5),
             (28, 0, 5),
+            (29, 1, 3),
+            (30, 1, 3),
+            (31, 1, 3),
             (32, 1, 4),
             (36, 0, 2),
             (37, 0, 3),

@@ -30,6 +30,7 @@ pub(super) fn task_spec(
             offsets: Arc::clone(offsets),
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
+            shutdown_timeout: worker.shutdown_timeout,
         }),
         ClientSpec::Consumer(..) if config.topics.is_empty() => {
             return Err(Error::config("Must configure one of topics or topics.regex"));
@@ -40,6 +41,7 @@ pub(super) fn task_spec(
             topics: config.topics,
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
+            shutdown_timeout: worker.shutdown_timeout,
         }),
     };
     Ok(TaskSpec {

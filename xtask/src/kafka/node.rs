@@ -179,6 +179,10 @@ fn server_properties(port: u16, controller_port: u16, data: &Path) -> String {
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
         // Tests wait for compaction.
         ("log.cleaner.backoff.ms", "200".to_owned()),
+        // So that access control lists can be kept. Nobody is refused anything that no list is about.
+        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned()),
+        ("super.users", "User:ANONYMOUS".to_owned()),
+        ("allow.everyone.if.no.acl.found", "true".to_owned()),
     ];
     java::properties(&entries)
 }

@@ -74,44 +74,50 @@ impl Admin {
     /// # Errors
     /// Per resource: `Broker(UNKNOWN_TOPIC_OR_PARTITION)` and its like.
     pub async fn describe_configs(&self, resources: &[ConfigResource]) -> Vec<Result<Vec<ConfigEntry>>> {
-        self.per_item(&Target::Any, resources.len(), decide_existing, async |open| {
-            let asked = by_target(open, |index| &resources[index]);
-            let calls = asked.iter().map(async |(target, items)| {
-                let build = |_version| {
-                    let wanted = items.iter().map(|index| {
-                        DescribeConfigsResource::default()
-                            .with_resource_type(resources[*index].kind())
-                            .with_resource_name(resources[*index].name())
-                            .with_configuration_keys(None)
-                    });
-                    DescribeConfigsRequest::default().with_resources(wanted.collect())
-                };
-                let (response, _) = self.cluster.call(target, build).await?;
-                Ok(response.results)
-            });
-            let mut results = Vec::with_capacity(open.len());
-            for answered in join_all(calls).await {
-                for answer in answered? {
-                    let Some(index) =
-                        find(open, resources.iter(), answer.resource_type, &answer.resource_name)
-                    else {
-                        continue;
+        self.per_item(
+            &Target::Any,
+            resources.len(),
+            |index| &resources[index],
+            decide_existing,
+            async |open| {
+                let asked = by_target(open, |index| &resources[index]);
+                let calls = asked.iter().map(async |(target, items)| {
+                    let build = |_version| {
+                        let wanted = items.iter().map(|index| {
+                            DescribeConfigsResource::default()
+                                .with_resource_type(resources[*index].kind())
+                                .with_resource_name(resources[*index].name())
+                                .with_configuration_keys(None)
+                        });
+                        DescribeConfigsRequest::default().with_resources(wanted.collect())
                     };
-                    let message = answer.error_message.as_deref();
-                    let checked =
-                        item_error("describe configs", answer.error_code, &answer.resource_name, message);
-                    let entries = answer.configs.into_iter().map(|config| ConfigEntry {
-                        name: config.name.to_string(),
-                        value: config.value.map(|value| value.to_string()),
-                        source: ConfigSource::from(config.config_source),
-                        is_read_only: config.read_only,
-                        is_sensitive: config.is_sensitive,
-                    });
-                    results.push((index, checked.map(|()| entries.collect())));
+                    let (response, _) = self.cluster.call(target, build).await?;
+                    Ok(response.results)
+                });
+                let mut results = Vec::with_capacity(open.len());
+                for answered in join_all(calls).await {
+                    for answer in answered? {
+                        let Some(index) =
+                            find(open, resources.iter(), answer.resource_type, &answer.resource_name)
+                        else {
+                            continue;
+                        };
+                        let message = answer.error_message.as_deref();
+                        let checked =
+                            item_error("describe configs", answer.error_code, &answer.resource_name, message);
+                        let entries = answer.configs.into_iter().map(|config| ConfigEntry {
+                            name: config.name.to_string(),
+                            value: config.value.map(|value| value.to_string()),
+                            source: ConfigSource::from(config.config_source),
+                            is_read_only: config.read_only,
+                            is_sensitive: config.is_sensitive,
+                        });
+                        results.push((index, checked.map(|()| entries.collect())));
+                    }
                 }
-            }
-            Ok(results)
-        })
+                Ok(results)
+            },
+        )
         .await
     }
 
@@ -120,39 +126,45 @@ impl Admin {
     /// # Errors
     /// Per resource: `Broker(INVALID_CONFIG)` with the broker's words, `Broker(UNKNOWN_TOPIC_OR_PARTITION)`, and their like.
     pub async fn alter_configs(&self, changes: &[(ConfigResource, Vec<ConfigChange>)]) -> Vec<Result<()>> {
-        self.per_item(&Target::Any, changes.len(), decide_existing, async |open| {
-            let asked = by_target(open, |index| &changes[index].0);
-            let calls = asked.iter().map(async |(target, items)| {
-                let build = |_version| {
-                    let wanted = items.iter().map(|index| {
-                        let (resource, changes) = &changes[*index];
-                        AlterConfigsResource::default()
-                            .with_resource_type(resource.kind())
-                            .with_resource_name(resource.name())
-                            .with_configs(changes.iter().map(ConfigChange::encoded).collect())
-                    });
-                    IncrementalAlterConfigsRequest::default().with_resources(wanted.collect())
-                };
-                let (response, _) = self.cluster.call(target, build).await?;
-                Ok(response.responses)
-            });
-            let mut results = Vec::with_capacity(open.len());
-            for answered in join_all(calls).await {
-                for answer in answered? {
-                    let resources = changes.iter().map(|(resource, _)| resource);
-                    let Some(index) = find(open, resources, answer.resource_type, &answer.resource_name)
-                    else {
-                        continue;
+        self.per_item(
+            &Target::Any,
+            changes.len(),
+            |index| &changes[index].0,
+            decide_existing,
+            async |open| {
+                let asked = by_target(open, |index| &changes[index].0);
+                let calls = asked.iter().map(async |(target, items)| {
+                    let build = |_version| {
+                        let wanted = items.iter().map(|index| {
+                            let (resource, changes) = &changes[*index];
+                            AlterConfigsResource::default()
+                                .with_resource_type(resource.kind())
+                                .with_resource_name(resource.name())
+                                .with_configs(changes.iter().map(ConfigChange::encoded).collect())
+                        });
+                        IncrementalAlterConfigsRequest::default().with_resources(wanted.collect())
                     };
-                    let message = answer.error_message.as_deref();
-                    results.push((
-                        index,
-                        item_error("alter configs", answer.error_code, &answer.resource_name, message),
-                    ));
+                    let (response, _) = self.cluster.call(target, build).await?;
+                    Ok(response.responses)
+                });
+                let mut results = Vec::with_capacity(open.len());
+                for answered in join_all(calls).await {
+                    for answer in answered? {
+                        let resources = changes.iter().map(|(resource, _)| resource);
+                        let Some(index) = find(open, resources, answer.resource_type, &answer.resource_name)
+                        else {
+                            continue;
+                        };
+                        let message = answer.error_message.as_deref();
+                        results.push((
+                            index,
+                            item_error("alter configs", answer.error_code, &answer.resource_name, message),
+                        ));
+                    }
                 }
-            }
-            Ok(results)
-        })
+                Ok(results)
+            },
+        )
         .await
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use indexmap::IndexMap;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::{DeleteGroupsRequest, DescribeGroupsRequest, GroupId, ListGroupsRequest};
 use kafka_protocol::protocol::StrBytes;
 
 use super::operations::{Admin, item_error};
-use crate::cluster::Target;
+use crate::cluster::{RetryAction, Target, decide};
 use crate::{Error, Result};
 
 /// A group as a list shows it.
@@ -95,76 +97,105 @@ impl Admin {
             .await
     }
 
-    /// One group in full. A group that does not exist is described as `Dead`, as Kafka does.
+    /// Describes groups, one request per coordinator and all coordinators at once; one result per group, in order. A group that does
+    /// not exist is described as `Dead`, or refused by newer brokers, as Kafka does.
     ///
     /// # Errors
-    /// What the coordinator answered, such as `Broker(GROUP_AUTHORIZATION_FAILED)`.
-    pub async fn describe_group(&self, group_id: &str) -> Result<GroupDescription> {
-        let target = Target::GroupCoordinator(Arc::from(group_id));
-        self.cluster
-            .retrying(&target, self.deadline(), async || {
-                let build = |_version| DescribeGroupsRequest::default().with_groups(vec![group(group_id)]);
-                let (response, _) = self.cluster.call(&target, build).await?;
-                let Some(answer) = response.groups.into_iter().next() else {
-                    return Err(Error::malformed("describe group", "the answer names no group"));
-                };
-                let message = answer.error_message.as_deref();
-                item_error("describe group", answer.error_code, group_id, message)?;
-                Ok(GroupDescription {
-                    group_id: answer.group_id.to_string(),
-                    state: answer.group_state.to_string(),
-                    protocol_type: answer.protocol_type.to_string(),
-                    protocol: answer.protocol_data.to_string(),
-                    members: answer
-                        .members
-                        .into_iter()
-                        .map(|member| GroupMember {
-                            member_id: member.member_id.to_string(),
-                            instance_id: member.group_instance_id.map(|id| id.to_string()),
-                            client_id: member.client_id.to_string(),
-                            client_host: member.client_host.to_string(),
-                            metadata: member.member_metadata,
-                            assignment: member.member_assignment,
-                        })
-                        .collect(),
-                })
-            })
-            .await
-    }
-
-    /// Describes groups, all at once; one result per group, in order.
-    ///
-    /// # Errors
-    /// Per group, as [`describe_group`](Self::describe_group).
+    /// Per group: what its coordinator answered, such as `Broker(GROUP_AUTHORIZATION_FAILED)` or `Broker(GROUP_ID_NOT_FOUND)`.
     pub async fn describe_groups(&self, group_ids: &[&str]) -> Vec<Result<GroupDescription>> {
-        join_all(group_ids.iter().map(|group_id| self.describe_group(group_id))).await
+        self.per_group(group_ids, async |node, items: &[usize]| {
+            let wanted = || items.iter().map(|index| group(group_ids[*index])).collect();
+            let build = |_version| DescribeGroupsRequest::default().with_groups(wanted());
+            let (response, _) = self.cluster.call(&Target::Node(node), build).await?;
+            let answers = response.groups.into_iter().filter_map(|answer| {
+                let index = *items.iter().find(|index| group_ids[**index] == &**answer.group_id)?;
+                let message = answer.error_message.as_deref();
+                let checked = item_error("describe group", answer.error_code, group_ids[index], message);
+                Some((index, checked.map(|()| GroupDescription::from(answer))))
+            });
+            Ok(answers.collect())
+        })
+        .await
     }
 
-    /// Deletes groups, all at once; one result per group, in order.
+    /// Deletes empty groups and their offsets, one request per coordinator and all coordinators at once; one result per group, in
+    /// order.
     ///
     /// # Errors
-    /// Per group, as [`delete_group`](Self::delete_group).
+    /// Per group: `Broker(NON_EMPTY_GROUP)` while it has members, `Broker(GROUP_ID_NOT_FOUND)`, and their like.
     pub async fn delete_groups(&self, group_ids: &[&str]) -> Vec<Result<()>> {
-        join_all(group_ids.iter().map(|group_id| self.delete_group(group_id))).await
+        self.per_group(group_ids, async |node, items: &[usize]| {
+            let wanted = || items.iter().map(|index| group(group_ids[*index])).collect();
+            let build = |_version| DeleteGroupsRequest::default().with_groups_names(wanted());
+            let (response, _) = self.cluster.call(&Target::Node(node), build).await?;
+            let answers = response.results.into_iter().filter_map(|answer| {
+                let index = *items.iter().find(|index| group_ids[**index] == &**answer.group_id)?;
+                Some((index, item_error("delete group", answer.error_code, group_ids[index], None)))
+            });
+            Ok(answers.collect())
+        })
+        .await
     }
 
-    /// Deletes an empty group and its offsets.
-    ///
-    /// # Errors
-    /// `Broker(NON_EMPTY_GROUP)` while it has members, `Broker(GROUP_ID_NOT_FOUND)`, and their like.
-    pub async fn delete_group(&self, group_id: &str) -> Result<()> {
-        let target = Target::GroupCoordinator(Arc::from(group_id));
-        self.cluster
-            .retrying(&target, self.deadline(), async || {
-                let build =
-                    |_version| DeleteGroupsRequest::default().with_groups_names(vec![group(group_id)]);
-                let (response, _) = self.cluster.call(&target, build).await?;
-                let Some(answer) = response.results.first() else {
-                    return Err(Error::malformed("delete group", "the answer names no group"));
-                };
-                item_error("delete group", answer.error_code, group_id, None)
-            })
-            .await
+    /// Asks each coordinator about its groups, all coordinators at once; one result per group, in order. `ask` gets the node and the
+    /// indices of its groups.
+    pub(super) async fn per_group<T>(
+        &self,
+        group_ids: &[&str],
+        ask: impl AsyncFn(i32, &[usize]) -> Result<Vec<(usize, Result<T>)>>,
+    ) -> Vec<Result<T>> {
+        let target = |index: &usize| Target::GroupCoordinator(Arc::from(group_ids[*index]));
+        self.per_item(
+            &Target::Any,
+            group_ids.len(),
+            |index| group_ids[index],
+            decide,
+            async |open| {
+                let targets: Vec<Target> = open.iter().map(target).collect();
+                let mut results = Vec::with_capacity(open.len());
+                let mut by_node: IndexMap<i32, Vec<usize>> = IndexMap::new();
+                for (index, node) in open.iter().zip(self.cluster.coordinators(&targets).await) {
+                    match node {
+                        Ok(node) => by_node.entry(node).or_default().push(*index),
+                        Err(error) => results.push((*index, Err(error))),
+                    }
+                }
+                let calls = by_node.iter().map(async |(node, items)| match ask(*node, items).await {
+                    Ok(answers) => answers,
+                    Err(error) => items.iter().map(|index| (*index, Err(error.clone()))).collect(),
+                });
+                results.extend(join_all(calls).await.into_iter().flatten());
+                for (index, result) in &results {
+                    if let Err(error) = result
+                        && (error.code().is_none() || decide(error) == RetryAction::RefindCoordinatorAndRetry)
+                    {
+                        self.cluster.forget_coordinator(&target(index));
+                    }
+                }
+                Ok(results)
+            },
+        )
+        .await
+    }
+}
+
+impl From<DescribedGroup> for GroupDescription {
+    fn from(described: DescribedGroup) -> Self {
+        let members = described.members.into_iter().map(|member| GroupMember {
+            member_id: member.member_id.to_string(),
+            instance_id: member.group_instance_id.map(|id| id.to_string()),
+            client_id: member.client_id.to_string(),
+            client_host: member.client_host.to_string(),
+            metadata: member.member_metadata,
+            assignment: member.member_assignment,
+        });
+        Self {
+            group_id: described.group_id.to_string(),
+            state: described.group_state.to_string(),
+            protocol_type: described.protocol_type.to_string(),
+            protocol: described.protocol_data.to_string(),
+            members: members.collect(),
+        }
     }
 }
 

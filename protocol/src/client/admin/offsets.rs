@@ -46,7 +46,6 @@ pub struct ListedOffset {
 
 impl Admin {
     /// Looks up offsets: one request per leader for all its partitions, all leaders at once; one result per query, in order.
-    /// A partition may be named once per call, as Kafka has it.
     ///
     /// # Errors
     /// Per partition: `Broker(UNKNOWN_TOPIC_OR_PARTITION)` where it does not exist until the deadline, and its like.
@@ -55,9 +54,9 @@ impl Admin {
         queries: &[(&str, i32, OffsetSpec)],
         isolation: IsolationLevel,
     ) -> Vec<Result<ListedOffset>> {
-        self.cluster.note_interest(queries.iter().map(|(topic, _, _)| *topic));
-        self.per_item(&Target::Any, queries.len(), decide, async |open| {
-            let place = |index: usize| (queries[index].0, queries[index].1);
+        queries.iter().for_each(|(topic, _, _)| self.cluster.note_use(topic));
+        let place = |index: usize| (queries[index].0, queries[index].1);
+        self.per_item(&Target::Any, queries.len(), place, decide, async |open| {
             let (by_node, mut answers) = self.by_leader("list offsets", open, place).await?;
             let asked =
                 by_node.iter().map(|(node, items)| self.list_offsets_at(*node, items, queries, isolation));

@@ -1,5 +1,7 @@
 //! The admin handle, and the cluster as a whole.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,10 +77,13 @@ impl Admin {
 
     /// Runs `attempt` on the items that are still open until each has a final result or the deadline passes. `attempt` gets their
     /// indices and gives one result per index; those that `decide_item` would retry stay open.
-    pub(super) async fn per_item<T>(
+    ///
+    /// Items of one `key` are never in one attempt: Kafka refuses a request that names something twice, or answers once.
+    pub(super) async fn per_item<T, K: Hash + Eq>(
         &self,
         target: &Target,
         item_count: usize,
+        key: impl Fn(usize) -> K,
         decide_item: fn(&Error) -> RetryAction,
         mut attempt: impl AsyncFnMut(&[usize]) -> Result<Vec<(usize, Result<T>)>>,
     ) -> Vec<Result<T>> {
@@ -87,24 +92,27 @@ impl Admin {
         let outcome = self
             .cluster
             .retrying(target, deadline, async || {
-                let open: Vec<usize> =
+                let mut open: Vec<usize> =
                     (0..item_count).filter(|index| is_open(&results[*index], decide_item)).collect();
-                if open.is_empty() {
-                    return Ok(());
-                }
-                let answered = timeout_at(deadline, attempt(&open))
-                    .await
-                    .unwrap_or_else(|_elapsed| Err(Error::timeout("complete request")))?;
                 let mut retriable = None;
-                for (index, result) in answered {
-                    if let Err(error) = &result
-                        && decide_item(error) != RetryAction::Fail
-                    {
-                        retriable = Some(error.clone());
+                while !open.is_empty() {
+                    let mut seen = HashSet::new();
+                    let (round, later) = open.iter().partition(|index| seen.insert(key(**index)));
+                    let round: Vec<usize> = round;
+                    let answered = timeout_at(deadline, attempt(&round))
+                        .await
+                        .unwrap_or_else(|_elapsed| Err(Error::timeout("complete request")))?;
+                    for (index, result) in answered {
+                        if let Err(error) = &result
+                            && decide_item(error) != RetryAction::Fail
+                        {
+                            retriable = Some(error.clone());
+                        }
+                        if let Some(slot) = results.get_mut(index) {
+                            *slot = Some(result);
+                        }
                     }
-                    if let Some(slot) = results.get_mut(index) {
-                        *slot = Some(result);
-                    }
+                    open = later;
                 }
                 retriable.map_or(Ok(()), Err)
             })

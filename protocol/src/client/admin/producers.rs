@@ -29,6 +29,9 @@ impl Admin {
     /// # Errors
     /// Per id: what its coordinator answered, such as `Broker(TRANSACTIONAL_ID_AUTHORIZATION_FAILED)`.
     pub async fn fence_producers(&self, transactional_ids: &[&str]) -> Vec<Result<FencedProducers>> {
+        let targets = transactional_ids.iter().map(|id| Target::TransactionCoordinator(Arc::from(*id)));
+        // All at once, and remembered for what follows, which also says what failed.
+        self.cluster.coordinators(&targets.collect::<Vec<_>>()).await;
         join_all(transactional_ids.iter().map(async |id| {
             let target = Target::TransactionCoordinator(Arc::from(*id));
             self.cluster

@@ -17,9 +17,9 @@ impl Admin {
     /// # Errors
     /// Per partition: `Broker(OFFSET_OUT_OF_RANGE)` and its like.
     pub async fn delete_records(&self, before: &[(&str, i32, i64)]) -> Vec<Result<i64>> {
-        self.cluster.note_interest(before.iter().map(|(topic, _, _)| *topic));
-        self.per_item(&Target::Any, before.len(), decide, async |open| {
-            let place = |index: usize| (before[index].0, before[index].1);
+        before.iter().for_each(|(topic, _, _)| self.cluster.note_use(topic));
+        let place = |index: usize| (before[index].0, before[index].1);
+        self.per_item(&Target::Any, before.len(), place, decide, async |open| {
             let (by_node, mut results) = self.by_leader("delete records", open, place).await?;
             let calls = by_node.iter().map(|(node, items)| self.delete_records_at(*node, items, before));
             for answered in join_all(calls).await {

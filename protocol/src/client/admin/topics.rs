@@ -74,33 +74,39 @@ impl Admin {
     /// # Errors
     /// Per topic: `Broker(TOPIC_ALREADY_EXISTS)` and its like with the broker's words.
     pub async fn create_topics(&self, topics: &[NewTopic]) -> Vec<Result<CreatedTopic>> {
-        self.per_item(&Target::Controller, topics.len(), decide, async |open| {
-            let build = |_version| {
-                CreateTopicsRequest::default()
-                    .with_timeout_ms(OPERATION_TIMEOUT_MS)
-                    .with_topics(open.iter().map(|index| creatable(&topics[*index])).collect())
-            };
-            let (response, _) = self.cluster.call(&Target::Controller, build).await?;
-            Ok(response
-                .topics
-                .into_iter()
-                .filter_map(|answer| {
-                    let index = topics.iter().position(|topic| *topic.name == **answer.name)?;
-                    let checked = item_error(
-                        "create topic",
-                        answer.error_code,
-                        &answer.name,
-                        answer.error_message.as_deref(),
-                    );
-                    let created = CreatedTopic {
-                        id: answer.topic_id,
-                        partitions: answer.num_partitions,
-                        replication_factor: answer.replication_factor,
-                    };
-                    Some((index, checked.map(|()| created)))
-                })
-                .collect())
-        })
+        self.per_item(
+            &Target::Controller,
+            topics.len(),
+            |index| &topics[index].name,
+            decide,
+            async |open| {
+                let build = |_version| {
+                    CreateTopicsRequest::default()
+                        .with_timeout_ms(OPERATION_TIMEOUT_MS)
+                        .with_topics(open.iter().map(|index| creatable(&topics[*index])).collect())
+                };
+                let (response, _) = self.cluster.call(&Target::Controller, build).await?;
+                Ok(response
+                    .topics
+                    .into_iter()
+                    .filter_map(|answer| {
+                        let index = *open.iter().find(|index| *topics[**index].name == **answer.name)?;
+                        let checked = item_error(
+                            "create topic",
+                            answer.error_code,
+                            &answer.name,
+                            answer.error_message.as_deref(),
+                        );
+                        let created = CreatedTopic {
+                            id: answer.topic_id,
+                            partitions: answer.num_partitions,
+                            replication_factor: answer.replication_factor,
+                        };
+                        Some((index, checked.map(|()| created)))
+                    })
+                    .collect())
+            },
+        )
         .await
     }
 
@@ -109,24 +115,30 @@ impl Admin {
     /// # Errors
     /// Per topic: `Broker(UNKNOWN_TOPIC_OR_PARTITION)` and its like.
     pub async fn delete_topics(&self, names: &[&str]) -> Vec<Result<()>> {
-        self.per_item(&Target::Controller, names.len(), decide_existing, async |open| {
-            let build = |_version| {
-                DeleteTopicsRequest::default()
-                    .with_timeout_ms(OPERATION_TIMEOUT_MS)
-                    .with_topic_names(open.iter().map(|index| topic_name(names[*index])).collect())
-            };
-            let (response, _) = self.cluster.call(&Target::Controller, build).await?;
-            Ok(response
-                .responses
-                .into_iter()
-                .filter_map(|answer| {
-                    let name = answer.name?;
-                    let index = names.iter().position(|wanted| *wanted == &**name)?;
-                    let message = answer.error_message.as_deref();
-                    Some((index, item_error("delete topic", answer.error_code, &name, message)))
-                })
-                .collect())
-        })
+        self.per_item(
+            &Target::Controller,
+            names.len(),
+            |index| names[index],
+            decide_existing,
+            async |open| {
+                let build = |_version| {
+                    DeleteTopicsRequest::default()
+                        .with_timeout_ms(OPERATION_TIMEOUT_MS)
+                        .with_topic_names(open.iter().map(|index| topic_name(names[*index])).collect())
+                };
+                let (response, _) = self.cluster.call(&Target::Controller, build).await?;
+                Ok(response
+                    .responses
+                    .into_iter()
+                    .filter_map(|answer| {
+                        let name = answer.name?;
+                        let index = *open.iter().find(|index| names[**index] == &**name)?;
+                        let message = answer.error_message.as_deref();
+                        Some((index, item_error("delete topic", answer.error_code, &name, message)))
+                    })
+                    .collect())
+            },
+        )
         .await
     }
 
@@ -174,27 +186,33 @@ impl Admin {
     /// # Errors
     /// Per topic: `Broker(INVALID_PARTITIONS)` where it has as many already, and its like with the broker's words.
     pub async fn create_partitions(&self, counts: &[(&str, i32)]) -> Vec<Result<()>> {
-        self.per_item(&Target::Controller, counts.len(), decide_existing, async |open| {
-            let build = |_version| {
-                let topics = open.iter().map(|index| {
-                    let (name, count) = counts[*index];
-                    CreatePartitionsTopic::default()
-                        .with_name(topic_name(name))
-                        .with_count(count)
-                        .with_assignments(None)
+        self.per_item(
+            &Target::Controller,
+            counts.len(),
+            |index| counts[index].0,
+            decide_existing,
+            async |open| {
+                let build = |_version| {
+                    let topics = open.iter().map(|index| {
+                        let (name, count) = counts[*index];
+                        CreatePartitionsTopic::default()
+                            .with_name(topic_name(name))
+                            .with_count(count)
+                            .with_assignments(None)
+                    });
+                    CreatePartitionsRequest::default()
+                        .with_topics(topics.collect())
+                        .with_timeout_ms(OPERATION_TIMEOUT_MS)
+                };
+                let (response, _) = self.cluster.call(&Target::Controller, build).await?;
+                let answers = response.results.into_iter().filter_map(|answer| {
+                    let index = *open.iter().find(|index| counts[**index].0 == &**answer.name)?;
+                    let message = answer.error_message.as_deref();
+                    Some((index, item_error("create partitions", answer.error_code, &answer.name, message)))
                 });
-                CreatePartitionsRequest::default()
-                    .with_topics(topics.collect())
-                    .with_timeout_ms(OPERATION_TIMEOUT_MS)
-            };
-            let (response, _) = self.cluster.call(&Target::Controller, build).await?;
-            let answers = response.results.into_iter().filter_map(|answer| {
-                let index = counts.iter().position(|(name, _)| *name == &**answer.name)?;
-                let message = answer.error_message.as_deref();
-                Some((index, item_error("create partitions", answer.error_code, &answer.name, message)))
-            });
-            Ok(answers.collect())
-        })
+                Ok(answers.collect())
+            },
+        )
         .await
     }
 

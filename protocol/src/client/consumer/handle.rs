@@ -271,11 +271,16 @@ impl Consumer {
     }
 
     /// Stops fetching and leaves the group; waits a few seconds at most. Commits nothing.
-    pub async fn close(mut self) {
+    pub async fn close(self) {
+        self.close_within(Duration::MAX).await;
+    }
+
+    /// As [`close`](Self::close), but waits no longer than `limit`: the group's coordinator may be out of reach.
+    pub async fn close_within(mut self, limit: Duration) {
         // The executor drops the tasks, and with them what they hold, at its next turn; nothing here depends on when that is.
         self.stop();
         if let Some(group) = &self.shared.group {
-            group.leave().await;
+            group.leave_within(limit).await;
         }
     }
 

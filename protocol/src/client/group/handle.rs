@@ -157,10 +157,16 @@ impl Group {
 
     /// Leaves the group and ends the actor; waits a few seconds at most for the coordinator.
     pub async fn leave(&self) {
+        self.leave_within(LEAVE_TIMEOUT).await;
+    }
+
+    /// As [`leave`](Self::leave), but waits no longer than `limit`, if that is less. The good-bye is sent all the same, and when the
+    /// handle is dropped the actor goes on waiting for its answer in the background.
+    pub async fn leave_within(&self, limit: Duration) {
         let (reply, receiver) = oneshot::channel();
         if self.send(Command::Leave(reply)).await.is_ok() {
             // Whether it answered or not, the member is gone for us; the coordinator's session timeout does the rest.
-            drop(timeout(LEAVE_TIMEOUT, receiver).await);
+            drop(timeout(limit.min(LEAVE_TIMEOUT), receiver).await);
         }
     }
 

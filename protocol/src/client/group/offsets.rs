@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::by_topic;
 use super::membership::MemberIdentity;
 use super::requests::{Coordinator, string};
 use crate::Error;
+use crate::client::offset_fetch::{self, GroupQuery};
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use crate::wire::messages::offset_fetch_request::OffsetFetchRequestTopic;
-use crate::wire::messages::{OffsetCommitRequest, OffsetFetchRequest, TopicName};
+use crate::wire::messages::{OffsetCommitRequest, TopicName};
 
 /// A position to commit.
 type Commit = (TopicPartition, OffsetAndMetadata);
@@ -71,46 +70,15 @@ impl Coordinator {
         &self,
         partitions: Vec<TopicPartition>,
     ) -> Result<Vec<(TopicPartition, Option<OffsetAndMetadata>)>, Error> {
-        let grouped = by_topic(&partitions);
+        const DOING: &str = "fetch committed offsets";
+        let query = [GroupQuery { group_id: &self.config.group_id, partitions: Some(&partitions) }];
+        let is_stable = self.config.requires_stable_offsets;
         self.cluster
             .retrying(&self.target, self.deadline(), async || {
-                let outcome = self
-                    .cluster
-                    .call(&self.target, |version| {
-                        let topics = grouped.iter().map(|(topic, indexes)| {
-                            OffsetFetchRequestTopic::default()
-                                .with_name(TopicName(string(topic)))
-                                .with_partition_indexes(indexes.clone())
-                        });
-                        let request = OffsetFetchRequest::default()
-                            .with_group_id(self.group_id())
-                            .with_topics(Some(topics.collect()));
-                        if version >= 7 {
-                            request.with_require_stable(self.config.requires_stable_offsets)
-                        } else {
-                            request
-                        }
-                    })
-                    .await;
-                let (response, _) = outcome?;
-                self.check("fetch committed offsets", response.error_code)?;
-                let mut committed = Vec::with_capacity(partitions.len());
-                for topic in &response.topics {
-                    let name: Arc<str> = Arc::from(topic.name.as_str());
-                    for partition in &topic.partitions {
-                        let tp =
-                            TopicPartition { topic: Arc::clone(&name), partition: partition.partition_index };
-                        self.check("fetch committed offsets", partition.error_code)
-                            .map_err(|error| error.with_source(tp.to_string()))?;
-                        let offset = (partition.committed_offset >= 0).then(|| OffsetAndMetadata {
-                            offset: partition.committed_offset,
-                            leader_epoch: partition.committed_leader_epoch,
-                            metadata: partition.metadata.as_deref().unwrap_or_default().into(),
-                        });
-                        committed.push((tp, offset));
-                    }
-                }
-                Ok(committed)
+                let build = |version| offset_fetch::request(version, &query, is_stable);
+                let (response, version) = self.cluster.call(&self.target, build).await?;
+                let answer = offset_fetch::answers(DOING, version, response, &query).pop();
+                answer.unwrap_or_else(|| Err(Error::malformed(DOING, "the answer names no group")))
             })
             .await
     }

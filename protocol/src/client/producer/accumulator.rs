@@ -347,6 +347,9 @@ impl Accumulator {
             return Err(AppendError::Full);
         }
         self.used_bytes.set(used + charged_bytes);
+        if let Some(topic) = partition.topic.upgrade() {
+            self.cluster.note_use(&topic.name);
+        }
         let id = self.next_id();
         let now = Instant::now();
         let deadline = now + self.config.delivery_timeout();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::accumulator::Accumulator;
 use super::record::{AppendError, Completion, ProduceRecord};
@@ -112,17 +112,28 @@ impl Producer {
 
     /// Flushes for at most `limit`, then fails what is left. All completions that were not taken before are appended to `out`.
     ///
+    /// An open transaction is aborted within the same limit, and its unsent records with it; a commit that was begun is completed. With
+    /// a limit of zero, or when the producer is dropped, the coordinator aborts it once `transaction.timeout.ms` is over.
+    ///
     /// # Errors
-    /// `Timeout` when something was left; `out` says what.
+    /// `Timeout` when something was left; `out` says what. What the coordinator said where it did not abort the transaction.
     pub async fn close(self, limit: Duration, out: &mut Vec<Completion>) -> Result<()> {
         let accumulator = &self.accumulator;
+        let deadline = Instant::now() + limit;
+        let ended = if limit.is_zero() {
+            Ok(())
+        } else {
+            timeout_at(deadline, self.end_open_transaction())
+                .await
+                .unwrap_or_else(|_elapsed| Err(Error::timeout("end the open transaction")))
+        };
         let generation = accumulator.begin_flush();
-        let is_flushed = timeout(limit, accumulator.flushed(generation)).await.is_ok();
+        let is_flushed = timeout_at(deadline, accumulator.flushed(generation)).await.is_ok();
         accumulator.close();
         // The send task fails what is left before it ends.
         accumulator.flushed(generation).await;
         accumulator.take_completions_now(out);
-        if is_flushed { Ok(()) } else { Err(Error::timeout("close producer")) }
+        if is_flushed { ended } else { Err(Error::timeout("close producer")) }
     }
 }
 

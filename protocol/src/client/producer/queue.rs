@@ -18,6 +18,8 @@
 //! * `OUT_OF_ORDER_SEQUENCE_NUMBER` for a batch behind another outstanding one only says that the other was lost: resend in order. For
 //!   the oldest it says that a predecessor is gone for good (it failed or expired); the batch itself was then not written, so it
 //!   and its successors may start again at sequence 0 under the next epoch.
+//! * A batch whose epoch the broker refuses starts again under a new producer id only if no earlier attempt may have written it: under
+//!   another id the broker would not recognise the copy. Otherwise it fails, as one that expired does.
 //! * A batch that the broker finds too large was not written: it is split, and its parts share its sequences, so that its
 //!   successors keep theirs.
 //! * Batches move to another leader only when none is in flight to the old one.
@@ -106,6 +108,8 @@ struct Outstanding {
     batch: SealedBatch,
     is_in_flight: bool,
     attempt_count: u32,
+    /// An attempt ended without the broker's word that it wrote nothing.
+    is_fate_open: bool,
     /// Counts the batches under the partition's epoch.
     ordinal: u64,
 }
@@ -128,6 +132,16 @@ struct Binding {
 impl PartitionQueue {
     pub(super) fn push(&mut self, batch: SealedBatch) {
         self.waiting.push_back(batch);
+    }
+
+    /// Whether nothing waits or is under way, requests that carry expired batches included.
+    pub(super) fn is_idle(&self) -> bool {
+        self.batch_count() == 0 && self.in_flight_count == 0
+    }
+
+    /// Under which producer id and epoch it wrote last.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.binding.map(|binding| binding.identity)
     }
 
     /// How many batches wait or are under way.
@@ -198,7 +212,7 @@ impl PartitionQueue {
             Some(index) => self.outstanding.get_mut(index)?,
             None => {
                 let batch = self.waiting.pop_front()?;
-                let mut sent = Outstanding { batch, is_in_flight: false, attempt_count: 0, ordinal: 0 };
+                let mut sent = Outstanding::new(batch, 0);
                 if let Some(binding) = &mut self.binding {
                     binding.stamp(&mut sent);
                 }
@@ -249,14 +263,22 @@ impl PartitionQueue {
             Outcome::Failed(error) => error,
         };
         let mut consequence = Consequence::default();
-        if error.code() == Some(ErrorCode::MESSAGE_TOO_LARGE)
-            && let Some(sent) = self.outstanding.get_mut(index)
-            && sent.batch.header.record_count > 1
-        {
+        let Some(sent) = self.outstanding.get_mut(index) else { return consequence };
+        if error.code() == Some(ErrorCode::MESSAGE_TOO_LARGE) && sent.batch.header.record_count > 1 {
             sent.is_in_flight = false;
             consequence.needs_split = true;
             return consequence;
         }
+        // These are said before anything is written; of all others some brokers say some after the leader has written.
+        sent.is_fate_open |= !matches!(
+            error.code(),
+            Some(
+                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+                    | ErrorCode::UNKNOWN_PRODUCER_ID
+                    | ErrorCode::INVALID_PRODUCER_EPOCH
+            )
+        );
+        let is_fate_open = sent.is_fate_open;
         let is_retriable = match (error.code(), &mut self.binding) {
             (Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), Some(binding))
                 if binding.identity.is_transactional =>
@@ -277,9 +299,9 @@ impl PartitionQueue {
                 true
             }
             (Some(ErrorCode::INVALID_PRODUCER_EPOCH), Some(binding)) => {
-                binding.must_restart = true;
                 consequence.needs_new_identity = true;
-                true
+                binding.must_restart |= index == 0 && !is_fate_open;
+                index > 0 || !is_fate_open
             }
             _ => decide(&error) != RetryAction::Fail,
         };
@@ -364,8 +386,7 @@ impl PartitionQueue {
             if header.producer_id >= 0 {
                 stamp.base_sequence = advance_sequence(stamp.base_sequence, batch.header.record_count);
             }
-            let part = Outstanding { batch, is_in_flight: false, attempt_count: 0, ordinal };
-            self.outstanding.insert(at, part);
+            self.outstanding.insert(at, Outstanding::new(batch, ordinal));
         }
     }
 
@@ -439,6 +460,12 @@ impl PartitionQueue {
                 binding.stamp(sent);
             }
         }
+    }
+}
+
+impl Outstanding {
+    fn new(batch: SealedBatch, ordinal: u64) -> Self {
+        Self { batch, is_in_flight: false, attempt_count: 0, is_fate_open: false, ordinal }
     }
 }
 

@@ -16,7 +16,7 @@ use super::queue::{Finished, Identity};
 use super::request::{ProduceHead, TopicBatches, encode};
 use super::topic::{Partition, TopicHandle};
 use super::{Acks, IMPLICIT_ADD_VERSION, ProducerConfig, transaction};
-use crate::cluster::{Cluster, RetryPolicy, Target};
+use crate::cluster::{Cluster, Metadata, RetryPolicy, Target};
 use crate::net::{Connection, LocalBoxFuture};
 use crate::{Error, ErrorCode, Result};
 
@@ -182,6 +182,8 @@ impl Sender {
                 }
                 Some(leader) => groups.entry(leader.node).or_default().push_back(partition),
                 None => {
+                    // It may have been idle for so long that it is not asked about any more.
+                    self.cluster.note_use(&topic.name);
                     self.wants_metadata = true;
                     ready.push_back(partition);
                 }
@@ -433,6 +435,10 @@ impl Sender {
             return;
         }
         self.seen_generation = metadata.generation;
+        self.links.retain(|node, link| {
+            link.in_flight_count > 0 || link.is_dialing || metadata.node(*node).is_some()
+        });
+        self.forget_unused_topics(&metadata);
         for (name, topic) in self.accumulator.topics.borrow().iter() {
             if let Some(known) = metadata.topic(name)
                 && known.error == ErrorCode::NONE
@@ -440,6 +446,36 @@ impl Sender {
                 topic.update(known, self.cluster.pool(), self.accumulator.config.batch_bytes);
             }
         }
+    }
+
+    /// Drops topics that were idle for `metadata.max.idle.ms`, so that metadata no longer has them, and that nobody holds on to.
+    ///
+    /// With them goes what their last sequences were. A topic that comes back starts again at 0, so it must not do so under an epoch
+    /// that it had before: the broker would take its first batch for a copy of an old one.
+    fn forget_unused_topics(&mut self, metadata: &Metadata) {
+        let accumulator = Rc::clone(&self.accumulator);
+        accumulator.topics.borrow_mut().retain(|name, topic| {
+            if metadata.topic(name).is_some() || Rc::strong_count(&topic.state) > 1 || !topic.state.is_idle()
+            {
+                return true;
+            }
+            let used = topic.state.identities();
+            if accumulator.transaction.is_some() {
+                // The coordinator gives the epochs: until it has given another one the sequences go on.
+                return self.identity.is_some_and(|identity| used.contains(&identity));
+            }
+            let last_epoch = used
+                .iter()
+                .filter(|used| self.identity.is_some_and(|identity| used.producer_id == identity.producer_id))
+                .map(|used| used.epoch)
+                .max();
+            if let (Some(last), Some(identity)) = (last_epoch, self.identity) {
+                // With the last epoch used up a new producer id has to be fetched.
+                self.identity =
+                    last.checked_add(1).map(|next| Identity { epoch: identity.epoch.max(next), ..identity });
+            }
+            false
+        });
     }
 
     /// Fails what has not been delivered in time; gives the time before which nothing else can expire.

@@ -530,6 +530,82 @@ fn keys_that_are_to_be_ignored_do_not_choose_the_partition() {
     }
 }
 
+/// Goal: a producer that has written to many topics asks about, and holds, those that it still writes to. One that comes back after
+/// its sequences were forgotten is not taken for a repetition of itself.
+#[test]
+fn idle_topics_are_forgotten_and_come_back_whole() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        for name in ["busy", "idle", "held"] {
+            fake.add_topic(name, &[1]);
+        }
+        let producer = Producer::new(fake.client(), config()).unwrap();
+        let send = async |topic: &TopicHandle, value: &str| {
+            producer.append(topic, Some(0), &record(value.as_bytes()), 0).unwrap();
+            producer.flush().await.unwrap();
+            producer.completions(&mut Vec::new()).await;
+        };
+        let busy = producer.topic("busy").await.unwrap();
+        let held = producer.topic("held").await.unwrap();
+        send(&producer.topic("idle").await.unwrap(), "first").await;
+        send(&held, "first").await;
+        for minute in 0..12 {
+            send(&busy, &minute.to_string()).await;
+            // The clock is paused: this sleep takes no time.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        send(&busy, "last").await;
+        assert_eq!(fake.world.borrow().asked_topics, ["busy"]);
+        let known: Vec<String> =
+            producer.accumulator.topics.borrow().keys().map(|name| name.to_string()).collect();
+        assert!(known.contains(&"held".to_owned()) && !known.contains(&"idle".to_owned()), "{known:?}");
+
+        send(&producer.topic("idle").await.unwrap(), "second").await;
+        send(&held, "second").await;
+        for name in ["idle", "held"] {
+            assert_eq!(values(&fake, name, 0), ["first", "second"], "{name}");
+        }
+        assert_eq!(values(&fake, "busy", 0).len(), 13);
+    });
+}
+
+/// Goal: delivery fails in time also for a batch whose request is under way; its successors arrive, in order and once.
+#[test]
+fn a_batch_expires_in_flight_and_those_behind_it_go_on() {
+    for was_written in [false, true] {
+        run(async {
+            let fake = FakeCluster::start(1);
+            fake.add_topic("t", &[1]);
+            let config = ProducerConfig { delivery_timeout_ms: 30_000, ..config() };
+            let producer = Producer::new(fake.client(), config).unwrap();
+            let topic = producer.topic("t").await.unwrap();
+            producer.append(&topic, Some(0), &record(b"before"), 0).unwrap();
+            producer.flush().await.unwrap();
+            let since = Instant::now();
+            // Refused once, so that the request without an answer leaves after the time began to run.
+            fake.fail_next(ApiKey::Produce, Fault::Code(19));
+            fake.fail_next(ApiKey::Produce, if was_written { Fault::SilenceAfter } else { Fault::Silence });
+            producer.append(&topic, Some(0), &record(b"expires"), 1).unwrap();
+            // The clock is paused: this sleep takes no time.
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            producer.append(&topic, Some(0), &record(b"behind"), 2).unwrap();
+            let done = all_completions(&producer, 3).await;
+            let results: Vec<_> = done.iter().map(|c| (c.token, c.result.is_ok())).collect();
+            assert_eq!(results, [(0, true), (1, false), (2, true)], "{done:?}");
+            assert_eq!(done[1].result.as_ref().unwrap_err().kind(), ErrorKind::Timeout);
+            assert!(since.elapsed() < Duration::from_secs(60), "{:?}", since.elapsed());
+            producer.append(&topic, Some(0), &record(b"after"), 3).unwrap();
+            producer.flush().await.unwrap();
+            let expected: &[&str] = if was_written {
+                &["before", "expires", "behind", "after"]
+            } else {
+                &["before", "behind", "after"]
+            };
+            assert_eq!(values(&fake, "t", 0), expected);
+        });
+    }
+}
+
 /// Partition 0 has a long queue: adaptively it gets a record only where both draws hit it, else every other one.
 #[test]
 fn a_long_queue_is_avoided_unless_that_is_turned_off() {
@@ -550,6 +626,66 @@ fn a_long_queue_is_avoided_unless_that_is_turned_off() {
             let before = append(2_000, Some(0));
             let got = append(800, None) - before;
             assert!(expected.contains(&got), "{got}");
+        });
+    }
+}
+
+#[test]
+fn used_up_retries_fail_one_batch_and_those_behind_it_go_on() {
+    run(async {
+        let fake = FakeCluster::start(1);
+        fake.add_topic("t", &[1]);
+        let producer = Producer::new(fake.client(), ProducerConfig { retries: 3, ..config() }).unwrap();
+        let topic = producer.topic("t").await.unwrap();
+        producer.append(&topic, Some(0), &record(b"before"), 0).unwrap();
+        producer.flush().await.unwrap();
+        // Its first attempt, that of the batch behind it, and its three more.
+        (0..5).for_each(|_| fake.fail_next(ApiKey::Produce, Fault::Code(19)));
+        for (token, value) in ["fails", "behind"].into_iter().enumerate() {
+            producer.append(&topic, Some(0), &record(value.as_bytes()), 1 + token as u64).unwrap();
+            // Batches of their own. The clock is paused: this sleep takes no time.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let done = all_completions(&producer, 3).await;
+        let results: Vec<_> = done.iter().map(|c| (c.token, c.result.is_ok())).collect();
+        assert_eq!(results, [(0, true), (1, false), (2, true)], "{done:?}");
+        assert_eq!(values(&fake, "t", 0), ["before", "behind"]);
+    });
+}
+
+/// Goal: the level is the codec's, not only accepted: the highest packs a text that the lowest packs less well.
+#[test]
+fn compression_levels_are_those_of_the_codec() {
+    use crate::wire::records::Codec;
+    let text: Vec<u8> = (0..40_000_u32)
+        .flat_map(|n| format!("{} {} ", n % 977, n.wrapping_mul(2_654_435_761) % 89).into_bytes())
+        .collect();
+    for (codec, low, high) in [(Codec::Gzip, 1, 9), (Codec::Lz4, 1, 17), (Codec::Zstd, 1, 19)] {
+        let packed = |level| {
+            run(async {
+                let fake = FakeCluster::start(1);
+                fake.add_topic("t", &[1]);
+                let config = ProducerConfig {
+                    compression: codec,
+                    compression_level: Some(level),
+                    batch_bytes: 1 << 20,
+                    ..config()
+                };
+                let producer = Producer::new(fake.client(), config).unwrap();
+                let topic = producer.topic("t").await.unwrap();
+                producer.append(&topic, Some(0), &record(&text), 0).unwrap();
+                producer.flush().await.unwrap();
+                let world = fake.world.borrow();
+                world.logs[&("t".to_owned(), 0)].batches[0].len()
+            })
+        };
+        let (least, most) = (packed(low), packed(high));
+        assert!(most < least, "{codec}: {most} bytes at {high}, {least} at {low}");
+        let refused = ProducerConfig { compression: codec, compression_level: Some(23), ..config() };
+        run(async {
+            let fake = FakeCluster::start(1);
+            let error = Producer::new(fake.client(), refused).unwrap_err();
+            assert!(error.to_string().contains(&format!("compression.{codec}.level is 23")), "{error}");
         });
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::config::ProducerConfig;
 use super::metrics::TopicStats;
 use super::partitioner::{next_sticky, partition_for_key};
-use super::queue::PartitionQueue;
+use super::queue::{Identity, PartitionQueue};
 use super::record::AppendError;
 use crate::cluster::TopicMetadata;
 use crate::metrics::MetricsConfig;
@@ -130,6 +130,20 @@ impl TopicHandle {
 }
 
 impl TopicState {
+    /// Whether no record waits or is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.partitions.borrow().iter().all(|partition| {
+            let state = partition.state.borrow();
+            state.open.is_none() && state.queue.is_idle()
+        })
+    }
+
+    /// Under which producer ids and epochs its partitions were written to last.
+    pub(super) fn identities(&self) -> Vec<Identity> {
+        let partitions = self.partitions.borrow();
+        partitions.iter().filter_map(|partition| partition.state.borrow().queue.identity()).collect()
+    }
+
     /// The partition for a record: the one asked for, that of its key, or the sticky one.
     pub(super) fn choose(
         &self,

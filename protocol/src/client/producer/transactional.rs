@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Producer;
 use super::metrics::ProducerStats;
 use super::transaction::{Call, ConsumerGroupMetadata, Transaction, TransactionError};
+use crate::Error;
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::metrics::Elapsed;
 
@@ -71,6 +72,28 @@ impl Producer {
     /// `Retry` and `Fatal` as from [`commit`](Self::commit); `Misuse` where a commit is under way whose outcome is open.
     pub async fn abort(&self) -> Result<(), TransactionError> {
         self.transact(Call::Abort, |stats| &mut stats.abort).await
+    }
+
+    /// Ends what is open before the producer is closed: a commit or abort that was begun is brought to its end, anything else aborted.
+    pub(super) async fn end_open_transaction(&self) -> Result<(), Error> {
+        let Some(transaction) = self.accumulator.transaction.as_deref() else { return Ok(()) };
+        while let Some(call) = transaction.ending() {
+            let total: fn(&mut ProducerStats) -> &mut Duration = match &call {
+                Call::Commit => |stats| &mut stats.commit,
+                _ => |stats| &mut stats.abort,
+            };
+            match self.transact(call, total).await {
+                // After a commit that cannot be, the abort is next.
+                Ok(()) | Err(TransactionError::Retry(_) | TransactionError::Abort(_)) => {}
+                // It is over, or another producer's.
+                Err(error) if error.is_fenced() => return Ok(()),
+                Err(TransactionError::Fatal(error)) => return Err(error),
+                Err(TransactionError::Misuse(detail)) => {
+                    return Err(Error::internal("end the open transaction", detail));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn transact(

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::wire::error_code::Remedy;
 use crate::{Error, ErrorCode};
 
 /// Why a transactional call failed, by what the caller should do.
@@ -12,15 +13,18 @@ pub enum TransactionError {
     Retry(Error),
     /// The transaction cannot be committed: [`abort`](super::super::Producer::abort) it and begin the next one.
     Abort(Error),
-    /// The producer is of no more use: close it. [`is_fenced`](TransactionError::is_fenced) says whether another took over.
+    /// The producer is of no more use: close it, and where nobody [took over](TransactionError::is_fenced) make another with the same
+    /// `transactional.id`, which ends what this one left open.
     Fatal(Error),
     /// The call does not fit the state of the producer; nothing was changed.
     Misuse(&'static str),
 }
 
 impl TransactionError {
-    /// Whether a newer producer with the same transactional id has shut this one out. Before KIP-890 a transaction that took longer
-    /// than `transaction.timeout.ms` looks the same; since then committing it is fatal too, with `INVALID_TXN_STATE`.
+    /// Whether a newer producer with the same transactional id has shut this one out: starting again would shut that one out in turn.
+    /// A transaction that took longer than `transaction.timeout.ms` looks the same before KIP-890, because the coordinator raised the
+    /// epoch when it aborted it. Since then committing it is `Fatal` with `INVALID_TXN_STATE`, as in Java, and not fenced: nobody else
+    /// is there, and a new producer may take over at once.
     pub fn is_fenced(&self) -> bool {
         matches!(self, Self::Fatal(error) if is_fencing(error))
     }
@@ -62,8 +66,8 @@ fn is_fencing(error: &Error) -> bool {
     matches!(error.code(), Some(ErrorCode::PRODUCER_FENCED | ErrorCode::INVALID_PRODUCER_EPOCH))
 }
 
-/// What an error means for a transaction, as in Java's `TransactionManager`; retries are over when it is asked. What to do about
-/// a code by itself is [`ErrorCode::remedy`]; a transaction differs where an abort undoes more, or less, than the one request.
+/// What an error of a coordinator means for a transaction, as in Java's `TransactionManager`; retries are over when it is asked. It is
+/// what the table of codes says ([`ErrorCode::remedy`]), but where an abort undoes more, or less, than the one request.
 pub(super) fn severity_at_coordinator(error: &Error) -> Severity {
     match error.code() {
         // No answer: whatever was asked for is undone by an abort.
@@ -71,17 +75,23 @@ pub(super) fn severity_at_coordinator(error: &Error) -> Severity {
         None => Severity::Fatal,
         Some(code) => match code {
             ErrorCode::UNKNOWN_PRODUCER_ID | ErrorCode::INVALID_PRODUCER_ID_MAPPING => Severity::Forgotten,
-            ErrorCode::TRANSACTION_ABORTABLE
-            | ErrorCode::TOPIC_AUTHORIZATION_FAILED
+            // A leader may not have heard of the newest epoch yet; the coordinator gives it.
+            ErrorCode::INVALID_PRODUCER_EPOCH => Severity::Fatal,
+            // One topic or group is at fault, or the member that consumed, not the producer: without them it goes on.
+            ErrorCode::TOPIC_AUTHORIZATION_FAILED
             | ErrorCode::GROUP_AUTHORIZATION_FAILED
             | ErrorCode::INVALID_TOPIC_EXCEPTION
             | ErrorCode::OFFSET_METADATA_TOO_LARGE
-            | ErrorCode::FENCED_INSTANCE_ID
-            | ErrorCode::UNKNOWN_MEMBER_ID
-            | ErrorCode::STALE_MEMBER_EPOCH
-            | ErrorCode::ILLEGAL_GENERATION => Severity::Abortable,
-            code if code.is_retriable() => Severity::Abortable,
-            _ => Severity::Fatal,
+            | ErrorCode::FENCED_INSTANCE_ID => Severity::Abortable,
+            code => match code.remedy() {
+                Remedy::Nothing
+                | Remedy::Retry
+                | Remedy::RefreshMetadata
+                | Remedy::RefindCoordinator
+                | Remedy::Rejoin
+                | Remedy::Abort => Severity::Abortable,
+                Remedy::Fence | Remedy::Fail => Severity::Fatal,
+            },
         },
     }
 }

@@ -70,6 +70,11 @@ impl Transaction {
         self.state.borrow().identity()
     }
 
+    /// The call that ends what is open.
+    pub(in crate::client::producer) fn ending(&self) -> Option<Call> {
+        self.state.borrow().ending()
+    }
+
     /// Whether `partition` is part of the open transaction.
     pub(in crate::client::producer) fn has_admitted(&self, partition: &Partition) -> bool {
         partition.admitted.get() == self.ordinal.get()

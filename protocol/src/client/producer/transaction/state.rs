@@ -177,6 +177,17 @@ impl State {
         matches!(self.phase, Phase::Draining { .. })
     }
 
+    /// The call that ends what is open; None where nothing is, or nothing can be done about it.
+    pub(super) fn ending(&self) -> Option<Call> {
+        match self.phase {
+            Phase::Open | Phase::Failed(_) | Phase::Bumping(_) => Some(Call::Abort),
+            Phase::Draining { commit } | Phase::Ending { commit, .. } => {
+                Some(if commit { Call::Commit } else { Call::Abort })
+            }
+            Phase::Fresh | Phase::Initializing(_) | Phase::Ready | Phase::Fatal(_) => None,
+        }
+    }
+
     /// Why nothing more may be sent; None where sending goes on.
     pub(super) fn refusal(&self) -> Option<Error> {
         match &self.phase {

@@ -225,12 +225,46 @@ fn every_error_means_one_thing() {
         (ErrorCode::CONCURRENT_TRANSACTIONS, Abortable, Abortable),
         (ErrorCode::MESSAGE_TOO_LARGE, Fatal, Abortable),
         (ErrorCode::INVALID_TXN_STATE, Fatal, Abortable),
+        (ErrorCode::REBALANCE_IN_PROGRESS, Abortable, Abortable),
+        (ErrorCode::UNKNOWN_MEMBER_ID, Abortable, Abortable),
+        (ErrorCode::ILLEGAL_GENERATION, Abortable, Abortable),
+        (ErrorCode::COORDINATOR_NOT_AVAILABLE, Abortable, Abortable),
+        (ErrorCode::CLUSTER_AUTHORIZATION_FAILED, Fatal, Fatal),
+        (ErrorCode(9_999), Fatal, Abortable),
     ] {
         assert_eq!(severity_at_coordinator(&broker(code)), at_coordinator, "{code}");
         assert_eq!(severity_at_leader(&broker(code)), at_leader, "{code}");
     }
     assert_eq!(severity_at_coordinator(&Error::timeout("test")), Abortable);
     assert_eq!(severity_at_coordinator(&Error::unsupported("test", "version")), Fatal);
+}
+
+/// Goal: what the coordinator ended by itself costs the producer, but is not taken for another's coming.
+#[test]
+fn a_transaction_that_timed_out_is_fatal_and_nobody_has_taken_over() {
+    let mut state = begun(true);
+    step(&mut state, Event::Called(Call::Commit));
+    step(&mut state, Event::Drained);
+    step(&mut state, Event::Ended(Err(broker(ErrorCode::INVALID_TXN_STATE))));
+    let Some(Err(error)) = state.outcome(Call::Commit) else { panic!("no outcome") };
+    assert!(matches!(error, TransactionError::Fatal(_)) && !error.is_fenced(), "{error}");
+    assert_eq!(state.ending(), None, "closing has nothing left to end");
+}
+
+#[test]
+fn closing_ends_what_is_open_in_the_way_that_was_begun() {
+    assert_eq!(State::new().ending(), None);
+    assert_eq!(ready(true).ending(), None);
+    let mut state = begun(true);
+    assert_eq!(state.ending(), Some(Call::Abort));
+    step(&mut state, Event::Called(Call::Commit));
+    assert_eq!(state.ending(), Some(Call::Commit));
+    step(&mut state, failed(Error::timeout("deliver record batch")));
+    assert_eq!(state.ending(), Some(Call::Abort), "a failed one cannot be committed");
+    step(&mut state, Event::Called(Call::Abort));
+    step(&mut state, Event::Drained);
+    step(&mut state, Event::Ended(Ok(Some(next(FIRST)))));
+    assert_eq!(state.ending(), None);
 }
 
 /// The far side of a random walk: what is under way and has to be answered.
