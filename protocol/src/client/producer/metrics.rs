@@ -82,7 +82,7 @@ impl ProducerStats {
         }
     }
 
-    /// A batch goes into a request, so many milliseconds after its first record.
+    /// A batch goes into a request, after it `waited` since its first record.
     pub(super) fn batch_sent(
         &mut self,
         topic: &mut TopicStats,

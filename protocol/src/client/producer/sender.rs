@@ -259,9 +259,9 @@ impl Sender {
                     request.bytes += size;
                     if let Some(batch) = state.queue.sent(id) {
                         request.record_count += u64::try_from(batch.header.record_count).unwrap_or(0);
-                        let opened_before = (now + config.delivery_timeout()).duration_since(batch.deadline);
+                        let waited = (now + config.delivery_timeout()).duration_since(batch.deadline);
                         let mut topic = topic.state.metrics.borrow_mut();
-                        accumulator.metrics.borrow_mut().batch_sent(&mut topic, batch, opened_before, now);
+                        accumulator.metrics.borrow_mut().batch_sent(&mut topic, batch, waited, now);
                     }
                     let key = Rc::as_ptr(&topic.state) as TopicKey;
                     let entry = request.topics.entry(key).or_insert_with(|| SentTopic {
