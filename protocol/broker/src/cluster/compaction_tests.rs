@@ -630,6 +630,24 @@ fn small_parts_are_joined() {
 }
 
 #[test]
+fn a_large_log_is_compacted_in_many_steps() {
+    let mut world = World::new(settings(1 << 30, 0));
+    let records: Vec<KeyValue> = (0..200).map(|number| (number as u8, Some(number))).collect();
+    while world.partition.log.size_bytes() < 4 << 20 {
+        world.append(Codec::None, ProducerStamp::NONE, &records);
+    }
+    world.roll();
+    let mut compaction = world.start_compaction().unwrap();
+    let mut step_count = 1;
+    while !world.partition.compact(&mut compaction, &mut world.decompressor) {
+        step_count += 1;
+    }
+    // 16 to map it, 16 to rewrite it.
+    assert!(step_count >= 32, "{step_count}");
+    assert_eq!(world.records().len(), 201);
+}
+
+#[test]
 fn old_records_are_deleted_from_the_start_on() {
     let mut world = World::new(settings(1 << 20, 0));
     world.put(1, 0);
