@@ -365,12 +365,15 @@ impl Buf for CheckedBuf {
         let value = self.take_varint()?;
         // Compact lengths are stored plus one.
         let length = (value as usize).saturating_sub(1);
-        if length > self.inner.len() {
-            return Err(TryGetError { requested: length, available: self.inner.len() });
-        }
-        if length > self.limits.small_list() && self.known.granted.binary_search(&at).is_err() {
-            self.pending = Some(Pending { at, length: value as usize, kind: PendingKind::Varint });
-            return Ok(1);
+        // Smaller ones allocate little, and may be the numbers of tagged fields, which the bytes left say nothing of.
+        if length > self.limits.small_list() {
+            if length > self.inner.len() {
+                return Err(TryGetError { requested: length, available: self.inner.len() });
+            }
+            if self.known.granted.binary_search(&at).is_err() {
+                self.pending = Some(Pending { at, length: value as usize, kind: PendingKind::Varint });
+                return Ok(1);
+            }
         }
         self.varint_rest = value;
         Ok(self.next_varint_byte())
@@ -531,6 +534,19 @@ mod tests {
         assert_eq!(error.kind(), crate::ErrorKind::Malformed, "{error}");
     }
 
+    /// Found by the fuzzer: the number of a tag is no length.
+    #[test]
+    fn a_tag_may_have_a_larger_number_than_there_are_bytes_behind_it() {
+        let response =
+            MetadataResponse::default().with_unknown_tagged_fields([(100, Bytes::from_static(b"x"))].into());
+        let mut bytes = Vec::new();
+        response.encode(&mut bytes, 12).unwrap();
+        assert_eq!(
+            decode_within::<MetadataResponse>(&bytes, 12, Lengths::Varint, 1 << 20).unwrap(),
+            response
+        );
+    }
+
     #[test]
     fn many_small_elements_are_refused_by_what_they_take_in_memory() {
         let topics =
@@ -551,7 +567,7 @@ mod tests {
     fn large_lists_large_bytes_and_large_integers_are_told_apart() {
         use crate::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
         let records = |count: usize| Some(Bytes::from(vec![7; count]));
-        // With 1 MiB, more than 136 elements are a large list.
+        // With 2 MiB, more than 273 elements are a large list.
         let partition = |index: i32| {
             PartitionProduceData::default().with_index(index).with_records(records(index as usize % 400))
         };
@@ -569,7 +585,7 @@ mod tests {
         for (version, lengths) in [(3, Lengths::MaybeInt32), (8, Lengths::MaybeInt32), (9, Lengths::Varint)] {
             let mut bytes = Vec::new();
             request.encode(&mut bytes, version).unwrap();
-            let decoded = decode_within::<ProduceRequest>(&bytes, version, lengths, 1 << 20).unwrap();
+            let decoded = decode_within::<ProduceRequest>(&bytes, version, lengths, 2 << 20).unwrap();
             assert_eq!(decoded, request, "v{version}");
         }
     }
