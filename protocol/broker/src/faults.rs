@@ -22,10 +22,15 @@ pub enum Fault {
     Silence,
     /// It is not performed; the connection is closed.
     Disconnect,
+    /// It is not performed; the connection is reset (RST), which a client meets as an error and not as an end. Pipes within the
+    /// process fail with `ConnectionReset`; other streams ([`Broker::serve_stream`](crate::Broker::serve_stream)) are only closed.
+    Reset,
     /// It is performed, but the connection is closed instead of answering.
     LoseResponse,
     /// It is performed; the first half of the answer is sent, then the connection is closed.
     TruncateResponse,
+    /// It is performed; the first half of the answer is sent, then the connection is reset as by [`Fault::Reset`].
+    ResetResponse,
 }
 
 /// The faults of a broker. Clones share one plan, and may be used from any thread while the broker runs.

@@ -58,4 +58,4 @@ mod transaction;
 pub use broker::Broker;
 pub use config::Builder;
 pub use faults::{Fault, Faults};
-pub use server::{BrokerHandle, InProcessDialer};
+pub use server::{BrokerHandle, InProcessDialer, Pipe};

@@ -22,7 +22,7 @@ impl Api for DescribeCluster {
             return Self::refuse(call.version, request, ErrorCode::UNSUPPORTED_ENDPOINT_TYPE).into();
         }
         let cluster = call.shared.cluster.borrow();
-        let brokers = cluster.nodes.iter().map(|node| {
+        let brokers = cluster.running_nodes().map(|node| {
             DescribeClusterBroker::default()
                 .with_broker_id(node.id.into())
                 .with_host(StrBytes::from_string(node.host.clone()))
@@ -35,7 +35,7 @@ impl Api for DescribeCluster {
         };
         DescribeClusterResponse::default()
             .with_cluster_id(cluster.id.clone())
-            .with_controller_id(cluster.nodes[0].id.into())
+            .with_controller_id(cluster.controller().id.into())
             .with_brokers(brokers.collect())
             .with_cluster_authorized_operations(operations)
             .into()

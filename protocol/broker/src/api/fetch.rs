@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::call::{Answer, Api, Call, versions};
 use super::fetch_response::{DivergingEpoch, FetchAnswer, Leader, PartitionAnswer};
-use crate::cluster::{Cluster, FetchSession, FetchWatch, Reported, SessionPartition, TopicRef};
+use crate::cluster::{Cluster, FetchSession, FetchWatch, Node, Reported, SessionPartition, TopicRef};
 use crate::refusal::Refusal;
 use crate::server::Shared;
 use crate::text;
@@ -68,7 +68,8 @@ impl Api for Fetch {
         read.report(&answer, &mut session.borrow_mut());
         answer.session_id = session.borrow().id;
         let cluster = call.shared.cluster.borrow();
-        Answer::Frame(answer.encode(call.version, call.correlation_id, &cluster.nodes))
+        let nodes: Vec<&Node> = cluster.running_nodes().collect();
+        Answer::Frame(answer.encode(call.version, call.correlation_id, &nodes))
     }
 
     fn refuse(version: i16, request: FetchRequest, code: ErrorCode) -> FetchResponse {
@@ -293,7 +294,7 @@ fn leader_of(cluster: &Cluster, topic: &TopicRef, index: i32) -> Option<Leader> 
         TopicRef::Id(id) => cluster.name_of(id)?,
     };
     let partition = cluster.topic(name)?.partitions.get(usize::try_from(index).ok()?)?;
-    Some(Leader { id: partition.leader, epoch: partition.leader_epoch })
+    (partition.leader >= 0).then_some(Leader { id: partition.leader, epoch: partition.leader_epoch })
 }
 
 /// Keeps a watch on all partitions of a session, and takes it off again even if the connection goes away.

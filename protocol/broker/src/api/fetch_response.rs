@@ -74,7 +74,7 @@ impl PartitionAnswer {
 
 impl FetchAnswer {
     /// The whole frame in pieces, the length prefix in the first.
-    pub(super) fn encode(&self, version: i16, correlation_id: i32, nodes: &[Node]) -> Vec<Bytes> {
+    pub(super) fn encode(&self, version: i16, correlation_id: i32, nodes: &[&Node]) -> Vec<Bytes> {
         let mut out = Pieces::new();
         let is_flexible = version >= 12;
         out.head.put_i32(0);
@@ -210,7 +210,7 @@ impl Pieces {
         }
     }
 
-    fn put_node_endpoints(&mut self, nodes: &[Node]) {
+    fn put_node_endpoints(&mut self, nodes: &[&Node]) {
         let mut body = Self::new();
         body.put_count(nodes.len(), true);
         for node in nodes {
@@ -260,8 +260,8 @@ mod tests {
     use super::*;
 
     fn decode(answer: &FetchAnswer, version: i16) -> FetchResponse {
-        let node = Node { id: 7, host: "example.org".to_owned(), port: 9092 };
-        let pieces = answer.encode(version, 99, &[node]);
+        let node = Node { id: 7, host: "example.org".to_owned(), port: 9092, is_running: true };
+        let pieces = answer.encode(version, 99, &[&node]);
         assert!(pieces.iter().all(|piece| !piece.is_empty()));
         let frame = Bytes::from(pieces.concat());
         assert_eq!(frame[..4], ((frame.len() - 4) as u32).to_be_bytes());

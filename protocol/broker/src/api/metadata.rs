@@ -30,14 +30,15 @@ impl Api for Metadata {
         let asked = request.topics.filter(|topics| version > 0 || !topics.is_empty());
         let topics = match asked {
             None => {
-                cluster.topics().map(|(name, topic)| describe(name, topic, version, operations)).collect()
+                let topics = cluster.topics();
+                topics.map(|(name, topic)| describe(&cluster, name, topic, version, operations)).collect()
             }
             Some(asked) => asked
                 .into_iter()
                 .map(|topic| find_or_create(&mut cluster, topic, version, operations, may_create))
                 .collect(),
         };
-        let brokers = cluster.nodes.iter().map(|node| {
+        let brokers = cluster.running_nodes().map(|node| {
             MetadataResponseBroker::default()
                 .with_node_id(node.id.into())
                 .with_host(StrBytes::from_string(node.host.clone()))
@@ -45,7 +46,7 @@ impl Api for Metadata {
         });
         let mut response = MetadataResponse::default()
             .with_brokers(brokers.collect())
-            .with_controller_id(cluster.nodes[0].id.into())
+            .with_controller_id(cluster.controller().id.into())
             .with_topics(topics);
         if version >= 2 {
             response.cluster_id = Some(cluster.id.clone());
@@ -73,7 +74,7 @@ fn find_or_create(
     let Some(name) = &asked.name else {
         let found = cluster.name_of(&asked.topic_id).and_then(|name| Some((name, cluster.topic(name)?)));
         return match found {
-            Some((name, topic)) => describe(name, topic, version, operations),
+            Some((name, topic)) => describe(cluster, name, topic, version, operations),
             None => failed(asked, version, ErrorCode::UNKNOWN_TOPIC_ID),
         };
     };
@@ -95,19 +96,40 @@ fn find_or_create(
         }
     }
     match cluster.topic(name) {
-        Some(topic) => describe(name, topic, version, operations),
+        Some(topic) => describe(cluster, name, topic, version, operations),
         None => failed(asked, version, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
     }
 }
 
-fn describe(name: &TopicName, topic: &Topic, version: i16, operations: i32) -> MetadataResponseTopic {
+fn describe(
+    cluster: &Cluster,
+    name: &TopicName,
+    topic: &Topic,
+    version: i16,
+    operations: i32,
+) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().enumerate().map(|(index, partition)| {
-        let nodes: Vec<_> = partition.replicas.iter().map(|id| (*id).into()).collect();
+        let ids = |wanted: &dyn Fn(i32) -> bool| {
+            partition.replicas.iter().filter(|id| wanted(**id)).map(|id| (*id).into()).collect::<Vec<_>>()
+        };
         let answer = MetadataResponsePartition::default()
             .with_partition_index(index as i32)
             .with_leader_id(partition.leader.into())
-            .with_replica_nodes(nodes.clone())
-            .with_isr_nodes(nodes);
+            .with_replica_nodes(ids(&|_| true));
+        let answer = if partition.leader < 0 {
+            // As in Kafka the last replica that was in sync stays in the list.
+            let code = ErrorCode::LEADER_NOT_AVAILABLE.0;
+            answer
+                .with_error_code(code)
+                .with_isr_nodes(partition.replicas.first().map(|id| (*id).into()).into_iter().collect())
+        } else {
+            answer.with_isr_nodes(ids(&|id| cluster.is_running(id)))
+        };
+        let answer = if version >= 5 {
+            answer.with_offline_replicas(ids(&|id| !cluster.is_running(id)))
+        } else {
+            answer
+        };
         if version >= 7 { answer.with_leader_epoch(partition.leader_epoch) } else { answer }
     });
     let answer =

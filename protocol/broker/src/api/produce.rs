@@ -55,8 +55,7 @@ impl Api for Produce {
         // KIP-951: a client that asked the wrong node learns in the same answer where the right one is.
         if has_moved && call.version >= 10 {
             response.node_endpoints = cluster
-                .nodes
-                .iter()
+                .running_nodes()
                 .map(|node| {
                     NodeEndpoint::default()
                         .with_node_id(node.id.into())

@@ -6,4 +6,6 @@ pub(crate) struct Node {
     pub(crate) id: i32,
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// False while it is stopped: nobody reaches it, and it leads and coordinates nothing.
+    pub(crate) is_running: bool,
 }

@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 /// A partition of a topic.
 #[derive(Debug)]
 pub(crate) struct Partition {
+    /// -1 while no replica runs.
     pub(crate) leader: i32,
     pub(crate) leader_epoch: i32,
     pub(crate) replicas: Vec<i32>,
@@ -30,10 +31,10 @@ pub(crate) struct Appended {
 }
 
 impl Partition {
-    /// `replicas` are node ids, the leader first.
-    pub(crate) fn new(replicas: Vec<i32>, budget: MemoryBudget) -> Self {
+    /// `replicas` are node ids, the preferred leader first.
+    pub(crate) fn new(leader: i32, replicas: Vec<i32>, budget: MemoryBudget) -> Self {
         Self {
-            leader: replicas.first().copied().unwrap_or(-1),
+            leader,
             leader_epoch: 0,
             replicas,
             log: Log::new(budget),
@@ -115,11 +116,16 @@ impl Partition {
 
     /// Another node leads from now on, in a new epoch; it has all records.
     pub(crate) fn move_leader(&mut self, node_id: i32) {
-        self.leader = node_id;
-        self.leader_epoch += 1;
         if !self.replicas.contains(&node_id) {
             self.replicas.push(node_id);
         }
+        self.elect(node_id);
+    }
+
+    /// One of the replicas leads from now on, or none (-1), in a new epoch.
+    pub(crate) fn elect(&mut self, leader: i32) {
+        self.leader = leader;
+        self.leader_epoch += 1;
         self.watches.wake_all();
     }
 

@@ -61,6 +61,7 @@ impl Cluster {
             id: config.node_id + index as i32,
             host: config.advertised_host.clone(),
             port: first_port.wrapping_add(index as u16),
+            is_running: true,
         };
         Self {
             id: StrBytes::from_string(id),
@@ -86,16 +87,66 @@ impl Cluster {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// The node that coordinates a group or a transactional id: the same one for a name each time.
+    /// Whether there is such a node, and it is not stopped.
+    pub(crate) fn is_running(&self, id: i32) -> bool {
+        self.node(id).is_some_and(|node| node.is_running)
+    }
+
+    /// Whether anybody can be reached.
+    pub(crate) fn has_running_node(&self) -> bool {
+        self.nodes.iter().any(|node| node.is_running)
+    }
+
+    /// The nodes that clients are told of, in the order of their ids.
+    pub(crate) fn running_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.is_running)
+    }
+
+    /// The node that clients take for the controller.
+    pub(crate) fn controller(&self) -> &Node {
+        self.running_nodes().next().unwrap_or(&self.nodes[0])
+    }
+
+    /// The node leads and coordinates nothing from now on.
+    pub(crate) fn stop_node(&mut self, id: i32) {
+        self.set_running(id, false);
+    }
+
+    /// The node leads what has no leader, and coordinates what it did before.
+    pub(crate) fn start_node(&mut self, id: i32) {
+        self.set_running(id, true);
+    }
+
+    fn set_running(&mut self, id: i32, is_running: bool) {
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.id == id) {
+            node.is_running = is_running;
+        }
+        let Self { nodes, topics, .. } = self;
+        for partition in topics.values_mut().flat_map(|topic| &mut topic.partitions) {
+            if !nodes.iter().any(|node| node.is_running && node.id == partition.leader) {
+                let leader = first_running(nodes, &partition.replicas);
+                if leader != partition.leader {
+                    partition.elect(leader);
+                }
+            }
+        }
+    }
+
+    /// The node that coordinates a group or a transactional id: the same one for a name each time, or the next one that
+    /// runs after it.
     pub(crate) fn coordinator_of(&self, key: &str) -> &Node {
-        if let Some(node) = self.moved_coordinators.get(key).and_then(|id| self.node(*id)) {
+        let is_running = |node: &&Node| node.is_running;
+        if let Some(node) = self.moved_coordinators.get(key).and_then(|id| self.node(*id)).filter(is_running)
+        {
             return node;
         }
         // FNV-1a: stable across runs and machines.
         let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        &self.nodes[(hash % self.nodes.len() as u64) as usize]
+        let first = (hash % self.nodes.len() as u64) as usize;
+        let (before, from) = self.nodes.split_at(first);
+        from.iter().chain(before).find(is_running).unwrap_or(&self.nodes[first])
     }
 
     /// From now on this node coordinates the group or transactional id; whether there is such a node.
@@ -107,9 +158,9 @@ impl Cluster {
         is_known
     }
 
-    /// From now on this node leads the partition; whether there are such a node and partition.
+    /// From now on this node leads the partition; whether there are such a running node and partition.
     pub(crate) fn move_leader(&mut self, name: &TopicName, index: i32, node_id: i32) -> bool {
-        let is_known = self.node(node_id).is_some();
+        let is_known = self.is_running(node_id);
         let partition = self.partition_mut(name, index).filter(|_| is_known);
         partition.map(|partition| partition.move_leader(node_id)).is_some()
     }
@@ -222,8 +273,7 @@ impl Cluster {
             let name = TopicName(text::detached(name));
             let settings =
                 TopicSettings::from_overrides(&new.overrides, &self.broker_overrides, &self.config);
-            let partitions =
-                replicas.iter().map(|nodes| Partition::new(nodes.clone(), self.memory.clone())).collect();
+            let partitions = replicas.iter().map(|nodes| self.new_partition(nodes.clone())).collect();
             self.partition_count += replicas.len();
             self.names.insert(id, name.clone());
             tracing::debug!(topic = %name.as_str(), partitions = replicas.len(), "created topic");
@@ -292,12 +342,11 @@ impl Cluster {
             self.check_replicas(nodes, replication_factor)?;
         }
         if !is_dry_run {
-            let budget = self.memory.clone();
+            let partitions: Vec<Partition> =
+                replicas.into_iter().map(|nodes| self.new_partition(nodes)).collect();
             self.partition_count += added;
             if let Some(topic) = self.topics.get_mut(name) {
-                topic
-                    .partitions
-                    .extend(replicas.into_iter().map(|nodes| Partition::new(nodes, budget.clone())));
+                topic.partitions.extend(partitions);
             }
         }
         Ok(())
@@ -344,13 +393,13 @@ impl Cluster {
                 "Replication factor must be larger than 0, or -1 to use the default value.",
             ));
         }
-        if factor as usize > self.nodes.len() {
+        let running_count = self.running_nodes().count();
+        if factor as usize > running_count {
             return Err(Refusal::new(
                 ErrorCode::INVALID_REPLICATION_FACTOR,
                 format!(
                     "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot \
-                     be reached because only {} broker(s) are registered.",
-                    self.nodes.len()
+                     be reached because only {running_count} broker(s) are registered."
                 ),
             ));
         }
@@ -395,8 +444,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Spread over the nodes that run, of which there are `factor` at least when a topic is made.
     fn default_replicas(&self, partition: usize, factor: usize) -> Vec<i32> {
-        (0..factor).map(|replica| self.nodes[(partition + replica) % self.nodes.len()].id).collect()
+        let running: Vec<i32> = self.running_nodes().map(|node| node.id).collect();
+        let factor = factor.min(running.len());
+        (0..factor).map(|replica| running[(partition + replica) % running.len()]).collect()
+    }
+
+    fn new_partition(&self, replicas: Vec<i32>) -> Partition {
+        let leader = first_running(&self.nodes, &replicas);
+        Partition::new(leader, replicas, self.memory.clone())
     }
 
     fn check_room(&self, added: usize) -> Result<(), Refusal> {
@@ -416,6 +473,12 @@ impl Cluster {
             ),
         ))
     }
+}
+
+/// The replica that leads: the first one that runs, or -1.
+fn first_running(nodes: &[Node], replicas: &[i32]) -> i32 {
+    let is_running = |id: &&i32| nodes.iter().any(|node| node.id == **id && node.is_running);
+    replicas.iter().find(is_running).copied().unwrap_or(-1)
 }
 
 fn led(topic: &mut Topic, node_id: i32, index: i32) -> Result<&mut Partition, Refusal> {

@@ -251,6 +251,11 @@ impl Group {
         sessions.chain(self.pending.values().copied()).chain(self.phase_ends_at).min()
     }
 
+    /// The coordinator has come back, or is another one: everybody has the whole session to find it.
+    pub(crate) fn renew_sessions(&mut self, now: Instant) {
+        self.members.values_mut().for_each(|member| member.touch(now));
+    }
+
     /// Time has passed: drops who did not show up, ends phases that are over.
     pub(crate) fn tick(&mut self, now: Instant, replies: &mut Replies) {
         self.pending.retain(|_, lapses_at| *lapses_at > now);

@@ -1,5 +1,6 @@
 //! What a connection may ask for, as it is not yet, now, or no longer authenticated (KIP-43, 152, 368).
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ const NONCE_BYTES: usize = 18;
 /// The authentication of one connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    users: Users,
+    users: Rc<Users>,
     exchange: Option<Exchange>,
     mechanism: Option<Mechanism>,
     authenticated: Option<Authenticated>,
@@ -45,7 +46,7 @@ pub(crate) enum Admission {
 }
 
 impl Session {
-    pub(crate) fn new(users: Users) -> Self {
+    pub(crate) fn new(users: Rc<Users>) -> Self {
         Self { users, exchange: None, mechanism: None, authenticated: None }
     }
 
@@ -139,7 +140,7 @@ mod tests {
         let mut users = Users { session_lifetime: lifetime, ..Users::default() };
         users.set("u", "p");
         users.set("v", "p");
-        Session::new(users)
+        Session::new(Rc::new(users))
     }
 
     fn login(session: &mut Session, mechanism: &'static str, message: &'static [u8]) -> i16 {

@@ -12,6 +12,7 @@ use protocol::Error;
 use protocol::wire::frame;
 use protocol::wire::messages::{ApiKey, SaslAuthenticateRequest, SaslHandshakeRequest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Shared;
@@ -31,6 +32,8 @@ pub(crate) struct Connection {
     pub(crate) peer: Rc<str>,
     /// Where clients have to say who they are.
     session: Option<RefCell<Session>>,
+    /// Changes when the node stops.
+    stop: watch::Receiver<()>,
     _slot: Slot,
 }
 
@@ -48,6 +51,10 @@ enum End {
     Bad(Error),
     /// A test wants it so.
     Fault,
+    /// A test wants it so, with an RST.
+    Reset,
+    /// The node was stopped.
+    Stopped,
     /// The client may not ask for this before it has said who it is.
     Unauthenticated(i16),
 }
@@ -57,14 +64,20 @@ enum Reply {
     Write(Vec<Bytes>),
     /// The last answer of this connection, or its beginning.
     WriteLast(Vec<Bytes>),
+    /// The beginning of an answer, then an RST.
+    WriteAndReset(Vec<Bytes>),
     Nothing,
     /// Neither this nor any later request of the connection is answered.
     Silence,
 }
 
 impl Connection {
-    /// `None` if there are too many.
+    /// `None` if there are too many, or the node is stopped.
     pub(crate) fn new(shared: &Rc<Shared>, node_id: i32, peer: &str) -> Option<Self> {
+        let stop = shared.gate(node_id).ok()?.watch();
+        if !shared.cluster.borrow().is_running(node_id) {
+            return None;
+        }
         let count = shared.connection_count.get();
         if count >= shared.config.connection_count_max {
             let connection_count_max = shared.config.connection_count_max;
@@ -73,20 +86,31 @@ impl Connection {
         }
         shared.connection_count.set(count + 1);
         let slot = Slot { shared: Rc::clone(shared) };
-        Some(Self { shared: Rc::clone(shared), node_id, peer: peer.into(), session: None, _slot: slot })
+        Some(Self { shared: Rc::clone(shared), node_id, peer: peer.into(), session: None, stop, _slot: slot })
     }
 
     /// The same, for a client that has to say who it is, where the broker has users.
     pub(crate) fn authenticated(mut self) -> Self {
-        self.session = self.shared.config.users.clone().map(Session::new).map(RefCell::new);
+        self.session = self.shared.users.clone().map(Session::new).map(RefCell::new);
         self
     }
 
-    /// Serves the stream until it ends.
-    pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(self, mut stream: S) {
+    /// Serves the stream until it ends. `reset` makes that end an RST.
+    pub(crate) async fn run<S>(self, mut stream: S, reset: impl FnOnce(&S))
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         self.shared.start_timer();
-        match self.serve(&mut stream).await {
-            Ok(()) | Err(End::Fault) => {}
+        let mut stop = self.stop.clone();
+        // Stopping comes first: what arrives after it is not performed.
+        let served = tokio::select! {
+            biased;
+            _ = stop.changed() => Err(End::Stopped),
+            served = self.serve(&mut stream) => served,
+        };
+        match served {
+            Ok(()) | Err(End::Fault | End::Stopped) => {}
+            Err(End::Reset) => reset(&stream),
             Err(End::Io(error)) => tracing::debug!(peer = %self.peer, %error, "connection lost"),
             Err(End::Bad(error)) => {
                 tracing::warn!(peer = %self.peer, %error, "closed a connection: cannot read the request");
@@ -128,6 +152,10 @@ impl Connection {
             match reply {
                 Reply::Write(pieces) => write_frame(stream, pieces).await?,
                 Reply::WriteLast(pieces) => return Ok(write_frame(stream, pieces).await?),
+                Reply::WriteAndReset(pieces) => {
+                    write_frame(stream, pieces).await?;
+                    return Err(End::Reset);
+                }
                 Reply::Nothing => {}
                 Reply::Silence => return swallow(stream).await,
             }
@@ -136,7 +164,7 @@ impl Connection {
 
     async fn answer(&self, mut frame: Bytes) -> Result<Reply, End> {
         let header = frame::decode_request_header(&mut frame)?;
-        self.shared.requests.count(header.api_key);
+        self.shared.requests.count(self.node_id, header.api_key);
         let call = Call {
             shared: Rc::clone(&self.shared),
             node_id: self.node_id,
@@ -147,7 +175,7 @@ impl Connection {
         };
         let key = header.api_key;
         let mut is_lost = false;
-        let mut is_cut = false;
+        let mut cut: Option<fn(Vec<Bytes>) -> Reply> = None;
         let mut refusal = None;
         match self.shared.faults.take(key) {
             None => {}
@@ -155,8 +183,10 @@ impl Connection {
             Some(Fault::Error(code)) => refusal = Some(code),
             Some(Fault::Silence) => return Ok(Reply::Silence),
             Some(Fault::Disconnect) => return Err(End::Fault),
+            Some(Fault::Reset) => return Err(End::Reset),
             Some(Fault::LoseResponse) => is_lost = true,
-            Some(Fault::TruncateResponse) => is_cut = true,
+            Some(Fault::TruncateResponse) => cut = Some(Reply::WriteLast),
+            Some(Fault::ResetResponse) => cut = Some(Reply::WriteAndReset),
         }
         if let (Some(session), None) = (&self.session, refusal) {
             let admission = session.borrow().admit(key, Instant::now());
@@ -173,8 +203,8 @@ impl Connection {
         if is_lost {
             return Err(End::Fault);
         }
-        if is_cut {
-            return Ok(Reply::WriteLast(first_half(&pieces)));
+        if let Some(cut) = cut {
+            return Ok(cut(first_half(&pieces)));
         }
         Ok(if pieces.is_empty() { Reply::Nothing } else { Reply::Write(pieces) })
     }

@@ -1,16 +1,15 @@
-//! Connections within the process: a pipe instead of a socket.
+//! Dials the broker from within its process.
 
 use std::io;
 
 use protocol::net::{DialFuture, Dialer, Stream};
-use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-/// Bytes that an in-process connection holds in each direction.
-pub(crate) const PIPE_BYTES: usize = 256 * 1024;
+use super::Pipe;
+use super::pipe::{ServerPipe, pipe};
 
 /// The broker's end of a pipe, and the port that was dialled.
-pub(crate) type Dialled = (u16, DuplexStream);
+pub(crate) type Dialled = (u16, ServerPipe);
 
 /// Dials a broker in the same process, from any thread. Nodes are told apart by their port; any host will do.
 #[derive(Debug, Clone)]
@@ -19,12 +18,13 @@ pub struct InProcessDialer {
 }
 
 impl InProcessDialer {
-    /// A connection to the node with this port, or to the first node if none has it.
+    /// A connection to the node with this port, or to the first node if none has it. It ends at once where that node is
+    /// stopped.
     ///
     /// # Errors
     /// `ConnectionRefused` if the broker is gone.
-    pub fn connect(&self, port: u16) -> io::Result<DuplexStream> {
-        let (ours, theirs) = duplex(PIPE_BYTES);
+    pub fn connect(&self, port: u16) -> io::Result<Pipe> {
+        let (ours, theirs) = pipe();
         match self.sender.send((port, theirs)) {
             Ok(()) => Ok(ours),
             Err(_gone) => {

@@ -153,6 +153,25 @@ impl BrokerHandle {
         self.requests.get(key as i16)
     }
 
+    /// How many requests of a kind have arrived at one node so far.
+    pub fn node_request_count(&self, node_id: i32, key: ApiKey) -> u64 {
+        self.requests.get_at(node_id, key as i16)
+    }
+
+    /// [`Broker::stop_node`] from another thread.
+    pub fn stop_node(&self, node_id: i32) -> bool {
+        self.with(move |broker| broker.stop_node(node_id)).unwrap_or(false)
+    }
+
+    /// [`Broker::start_node`] from another thread.
+    ///
+    /// # Errors
+    /// As [`Broker::start_node`]; also if the broker has ended.
+    pub fn start_node(&self, node_id: i32) -> io::Result<()> {
+        let started = self.with(move |broker| broker.start_node(node_id));
+        started.unwrap_or_else(|| Err(io::Error::other("the embedded broker has stopped")))
+    }
+
     /// Does something on the broker's thread, such as [`Broker::move_leader`], and waits for its result. `None` if the
     /// broker has ended.
     pub fn with<T: Send + 'static>(&self, command: impl FnOnce(&Broker) -> T + Send + 'static) -> Option<T> {

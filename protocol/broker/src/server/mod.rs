@@ -3,15 +3,18 @@
 mod connection;
 mod dialer;
 mod frames;
+mod gate;
 mod handle;
 mod listener;
 mod markers;
+mod pipe;
 mod shared;
 mod timer;
 
 pub use dialer::InProcessDialer;
-pub(crate) use dialer::PIPE_BYTES;
 pub use handle::BrokerHandle;
+pub use pipe::Pipe;
+pub(crate) use pipe::{ServerPipe, pipe};
 pub(crate) use shared::Shared;
 
 pub(crate) use connection::Connection;

@@ -1,17 +1,20 @@
 //! What all connections of a broker share. It lives on one thread; the counters and faults may be seen from others.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+use super::gate::Gate;
 use super::timer;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::group::{Coordinator, Limits};
+use crate::security::Users;
 use crate::transaction;
 
 /// API keys are small numbers; those of Kafka 4 end at 92.
@@ -26,15 +29,20 @@ pub(crate) struct Shared {
     pub(crate) transactions: RefCell<transaction::Coordinator>,
     pub(crate) faults: Faults,
     pub(crate) requests: RequestCounts,
+    /// Shared by all connections that have to authenticate.
+    pub(super) users: Option<Rc<Users>>,
+    /// One per node, in the order of their ids.
+    gates: Vec<Gate>,
     pub(super) connection_count: Cell<usize>,
     pub(super) deadlines: Rc<Notify>,
     pub(super) is_timer_running: Cell<bool>,
 }
 
-/// How many requests of each kind have arrived.
+/// How many requests of each kind have arrived at each node.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestCounts {
-    by_key: Arc<[AtomicU64; API_KEY_COUNT]>,
+    first_node: i32,
+    by_node: Arc<[[AtomicU64; API_KEY_COUNT]]>,
 }
 
 impl Shared {
@@ -57,7 +65,9 @@ impl Shared {
             groups: RefCell::new(Coordinator::new(limits)),
             transactions: RefCell::new(transaction::Coordinator::new(transaction_limits)),
             faults: Faults::default(),
-            requests: RequestCounts { by_key: Arc::new([const { AtomicU64::new(0) }; API_KEY_COUNT]) },
+            requests: RequestCounts::new(config.node_id, config.node_count),
+            users: config.users.clone().map(Rc::new),
+            gates: (0..config.node_count).map(|_| Gate::new()).collect(),
             connection_count: Cell::new(0),
             deadlines: Rc::new(Notify::new()),
             is_timer_running: Cell::new(false),
@@ -68,6 +78,15 @@ impl Shared {
     /// A group or transaction may have to be woken earlier than was known. Heartbeats only move deadlines back, and need no call.
     pub(crate) fn deadlines_changed(&self) {
         self.deadlines.notify_one();
+    }
+
+    /// Where the clients of a node come in.
+    pub(crate) fn gate(&self, node_id: i32) -> io::Result<&Gate> {
+        let index = node_id.checked_sub(self.config.node_id).and_then(|index| usize::try_from(index).ok());
+        let gate = index.and_then(|index| self.gates.get(index));
+        gate.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("the embedded cluster has no node {node_id}"))
+        })
     }
 
     /// Tells clients the port that a node listens on, unless they are to be told another.
@@ -95,15 +114,30 @@ impl Drop for Shared {
 }
 
 impl RequestCounts {
-    pub(super) fn count(&self, api_key: i16) {
-        if let Some(counter) = usize::try_from(api_key).ok().and_then(|key| self.by_key.get(key)) {
+    fn new(first_node: i32, node_count: usize) -> Self {
+        let by_node = (0..node_count).map(|_| [const { AtomicU64::new(0) }; API_KEY_COUNT]).collect();
+        Self { first_node, by_node }
+    }
+
+    pub(super) fn count(&self, node_id: i32, api_key: i16) {
+        if let Some(counter) = self.counter(node_id, api_key) {
             // Relaxed: the counts order nothing.
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    /// At all nodes.
     pub(crate) fn get(&self, api_key: i16) -> u64 {
-        let counter = usize::try_from(api_key).ok().and_then(|key| self.by_key.get(key));
-        counter.map_or(0, |counter| counter.load(Ordering::Relaxed))
+        (self.first_node..).take(self.by_node.len()).map(|node_id| self.get_at(node_id, api_key)).sum()
+    }
+
+    /// At one node; 0 if there is no such node.
+    pub(crate) fn get_at(&self, node_id: i32, api_key: i16) -> u64 {
+        self.counter(node_id, api_key).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    fn counter(&self, node_id: i32, api_key: i16) -> Option<&AtomicU64> {
+        let node = usize::try_from(node_id.checked_sub(self.first_node)?).ok()?;
+        self.by_node.get(node)?.get(usize::try_from(api_key).ok()?)
     }
 }

@@ -11,6 +11,10 @@ use super::Shared;
 pub(super) async fn run(shared: Weak<Shared>, changed: Rc<Notify>) {
     loop {
         let Some(deadline) = shared.upgrade().map(|shared| {
+            if !shared.cluster.borrow().has_running_node() {
+                // Nobody is there to notice that a member or a transaction is late.
+                return None;
+            }
             let now = Instant::now();
             shared.groups.borrow_mut().tick(now);
             let endings = shared.transactions.borrow_mut().tick(now);

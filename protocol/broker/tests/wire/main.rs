@@ -8,6 +8,7 @@ mod faults;
 mod fetch_sessions;
 mod groups;
 mod idempotence;
+mod nodes;
 mod offsets;
 mod produce_fetch;
 mod support;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use broker::{Broker, Builder};
+use broker::{Broker, Builder, Pipe};
 use bytes::{Bytes, BytesMut};
 use protocol::wire::frame;
 use protocol::wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -14,7 +14,7 @@ use protocol::wire::messages::{
     CreateTopicsRequest, FetchRequest, ProduceRequest, Request, StrBytes, TopicName,
 };
 use protocol::wire::records::{BatchBuilder, BufferPool, Codec, Compressor, ProducerStamp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::LocalSet;
 
 /// Runs a test on one thread with a clock that stands still while anything happens, and jumps when nothing does.
@@ -26,7 +26,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(Builder) -> F) {
 
 /// A connection that sends one request at a time.
 pub(crate) struct Client {
-    pub(crate) stream: DuplexStream,
+    pub(crate) stream: Pipe,
     correlation_id: i32,
 }
 
