@@ -298,8 +298,9 @@ impl Log {
         let next = self.epochs.partition_point(|start| start.epoch <= epoch);
         let end_offset = match self.epochs.get(next) {
             Some(later) => later.offset,
-            // An epoch that is later than all that wrote something, but not the current one, is unknown.
-            None if self.epochs.last().is_some_and(|last| last.epoch == epoch) => self.end_offset,
+            // Only the current epoch can follow: it has written nothing yet, so that it begins where the log ends. Kafka's leaders
+            // note that when they are elected (`LeaderEpochFileCache#assign`).
+            None if epoch < current_epoch => self.end_offset,
             None => return None,
         };
         match next.checked_sub(1) {

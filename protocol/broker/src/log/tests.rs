@@ -173,6 +173,9 @@ fn epochs_end_where_the_next_one_begins() {
     assert_eq!(log.end_of_epoch(4, 5), Some((4, 6)));
     assert_eq!(log.end_of_epoch(5, 5), Some((5, 6)));
     assert_eq!(log.end_of_epoch(6, 5), None);
+    // Two elections since anything was written.
+    assert_eq!(log.end_of_epoch(5, 6), Some((4, 6)));
+    assert_eq!(log.end_of_epoch(4, 6), Some((4, 6)));
     log.trim_to_offset(5);
     assert_eq!(log.end_of_epoch(1, 5), Some((1, 5)), "all of it is trimmed");
 }
