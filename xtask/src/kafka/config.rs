@@ -1,6 +1,7 @@
 //! What the nodes of a cluster are told: `server.properties`, and what is written to their storage before the first start.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 
 use crate::java;
 
@@ -28,6 +29,8 @@ pub struct ClusterConfig {
     pub features: Vec<(String, u16)>,
     /// Users with their passwords, known to both SCRAM mechanisms. Kafka's storage tool takes no comma in either.
     pub scram_users: Vec<(String, String)>,
+    /// Whether data lies in memory, where the system has `/dev/shm`. Tens of thousands of files cost a disk minutes.
+    pub is_in_memory: bool,
 }
 
 impl Default for ClusterConfig {
@@ -38,6 +41,7 @@ impl Default for ClusterConfig {
             properties: Vec::new(),
             features: Vec::new(),
             scram_users: Vec::new(),
+            is_in_memory: false,
         }
     }
 }
@@ -64,6 +68,12 @@ pub(super) struct Place<'a> {
 }
 
 impl ClusterConfig {
+    /// Where the folders of nodes are made.
+    pub(super) fn folder(&self) -> PathBuf {
+        let memory = PathBuf::from("/dev/shm");
+        if self.is_in_memory && memory.is_dir() { memory } else { env::temp_dir() }
+    }
+
     /// The options of `StorageTool format` that depend on this.
     pub(super) fn format_options(&self) -> Vec<String> {
         let mut options = Vec::new();
@@ -113,6 +123,8 @@ impl ClusterConfig {
             ("offsets.topic.num.partitions", "4".to_owned()),
             ("transaction.state.log.num.partitions", "4".to_owned()),
             ("group.initial.rebalance.delay.ms", "0".to_owned()),
+            // Records of tests may be as old as they like; Kafka looks for expired ones half a minute after its start.
+            ("log.retention.ms", "-1".to_owned()),
         ];
         let of_listener = |one: &Listener| {
             let prefix = format!("listener.name.{}.", one.name.to_lowercase());

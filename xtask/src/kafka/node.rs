@@ -138,7 +138,7 @@ impl Node {
     ) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("aqueduct-kafka-")
-            .tempdir()
+            .tempdir_in(config.folder())
             .context("create the broker's folder")?;
         let file = dir.path().join(CONFIG_FILE);
         let place = Place { id, ports, controller_port, data: &dir.path().join("data") };
