@@ -13,6 +13,7 @@ use protocol::{Error, ErrorCode};
 use support::reader::{Reader, TICK, earliest, member, numbered};
 use support::{PATIENCE, TestCluster, Writer, run, tp, unique};
 use tokio::time::Instant;
+use xtask::kafka::ClusterConfig;
 
 async fn error_of(reader: &Reader) -> Error {
     let deadline = Instant::now() + PATIENCE;
@@ -177,15 +178,31 @@ fn records_of_any_size_arrive_whole() {
 
 #[test]
 fn ten_thousand_partitions_are_one_assignment() {
-    run(async {
-        let cluster = TestCluster::embedded(1);
-        let topic = cluster.topic("many", 10_000).await;
-        let names: Vec<_> = (0..10_000).map(|partition| tp(&topic, partition)).collect();
-        let mut reader = Reader::assigned(&cluster, earliest(), &names);
-        let writer = Writer::new(&cluster);
-        for partition in [0, 4_999, 9_999] {
-            writer.append(&topic, partition, &numbered(0..10)).await;
-        }
-        reader.until("the three that have records", |reader| reader.count() == 30).await;
-    });
+    run(ten_thousand_partitions(&TestCluster::embedded(1)));
+}
+
+/// A broker of its own: it is busy with so many logs for a while, which other tests would feel.
+#[test]
+fn ten_thousand_partitions_of_a_real_kafka_are_one_assignment() {
+    let small_indexes = [("log.index.size.max.bytes".to_owned(), "4096".to_owned())];
+    let config =
+        ClusterConfig { properties: small_indexes.to_vec(), is_in_memory: true, ..ClusterConfig::default() };
+    let Some(cluster) = TestCluster::of_kafka(&config) else { return };
+    run(ten_thousand_partitions(&cluster));
+}
+
+async fn ten_thousand_partitions(cluster: &TestCluster) {
+    // Kafka makes no more than 10,000 records of one request, of which some say other things than partitions.
+    let mut topics = Vec::new();
+    for _ in 0..4 {
+        topics.push(cluster.topic("many", 2_500).await);
+    }
+    let of_topic = |topic: &String| (0..2_500).map(|partition| tp(topic, partition)).collect::<Vec<_>>();
+    let names = topics.iter().flat_map(of_topic).collect::<Vec<_>>();
+    let mut reader = Reader::assigned(cluster, earliest(), &names);
+    let writer = Writer::new(cluster);
+    for (topic, partition) in [(&topics[0], 0), (&topics[1], 2_499), (&topics[3], 1_250)] {
+        writer.append(topic, partition, &numbered(0..10)).await;
+    }
+    reader.until("the three that have records", |reader| reader.count() == 30).await;
 }

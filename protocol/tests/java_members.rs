@@ -1,5 +1,5 @@
 //! Groups of which half the members are Java's own consumers, under each assignor, with either as leader; against the embedded broker
-//! or the real Kafka that `AQUEDUCT_KAFKA` names. `AQUEDUCT_KAFKA_LIBS` says where Kafka's jars are; without it nothing runs.
+//! and the real Kafka that `AQUEDUCT_KAFKA` names. `AQUEDUCT_KAFKA_LIBS` says where Kafka's jars are; without it nothing runs.
 
 #![expect(clippy::print_stderr, reason = "a skipped test has to be seen")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
@@ -97,60 +97,62 @@ async fn until(
     }
 }
 
-/// Goal: both members share the partitions, everything is read once, and the one that stays gets all of it back.
+/// Goal: on each cluster both members share the partitions, everything is read once, and the one that stays gets all of it back.
 fn check(assignor: Assignor, class: &str) {
     let Ok(libs) = std::env::var("AQUEDUCT_KAFKA_LIBS") else {
         eprintln!("skipped: AQUEDUCT_KAFKA_LIBS is not set");
         return;
     };
     let class = format!("org.apache.kafka.clients.consumer.{class}");
-    for is_java_first in [false, true] {
-        run(async {
-            let cluster = TestCluster::start();
-            let topic = cluster.topic("java", PARTITION_COUNT).await;
-            let group = unique("java");
-            let writer = Writer::new(&cluster);
-            for partition in 0..PARTITION_COUNT {
-                writer.append(&topic, partition, &numbered(0..10)).await;
-            }
-            let all = PARTITION_COUNT as usize;
-            let start_java = || JavaMember::start(&libs, &cluster, &group, &topic, &class);
-            let mut ours =
-                Reader::new(&cluster, ConsumerConfig { assignors: vec![assignor], ..member(&group) });
-            let mut java;
-            if is_java_first {
-                java = start_java();
-                until(&mut ours, &mut java, "Java's alone", |_, java| java.owned.len() == all).await;
-                ours.subscribe(&topic);
-            } else {
-                ours.subscribe(&topic);
-                ours.until("ours alone", |ours| ours.owned.len() == all).await;
-                java = start_java();
-            }
-            let is_shared = |ours: &Reader, java: &JavaMember| {
-                let mut shared: Vec<i32> =
-                    ours.owned.iter().map(|tp| tp.partition).chain(java.owned.clone()).collect();
-                shared.sort_unstable();
-                ours.owned.len() == all / 2 && shared == (0..PARTITION_COUNT).collect::<Vec<_>>()
-            };
-            until(&mut ours, &mut java, "three each", is_shared).await;
-            for partition in 0..PARTITION_COUNT {
-                writer.append(&topic, partition, &numbered(10..20)).await;
-            }
-            let has_all = |ours: &Reader, java: &JavaMember| ours.count() + java.count() >= all * 20;
-            until(&mut ours, &mut java, "all records", has_all).await;
-            let mut seen = java.leave();
-            ours.until("everything is back", |ours| ours.owned.len() == all).await;
-            for (tp, records) in &ours.seen {
-                seen.entry(tp.partition).or_default().extend(records.iter().map(|(offset, _)| *offset));
-            }
-            for (partition, mut offsets) in seen {
-                offsets.sort_unstable();
-                assert_eq!(offsets, (0..20).collect::<Vec<i64>>(), "{assignor:?} partition {partition}");
-            }
-            ours.consumer.close().await;
-        });
+    for cluster in TestCluster::each() {
+        for is_java_first in [false, true] {
+            run(share(&cluster, &libs, assignor, &class, is_java_first));
+        }
     }
+}
+
+async fn share(cluster: &TestCluster, libs: &str, assignor: Assignor, class: &str, is_java_first: bool) {
+    let topic = cluster.topic("java", PARTITION_COUNT).await;
+    let group = unique("java");
+    let writer = Writer::new(cluster);
+    for partition in 0..PARTITION_COUNT {
+        writer.append(&topic, partition, &numbered(0..10)).await;
+    }
+    let all = PARTITION_COUNT as usize;
+    let start_java = || JavaMember::start(libs, cluster, &group, &topic, class);
+    let mut ours = Reader::new(cluster, ConsumerConfig { assignors: vec![assignor], ..member(&group) });
+    let mut java;
+    if is_java_first {
+        java = start_java();
+        until(&mut ours, &mut java, "Java's alone", |_, java| java.owned.len() == all).await;
+        ours.subscribe(&topic);
+    } else {
+        ours.subscribe(&topic);
+        ours.until("ours alone", |ours| ours.owned.len() == all).await;
+        java = start_java();
+    }
+    let is_shared = |ours: &Reader, java: &JavaMember| {
+        let mut shared: Vec<i32> =
+            ours.owned.iter().map(|tp| tp.partition).chain(java.owned.clone()).collect();
+        shared.sort_unstable();
+        ours.owned.len() == all / 2 && shared == (0..PARTITION_COUNT).collect::<Vec<_>>()
+    };
+    until(&mut ours, &mut java, "three each", is_shared).await;
+    for partition in 0..PARTITION_COUNT {
+        writer.append(&topic, partition, &numbered(10..20)).await;
+    }
+    let has_all = |ours: &Reader, java: &JavaMember| ours.count() + java.count() >= all * 20;
+    until(&mut ours, &mut java, "all records", has_all).await;
+    let mut seen = java.leave();
+    ours.until("everything is back", |ours| ours.owned.len() == all).await;
+    for (tp, records) in &ours.seen {
+        seen.entry(tp.partition).or_default().extend(records.iter().map(|(offset, _)| *offset));
+    }
+    for (partition, mut offsets) in seen {
+        offsets.sort_unstable();
+        assert_eq!(offsets, (0..20).collect::<Vec<i64>>(), "{assignor:?} partition {partition}");
+    }
+    ours.consumer.close().await;
 }
 
 #[test]

@@ -472,9 +472,7 @@ fn an_admin_client_counts_its_connections_and_who_is_refused() {
     run(async {
         const USER: &str = "metrics";
         let lifetime = Duration::from_millis(400);
-        let broker = Broker::builder().user(USER, "right").session_lifetime(lifetime);
-        let broker = broker.spawn_thread("127.0.0.1:0").unwrap();
-        let cluster = TestCluster::at(&broker.bootstrap_servers());
+        let cluster = TestCluster::built(Broker::builder().user(USER, "right").session_lifetime(lifetime));
         let admin = |password: &str| {
             let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
             let jaas = format!("{module} required username={USER} password={password};");

@@ -1,4 +1,5 @@
-//! Connections that are protected: every SASL mechanism with and without TLS, and everything that must be refused.
+//! Connections that are protected: every SASL mechanism with and without TLS, and everything that must be refused. Every test of a
+//! door is written once; it runs on embedded brokers, and on a real Kafka where `AQUEDUCT_KAFKA_LIBS` names its jars.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
@@ -6,88 +7,102 @@ mod support;
 
 #[path = "support/certificates.rs"]
 mod certificates;
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+#[path = "support/keytool.rs"]
+mod keytool;
+#[path = "support/protected.rs"]
+mod protected;
 
 use broker::{Broker, BrokerHandle, Builder};
 use certificates::Authority;
-use protocol::client::admin::Admin;
-use protocol::cluster::{Cluster, ClusterConfig, HostPort, Target};
+use futures_util::future::join_all;
+use keytool::Stores;
+use protected::{
+    Door, PASSWORD, Properties, Protected, SESSION_LIFETIME, USER, ask, login_module, properties, sasl,
+    security, tls_config,
+};
+use protocol::client::admin::{Admin, NewTopic};
+use protocol::cluster::{Cluster, ClusterConfig, HostPort};
 use protocol::net::sasl::Mechanism;
-use protocol::net::tls::{ClientAuth, TlsConfig, TlsServer};
+use protocol::net::sasl::oauthbearer::UnsecuredToken;
+use protocol::net::tls::{ClientAuth, TlsServer};
 use protocol::net::{Env, Security};
-use protocol::wire::messages::{ApiKey, MetadataRequest};
+use protocol::wire::messages::MetadataRequest;
 use protocol::{ErrorKind, Result};
-use support::{PATIENCE, run};
+use support::{PATIENCE, run, unique};
 use tokio::time::{Instant, timeout};
+use xtask::kafka::{Libs, Listener};
 
-const USER: &str = "alice, = \u{e9}";
-const PASSWORD: &str = "secret\" \\ ;";
-
-type Properties = BTreeMap<&'static str, String>;
-
-fn properties(entries: &[(&'static str, &str)]) -> Properties {
-    entries.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
-}
-
-fn tls_config(properties: &Properties) -> TlsConfig {
-    TlsConfig::from_properties(|key| properties.get(key).map(String::as_str)).unwrap()
-}
-
-fn security(properties: &Properties) -> Result<Security> {
-    Security::from_properties(|key| properties.get(key).map(String::as_str))
-}
-
-fn jaas(mechanism: Mechanism, password: &str) -> String {
-    let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let package = "org.apache.kafka.common.security";
-    let module = match mechanism {
-        Mechanism::Plain => "plain.PlainLoginModule",
-        Mechanism::ScramSha256 | Mechanism::ScramSha512 => "scram.ScramLoginModule",
-        Mechanism::OAuthBearer => {
-            let module = "oauthbearer.OAuthBearerLoginModule";
-            return format!("{package}.{module} required unsecuredLoginStringClaim_sub=\"{}\";", quote(USER));
-        }
+#[test]
+fn the_same_at_the_doors_of_a_real_kafka() {
+    if Libs::from_env().is_none() {
+        return;
+    }
+    let stores = Stores::make();
+    let listen = |format: &str| Listener {
+        name: format.to_owned(),
+        protocol: "SSL".to_owned(),
+        properties: stores
+            .keystore("broker", format)
+            .into_iter()
+            .chain(stores.truststore(format))
+            .chain([("ssl.client.auth", "required".to_owned())])
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
     };
-    format!("{package}.{module} required username=\"{}\" password=\"{}\";", quote(USER), quote(password))
+    let protected = Protected::of_kafka(vec![listen("JKS"), listen("PKCS12")]).unwrap();
+    run(every_mechanism(&protected));
+    run(wrong_credentials(&protected));
+    run(no_credentials(&protected));
+    run(renewed_sessions(&protected));
+    run(refused_renewal(&protected));
+    run(wrong_certificates(&protected));
+    run(mutual_tls(&protected));
+    run(mixed_protocols(&protected));
+    run(stores_of_keytool(&protected, &stores));
 }
 
-fn sasl(mechanism: Mechanism, password: &str) -> Properties {
-    properties(&[
-        ("security.protocol", "SASL_PLAINTEXT"),
-        ("sasl.mechanism", mechanism.name()),
-        ("sasl.jaas.config", &jaas(mechanism, password)),
-    ])
+fn on_embedded(test: impl AsyncFnOnce(&Protected)) {
+    run(test(&Protected::embedded()));
 }
 
-fn with_users() -> Builder {
-    Broker::builder().user(USER, PASSWORD)
+#[test]
+fn every_mechanism_works_with_and_without_tls() {
+    on_embedded(every_mechanism);
 }
 
-fn start(builder: Builder) -> BrokerHandle {
-    builder.spawn_thread("127.0.0.1:0").unwrap()
+#[test]
+fn wrong_credentials_are_an_error_that_is_not_tried_again() {
+    on_embedded(wrong_credentials);
 }
 
-fn client(broker: &BrokerHandle, properties: &Properties) -> Cluster {
-    let config = ClusterConfig {
-        security: security(properties).unwrap(),
-        ..ClusterConfig::new(HostPort::parse_list(&broker.bootstrap_servers()).unwrap())
-    };
-    Cluster::new(Env::real(), config)
+#[test]
+fn a_client_that_does_not_say_who_it_is_is_not_answered() {
+    on_embedded(no_credentials);
 }
 
-/// One request that only an accepted client gets an answer to.
-async fn ask(cluster: &Cluster) -> Result<()> {
-    let asked = cluster.call(&Target::Any, |_| MetadataRequest::default());
-    timeout(PATIENCE, asked).await.expect("an answer or an error").map(drop)
+#[test]
+fn sessions_are_renewed_in_place_while_requests_go_on() {
+    on_embedded(renewed_sessions);
 }
 
-async fn check(broker: &BrokerHandle, properties: &Properties) -> Result<()> {
-    let cluster = client(broker, properties);
-    let outcome = ask(&cluster).await;
-    cluster.close();
-    outcome
+#[test]
+fn a_token_that_is_no_longer_good_ends_the_session() {
+    on_embedded(refused_renewal);
+}
+
+#[test]
+fn certificates_that_are_wrong_are_refused_with_the_reason() {
+    on_embedded(wrong_certificates);
+}
+
+#[test]
+fn mutual_tls_needs_a_certificate_of_ours() {
+    on_embedded(mutual_tls);
+}
+
+#[test]
+fn plaintext_and_tls_do_not_fall_into_each_other() {
+    on_embedded(mixed_protocols);
 }
 
 #[track_caller]
@@ -97,126 +112,10 @@ fn assert_refused(outcome: Result<()>, kind: ErrorKind, expected: &str) {
     assert!(!error.to_string().contains(PASSWORD), "{error}");
 }
 
-#[test]
-fn every_mechanism_works_with_and_without_tls() {
-    run(async {
-        let authority = Authority::new("ca");
-        let server = authority.issue(&["127.0.0.1"]);
-        let tls = TlsServer::new(tls_config(&server.keystore()), ClientAuth::None).unwrap();
-        let plain = start(with_users());
-        let encrypted = start(with_users().tls(tls));
-        for mechanism in Mechanism::ALL {
-            let mut properties = sasl(mechanism, PASSWORD);
-            check(&plain, &properties).await.unwrap();
-            properties.extend(authority.truststore());
-            properties.insert("security.protocol", "SASL_SSL".to_owned());
-            check(&encrypted, &properties).await.unwrap();
-        }
-    });
-}
-
-#[test]
-fn a_real_client_works_through_sasl_ssl() {
-    run(async {
-        let authority = Authority::new("ca");
-        let tls = tls_config(&authority.issue(&["127.0.0.1"]).keystore());
-        let broker = start(with_users().node_count(3).tls(TlsServer::new(tls, ClientAuth::None).unwrap()));
-        let mut properties = sasl(Mechanism::ScramSha512, PASSWORD);
-        properties.extend(authority.truststore());
-        properties.insert("security.protocol", "SASL_SSL".to_owned());
-        let cluster = client(&broker, &properties);
-        let admin = Admin::new(cluster.clone());
-        let names: Vec<String> = (0..20).map(|number| format!("topic-{number}")).collect();
-        let topics: Vec<_> =
-            names.iter().map(|name| protocol::client::admin::NewTopic::new(name, 3)).collect();
-        for outcome in admin.create_topics(&topics).await {
-            outcome.unwrap();
-        }
-        for name in &names {
-            cluster.topic(name, Instant::now() + PATIENCE).await.unwrap();
-        }
-        cluster.close();
-    });
-}
-
-#[test]
-fn wrong_credentials_are_an_error_that_is_not_tried_again() {
-    run(async {
-        let broker = start(with_users());
-        for mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
-            let outcome = check(&broker, &sasl(mechanism, "wrong")).await;
-            assert_refused(outcome, ErrorKind::Auth, "SASL_AUTHENTICATION_FAILED");
-        }
-        let mut properties = sasl(Mechanism::OAuthBearer, PASSWORD);
-        let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
-        properties.insert("sasl.jaas.config", format!("{module} required token=\"a.b.c\";"));
-        assert_refused(check(&broker, &properties).await, ErrorKind::Auth, "invalid_token");
-
-        let only_plain = start(with_users().sasl_mechanisms(&[Mechanism::Plain]));
-        let outcome = check(&only_plain, &sasl(Mechanism::ScramSha256, PASSWORD)).await;
-        assert_refused(outcome, ErrorKind::Auth, "speaks [PLAIN]");
-    });
-}
-
-#[test]
-fn a_client_that_does_not_say_who_it_is_is_not_answered() {
-    run(async {
-        let broker = start(with_users());
-        let outcome = check(&broker, &Properties::new()).await;
-        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Disconnected);
-        let open = start(Broker::builder());
-        let outcome = check(&open, &sasl(Mechanism::Plain, PASSWORD)).await;
-        assert_refused(outcome, ErrorKind::Auth, "ILLEGAL_SASL_STATE");
-    });
-}
-
-#[test]
-fn sessions_are_renewed_in_place_while_requests_go_on() {
-    run(async {
-        let broker = start(with_users().session_lifetime(Duration::from_millis(400)));
-        for mechanism in Mechanism::ALL {
-            let cluster = client(&broker, &sasl(mechanism, PASSWORD));
-            ask(&cluster).await.unwrap();
-            cluster.refresh(0).await.unwrap();
-            let connection = cluster.connection(1).await.unwrap();
-            let handshakes = broker.request_count(ApiKey::SaslHandshake);
-            // Requests without a pause: each renewal falls between some of them.
-            while broker.request_count(ApiKey::SaslHandshake) < handshakes + 3 {
-                let version = connection.versions().version_for::<MetadataRequest>().unwrap();
-                let replies: Vec<_> =
-                    (0..10).map(|_| connection.send(version, &MetadataRequest::default()).unwrap()).collect();
-                for reply in replies {
-                    reply.await.unwrap();
-                }
-            }
-            assert!(connection.is_open());
-            cluster.close();
-        }
-    });
-}
-
-#[test]
-fn a_token_that_is_no_longer_good_ends_the_session() {
-    run(async {
-        let broker = start(with_users().session_lifetime(Duration::from_millis(200)));
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let token = protocol::net::sasl::oauthbearer::UnsecuredToken {
-            claims: vec![("sub".to_owned(), "me".to_owned())],
-            lifetime_s: 600,
-        };
-        std::fs::write(file.path(), token.encode(Env::real().now_ms())).unwrap();
-        let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
-        let mut properties = sasl(Mechanism::OAuthBearer, PASSWORD);
-        let jaas = format!("{module} required tokenFile=\"{}\";", file.path().display());
-        properties.insert("sasl.jaas.config", jaas);
-        let cluster = client(&broker, &properties);
-        cluster.refresh(0).await.unwrap();
-        let connection = cluster.connection(1).await.unwrap();
-        std::fs::write(file.path(), "no.longer.good").unwrap();
-        timeout(PATIENCE, connection.closed()).await.unwrap();
-        assert_refused(ask(&cluster).await, ErrorKind::Auth, "invalid_token");
-        cluster.close();
-    });
+fn over_tls(mut properties: Properties, authority: &Authority) -> Properties {
+    properties.extend(authority.truststore());
+    properties.insert("security.protocol", "SASL_SSL".to_owned());
+    properties
 }
 
 fn ssl(entries: Properties) -> Properties {
@@ -225,35 +124,162 @@ fn ssl(entries: Properties) -> Properties {
     properties
 }
 
-#[test]
-fn certificates_that_are_wrong_are_refused_with_the_reason() {
-    run(async {
-        let authority = Authority::new("ca");
-        let stranger = Authority::new("stranger");
-        let listen = |certificate: &certificates::Issued| {
-            let tls = TlsServer::new(tls_config(&certificate.keystore()), ClientAuth::None).unwrap();
-            start(Broker::builder().tls(tls))
-        };
-        let trusting = ssl(authority.truststore());
+async fn every_mechanism(protected: &Protected) {
+    for mechanism in Mechanism::ALL {
+        let properties = sasl(mechanism, USER, PASSWORD);
+        protected.check(Door::Sasl, &properties).await.unwrap();
+        // Not only the first answer: something that asks more than one node more than once.
+        let client = protected.client(Door::SaslTls, &over_tls(properties, &protected.authority));
+        let names: Vec<String> = (0..5).map(|_| unique("topic")).collect();
+        let topics: Vec<_> = names.iter().map(|name| NewTopic::new(name, 3)).collect();
+        for outcome in Admin::new(client.clone()).create_topics(&topics).await {
+            outcome.unwrap();
+        }
+        for name in &names {
+            client.topic(name, Instant::now() + PATIENCE).await.unwrap();
+        }
+        client.close();
+    }
+}
 
-        let right = listen(&authority.issue(&["127.0.0.1"]));
-        check(&right, &trusting).await.unwrap();
-        let outcome = check(&right, &ssl(stranger.truststore())).await;
-        assert_refused(outcome, ErrorKind::Auth, "ssl.truststore.location");
+async fn wrong_credentials(protected: &Protected) {
+    for mechanism in [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512] {
+        for (user, password) in [(USER, "wrong"), ("nobody", PASSWORD)] {
+            let properties = sasl(mechanism, user, password);
+            let outcome = protected.check(Door::Sasl, &properties).await;
+            assert_refused(outcome, ErrorKind::Auth, "SASL_AUTHENTICATION_FAILED");
+            let outcome = protected.check(Door::SaslTls, &over_tls(properties, &protected.authority)).await;
+            assert_refused(outcome, ErrorKind::Auth, "SASL_AUTHENTICATION_FAILED");
+        }
+    }
+    let mut properties = sasl(Mechanism::OAuthBearer, USER, PASSWORD);
+    let jaas = format!("{} token=\"a.b.c\";", login_module(Mechanism::OAuthBearer));
+    properties.insert("sasl.jaas.config", jaas);
+    assert_refused(protected.check(Door::Sasl, &properties).await, ErrorKind::Auth, "invalid_token");
 
-        let other_name = listen(&authority.issue(&["kafka.example", "127.0.0.2"]));
-        let outcome = check(&other_name, &trusting).await;
-        assert_refused(outcome, ErrorKind::Auth, "ssl.endpoint.identification.algorithm");
-        let mut unchecked = trusting.clone();
-        unchecked.insert("ssl.endpoint.identification.algorithm", String::new());
-        check(&other_name, &unchecked).await.unwrap();
-        // Without the name the authority still counts.
-        unchecked.extend(stranger.truststore());
-        assert_refused(check(&other_name, &unchecked).await, ErrorKind::Auth, "ssl.truststore.location");
+    let outcome = protected.check(Door::OnlyPlain, &sasl(Mechanism::ScramSha256, USER, PASSWORD)).await;
+    assert_refused(outcome, ErrorKind::Auth, "speaks [PLAIN]");
+}
 
-        let expired = listen(&authority.issue_expired(&["127.0.0.1"]));
-        assert_refused(check(&expired, &trusting).await, ErrorKind::Auth, "renew its certificate");
-    });
+async fn no_credentials(protected: &Protected) {
+    let outcome = protected.check(Door::Sasl, &Properties::new()).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Disconnected);
+    let outcome = protected.check(Door::Open, &sasl(Mechanism::Plain, USER, PASSWORD)).await;
+    assert_refused(outcome, ErrorKind::Auth, "ILLEGAL_SASL_STATE");
+}
+
+/// A broker closes a connection whose session has ended, and each session ends between some of the requests.
+async fn renewed_sessions(protected: &Protected) {
+    let check = async |mechanism| {
+        let cluster = protected.client(Door::ShortSessions, &sasl(mechanism, USER, PASSWORD));
+        cluster.refresh(0).await.unwrap();
+        let connection = cluster.connection(1).await.unwrap();
+        // Two renewals, and time to be closed after the second.
+        let end = Instant::now() + SESSION_LIFETIME.mul_f64(2.5);
+        while Instant::now() < end {
+            let version = connection.versions().version_for::<MetadataRequest>().unwrap();
+            let replies: Vec<_> =
+                (0..10).map(|_| connection.send(version, &MetadataRequest::default()).unwrap()).collect();
+            for reply in replies {
+                reply.await.unwrap();
+            }
+        }
+        assert!(connection.is_open());
+        cluster.close();
+    };
+    join_all(Mechanism::ALL.map(check)).await;
+}
+
+async fn refused_renewal(protected: &Protected) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let token = UnsecuredToken { claims: vec![("sub".to_owned(), "me".to_owned())], lifetime_s: 600 };
+    std::fs::write(file.path(), token.encode(Env::real().now_ms())).unwrap();
+    let module = login_module(Mechanism::OAuthBearer);
+    let mut properties = sasl(Mechanism::OAuthBearer, USER, PASSWORD);
+    properties.insert("sasl.jaas.config", format!("{module} tokenFile=\"{}\";", file.path().display()));
+    let cluster = protected.client(Door::ShortSessions, &properties);
+    cluster.refresh(0).await.unwrap();
+    let connection = cluster.connection(1).await.unwrap();
+    std::fs::write(file.path(), "no.longer.good").unwrap();
+    timeout(PATIENCE, connection.closed()).await.unwrap();
+    assert_refused(ask(&cluster).await, ErrorKind::Auth, "invalid_token");
+    cluster.close();
+}
+
+async fn wrong_certificates(protected: &Protected) {
+    let stranger = Authority::new("stranger");
+    let trusting = ssl(protected.authority.truststore());
+    protected.check(Door::Tls, &trusting).await.unwrap();
+    let outcome = protected.check(Door::Tls, &ssl(stranger.truststore())).await;
+    assert_refused(outcome, ErrorKind::Auth, "ssl.truststore.location");
+
+    let outcome = protected.check(Door::OtherHost, &trusting).await;
+    assert_refused(outcome, ErrorKind::Auth, "ssl.endpoint.identification.algorithm");
+    let mut unchecked = trusting.clone();
+    unchecked.insert("ssl.endpoint.identification.algorithm", String::new());
+    protected.check(Door::OtherHost, &unchecked).await.unwrap();
+    // Without the name the authority still counts.
+    unchecked.extend(stranger.truststore());
+    let outcome = protected.check(Door::OtherHost, &unchecked).await;
+    assert_refused(outcome, ErrorKind::Auth, "ssl.truststore.location");
+
+    let outcome = protected.check(Door::Expired, &trusting).await;
+    assert_refused(outcome, ErrorKind::Auth, "renew its certificate");
+}
+
+async fn mutual_tls(protected: &Protected) {
+    let mut mine = ssl(protected.authority.truststore());
+    // The refusal comes after the handshake: it may be overtaken by the end of the connection.
+    let outcome = protected.check(Door::MutualTls, &mine).await.unwrap_err();
+    assert!(matches!(outcome.kind(), ErrorKind::Auth | ErrorKind::Disconnected), "{outcome}");
+    let mut foreign = mine.clone();
+    foreign.extend(Authority::new("stranger").issue(&["me"]).keystore());
+    let outcome = protected.check(Door::MutualTls, &foreign).await.unwrap_err();
+    assert!(matches!(outcome.kind(), ErrorKind::Auth | ErrorKind::Disconnected), "{outcome}");
+    mine.extend(protected.authority.issue(&["me"]).keystore());
+    protected.check(Door::MutualTls, &mine).await.unwrap();
+    mine.insert("ssl.enabled.protocols", "TLSv1.2".to_owned());
+    mine.insert("ssl.cipher.suites", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384".to_owned());
+    protected.check(Door::MutualTls, &mine).await.unwrap();
+    mine.remove("ssl.keystore.key");
+    mine.remove("ssl.keystore.certificate.chain");
+    let outcome = protected.check(Door::MutualTls, &mine).await;
+    assert_refused(outcome, ErrorKind::Auth, "ssl.keystore.location");
+}
+
+async fn mixed_protocols(protected: &Protected) {
+    assert!(protected.check(Door::Tls, &Properties::new()).await.is_err());
+    assert!(protected.check(Door::Tls, &sasl(Mechanism::Plain, USER, PASSWORD)).await.is_err());
+    let outcome = protected.check(Door::Open, &ssl(protected.authority.truststore())).await;
+    assert_refused(outcome, ErrorKind::Disconnected, "security.protocol");
+}
+
+/// What Java wrote we read: trust stores and key stores, keys with a password of their own.
+async fn stores_of_keytool(protected: &Protected, stores: &Stores) {
+    for (index, format) in ["JKS", "PKCS12"].into_iter().enumerate() {
+        let trusting = ssl(stores.truststore(format));
+        let outcome = protected.check_behind(index, &trusting).await.unwrap_err();
+        assert!(matches!(outcome.kind(), ErrorKind::Auth | ErrorKind::Disconnected), "{outcome}");
+        let mut known = trusting.clone();
+        known.extend(stores.keystore("client", format));
+        protected.check_behind(index, &known).await.unwrap();
+        known.insert("ssl.keystore.password", "wrong".to_owned());
+        let refused = security(&known).unwrap_err();
+        assert!(refused.to_string().contains("ssl.keystore.location"), "{refused}");
+    }
+}
+
+fn start(builder: Builder) -> BrokerHandle {
+    builder.spawn_thread("127.0.0.1:0").unwrap()
+}
+
+async fn check(broker: &BrokerHandle, security: &Security) -> Result<()> {
+    let bootstrap = HostPort::parse_list(&broker.bootstrap_servers()).unwrap();
+    let config = ClusterConfig { security: security.clone(), ..ClusterConfig::new(bootstrap) };
+    let cluster = Cluster::new(Env::real(), config);
+    let outcome = ask(&cluster).await;
+    cluster.close();
+    outcome
 }
 
 #[test]
@@ -262,50 +288,10 @@ fn a_self_signed_broker_is_believed_where_it_is_trusted_itself() {
         let lonely = Authority::named("127.0.0.1");
         let tls = TlsServer::new(tls_config(&lonely.as_server()), ClientAuth::None).unwrap();
         let broker = start(Broker::builder().tls(tls));
-        check(&broker, &ssl(lonely.truststore())).await.unwrap();
-        let outcome = check(&broker, &ssl(Authority::named("127.0.0.1").truststore())).await;
+        check(&broker, &security(&ssl(lonely.truststore())).unwrap()).await.unwrap();
+        let other = security(&ssl(Authority::named("127.0.0.1").truststore())).unwrap();
+        let outcome = check(&broker, &other).await;
         assert_refused(outcome, ErrorKind::Auth, "set up TLS");
-    });
-}
-
-#[test]
-fn mutual_tls_needs_a_certificate_of_ours() {
-    run(async {
-        let authority = Authority::new("ca");
-        let mut server = authority.issue(&["127.0.0.1"]).keystore();
-        server.extend(authority.truststore());
-        let tls = TlsServer::new(tls_config(&server), ClientAuth::Required).unwrap();
-        let broker = start(Broker::builder().tls(tls));
-        let mut mine = ssl(authority.truststore());
-        // The refusal comes after the handshake: it may be overtaken by the end of the connection.
-        let outcome = check(&broker, &mine).await.unwrap_err();
-        assert!(matches!(outcome.kind(), ErrorKind::Auth | ErrorKind::Disconnected), "{outcome}");
-        mine.extend(authority.issue(&["me"]).keystore());
-        check(&broker, &mine).await.unwrap();
-        mine.insert("ssl.enabled.protocols", "TLSv1.2".to_owned());
-        mine.insert("ssl.cipher.suites", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384".to_owned());
-        check(&broker, &mine).await.unwrap();
-        mine.remove("ssl.keystore.key");
-        mine.remove("ssl.keystore.certificate.chain");
-        assert_refused(check(&broker, &mine).await, ErrorKind::Auth, "ssl.keystore.location");
-    });
-}
-
-#[test]
-fn plaintext_and_tls_do_not_fall_into_each_other() {
-    run(async {
-        let authority = Authority::new("ca");
-        let tls = TlsServer::new(tls_config(&authority.issue(&["127.0.0.1"]).keystore()), ClientAuth::None)
-            .unwrap();
-        let encrypted = start(Broker::builder().tls(tls));
-        assert!(check(&encrypted, &Properties::new()).await.is_err());
-        assert!(check(&encrypted, &sasl(Mechanism::Plain, PASSWORD)).await.is_err());
-        let plain = start(Broker::builder());
-        assert_refused(
-            check(&plain, &ssl(authority.truststore())).await,
-            ErrorKind::Disconnected,
-            "security.protocol",
-        );
     });
 }
 
@@ -334,21 +320,13 @@ fn new_connections_use_new_certificates() {
             ("ssl.truststore.location", truststore.to_str().unwrap()),
         ]));
         let security = security(&trusting).unwrap();
-        let check = async |security: &Security| {
-            let bootstrap = HostPort::parse_list(&broker.bootstrap_servers()).unwrap();
-            let config = ClusterConfig { security: security.clone(), ..ClusterConfig::new(bootstrap) };
-            let cluster = Cluster::new(Env::real(), config);
-            let outcome = ask(&cluster).await;
-            cluster.close();
-            outcome
-        };
-        check(&security).await.unwrap();
+        check(&broker, &security).await.unwrap();
         write(&new, 2);
-        assert_refused(check(&security).await, ErrorKind::Auth, "ssl.truststore.location");
+        assert_refused(check(&broker, &security).await, ErrorKind::Auth, "ssl.truststore.location");
         std::fs::write(&truststore, new.pem() + "\n\n").unwrap();
-        check(&security).await.unwrap();
+        check(&broker, &security).await.unwrap();
         // In the middle of a change the last good ones count.
         std::fs::write(&truststore, "").unwrap();
-        check(&security).await.unwrap();
+        check(&broker, &security).await.unwrap();
     });
 }

@@ -88,7 +88,7 @@ impl JavaWorker {
             .prefix("aqueduct-connect-")
             .tempdir()
             .context("create a worker's folder")?;
-        let [port] = java::free_ports()?;
+        let port = java::free_ports(1)?[0];
         let listener = format!("http://127.0.0.1:{port}");
         let converter = "org.apache.kafka.connect.storage.StringConverter";
         let defaults = [

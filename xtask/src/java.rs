@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -182,31 +183,57 @@ fn command<A: AsRef<OsStr>>(program: Program<'_>, arguments: &[A], dir: &Path) -
         .arg(format!("-Dlog4j2.configurationFile={}", log4j.display()))
         .args(["-cp", &class_path.join(":"), program.class])
         .args(arguments)
+        // Without it, Java takes arguments for ASCII.
+        .env("LC_ALL", "C.UTF-8")
         .current_dir(dir);
     Ok(command)
 }
 
-/// `N` different TCP ports of the loopback interface that nobody listens on now. Another process may take one before it is
+/// `count` different TCP ports of the loopback interface that nobody listens on now. Another process may take one before it is
 /// used, so whoever starts a server on them must be ready to try again.
 ///
 /// # Errors
 /// The loopback interface has no free port.
-pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub fn free_ports(count: usize) -> Result<Vec<u16>> {
     // All are held until the last one is known, or the system might give the same one twice.
-    let mut held = Vec::with_capacity(N);
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
-        *port = listener.local_addr().context("find a free port")?.port();
-        held.push(listener);
-    }
-    Ok(ports)
+    let listeners = (0..count)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect::<io::Result<Vec<_>>>()
+        .context("find free ports")?;
+    let port = |listener: &TcpListener| Ok(listener.local_addr().context("find a free port")?.port());
+    listeners.iter().map(port).collect()
 }
 
-/// The text of a Java properties file. Values are written as they are: none of ours has a backslash, newline or leading space.
+/// The text of a Java properties file.
 #[must_use]
 pub fn properties<K: AsRef<str>, V: AsRef<str>>(entries: &[(K, V)]) -> String {
-    entries.iter().map(|(key, value)| format!("{}={}\n", key.as_ref(), value.as_ref())).collect()
+    let mut text = String::new();
+    for (key, value) in entries {
+        text.push_str(key.as_ref());
+        text.push('=');
+        escape(value.as_ref(), &mut text);
+        text.push('\n');
+    }
+    text
+}
+
+/// Values are read as ISO 8859-1 with escapes of Java's (`java.util.Properties#load`).
+fn escape(value: &str, text: &mut String) {
+    for (index, character) in value.char_indices() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            ' ' if index == 0 => text.push_str("\\ "),
+            ' '..='~' => text.push(character),
+            _ => {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -215,10 +242,19 @@ mod tests {
 
     #[test]
     fn ports_differ_and_can_be_bound() {
-        let ports = free_ports::<8>().unwrap();
+        let ports = free_ports(8).unwrap();
         let listeners: Vec<_> =
             ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)).unwrap()).collect();
         assert_eq!(listeners.len(), 8);
+    }
+
+    #[test]
+    fn values_survive_the_properties_format() {
+        assert_eq!(properties(&[("a.b", "host:9=#!")]), "a.b=host:9=#!\n");
+        assert_eq!(
+            properties(&[("k", " C:\\x\ny\t\u{e9}\u{1f600}")]),
+            "k=\\ C:\\\\x\\ny\\u0009\\u00e9\\ud83d\\ude00\n"
+        );
     }
 
     fn shell(script: &str, dir: &Path) -> Jvm {

@@ -7,7 +7,7 @@
 //! ```text
 //! main ──► test ──► step runner ──► cargo fmt / clippy / doc / deny / test
 //!   │       ├─────► tidy            (own checks, no program started)
-//!   │       └─────► kafka ──► java  (jars by Maven, one broker, stopped on drop)
+//!   │       └─────► kafka ──► java  (jars by Maven, brokers, stopped on drop)
 //!   ├─────► kafka::command          (fetch | start | stop | env | run)
 //!   ├─────► bench                   (criterion, loadtest)
 //!   └─────► fuzz                    (libFuzzer)

@@ -22,6 +22,7 @@ throttled! {
     AddOffsetsToTxnRequest
     AddPartitionsToTxnRequest
     AlterConfigsRequest
+    AlterPartitionReassignmentsRequest
     ApiVersionsRequest
     ConsumerGroupDescribeRequest
     ConsumerGroupHeartbeatRequest
@@ -40,6 +41,7 @@ throttled! {
     DescribeProducersRequest
     DescribeTopicPartitionsRequest
     DescribeTransactionsRequest
+    ElectLeadersRequest
     EndTxnRequest
     FetchRequest
     FindCoordinatorRequest

@@ -7,11 +7,14 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+pub(crate) mod nodes;
 pub(crate) mod reader;
+pub(crate) mod traffic;
+pub(crate) mod transactional;
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use broker::{Broker, BrokerHandle, Builder};
@@ -23,6 +26,7 @@ use protocol::wire::messages::produce_request::{PartitionProduceData, TopicProdu
 use protocol::wire::messages::{ApiKey, ProduceRequest, StrBytes, TopicName};
 use protocol::wire::records::{BatchBuilder, Codec, Compressor, Decompressor, ProducerStamp, RecordSet};
 use tokio::time::{Instant, timeout};
+use xtask::kafka;
 
 /// No test waits longer than this for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,21 +35,36 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct TestCluster {
     pub(crate) env: Env,
     pub(crate) bootstrap: String,
-    broker: Option<BrokerHandle>,
+    nodes: Nodes,
+}
+
+/// Whose the nodes are.
+enum Nodes {
+    /// Embedded ones, of this test.
+    Embedded(BrokerHandle),
+    /// A real Kafka's, of this test. Starting one takes seconds, which must not hold up what runs beside it.
+    Kafka(Arc<Mutex<kafka::Cluster>>),
+    /// A real Kafka's, of all tests.
+    Shared,
 }
 
 impl TestCluster {
     /// The Kafka that `AQUEDUCT_KAFKA` names, else an embedded broker of the test's own.
     pub(crate) fn start() -> Self {
         match std::env::var("AQUEDUCT_KAFKA") {
-            Ok(bootstrap) => Self::at(&bootstrap),
+            Ok(bootstrap) => Self { env: Env::real(), bootstrap, nodes: Nodes::Shared },
             Err(_) => Self::embedded(1),
         }
     }
 
-    /// The cluster behind `bootstrap`, which the test itself has started.
-    pub(crate) fn at(bootstrap: &str) -> Self {
-        Self { env: Env::real(), bootstrap: bootstrap.to_owned(), broker: None }
+    /// An embedded broker, and the Kafka that `AQUEDUCT_KAFKA` names: for tests that need other things of a real Kafka's, and would
+    /// run on that alone wherever they run.
+    pub(crate) fn each() -> Vec<Self> {
+        let mut clusters = vec![Self::embedded(1)];
+        if std::env::var_os("AQUEDUCT_KAFKA").is_some() {
+            clusters.push(Self::start());
+        }
+        clusters
     }
 
     /// Embedded brokers, for tests that inject faults.
@@ -57,17 +76,21 @@ impl TestCluster {
     pub(crate) fn built(builder: Builder) -> Self {
         let builder = builder.log_cleaner_backoff(Duration::from_millis(200));
         let broker = builder.spawn_thread("127.0.0.1:0").unwrap();
-        Self { env: Env::real(), bootstrap: broker.bootstrap_servers(), broker: Some(broker) }
+        Self { env: Env::real(), bootstrap: broker.bootstrap_servers(), nodes: Nodes::Embedded(broker) }
     }
 
     /// The embedded broker.
     pub(crate) fn broker(&self) -> &BrokerHandle {
-        self.broker.as_ref().expect("the test asked for an embedded broker")
+        let Nodes::Embedded(broker) = &self.nodes else { panic!("the test asked for an embedded broker") };
+        broker
     }
 
     /// Whether a request of this kind has arrived. A real Kafka does not tell: then it is taken for granted.
     pub(crate) fn has_received(&self, key: ApiKey) -> bool {
-        self.broker.as_ref().is_none_or(|broker| broker.request_count(key) > 0)
+        match &self.nodes {
+            Nodes::Embedded(broker) => broker.request_count(key) > 0,
+            _ => true,
+        }
     }
 
     pub(crate) fn config(&self) -> ClusterConfig {

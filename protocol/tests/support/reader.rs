@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use protocol::ErrorCode;
 use protocol::client::TopicPartition;
 use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled, PositionReset, Rebalance};
 use protocol::cluster::{Cluster, ClusterConfig};
@@ -116,6 +117,21 @@ impl Reader {
         let offsets: Vec<_> =
             partitions.iter().filter_map(|tp| Some((tp.clone(), self.consumer.committable(tp)?))).collect();
         self.consumer.commit(&offsets).await.unwrap();
+    }
+
+    /// Commits what it has seen of all that it owns. What is refused because the group has moved on will come again.
+    pub(crate) async fn commit_owned(&self) {
+        let committed = |tp: &TopicPartition| Some((tp.clone(), self.consumer.committable(tp)?));
+        let offsets: Vec<_> = self.owned.iter().filter_map(committed).collect();
+        if let Err(error) = self.consumer.commit(&offsets).await {
+            let code = error.code();
+            let has_moved_on = [
+                ErrorCode::UNKNOWN_MEMBER_ID,
+                ErrorCode::ILLEGAL_GENERATION,
+                ErrorCode::REBALANCE_IN_PROGRESS,
+            ];
+            assert!(code.is_some_and(|code| has_moved_on.contains(&code)), "{error}");
+        }
     }
 
     pub(crate) async fn until(&mut self, what: &str, is_done: impl Fn(&Self) -> bool) {

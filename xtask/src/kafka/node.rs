@@ -1,15 +1,15 @@
-//! One KRaft node: broker and controller in one JVM, on free ports, in a folder of its own, gone when its guard is dropped.
+//! One KRaft node: a JVM on free ports, in a folder of its own, gone when its guard is dropped.
 
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::slice::from_ref;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::Libs;
+use super::config::{CONTROLLER_ID, Place};
+use super::{ClusterConfig, Libs};
 use crate::java::{self, Jvm, Program};
 use crate::output;
 
@@ -19,13 +19,19 @@ pub const BOOTSTRAP_VARIABLE: &str = "AQUEDUCT_KAFKA";
 /// A start takes 3 s; a busy two-core machine has been seen to need five times as long.
 const READY_DEADLINE: Duration = Duration::from_secs(90);
 
+/// Logged once per start.
+const READY_LINE: &str = "Kafka Server started";
+
 /// Ports are chosen before the JVM binds them, so somebody else may be faster.
-const START_ATTEMPTS: usize = 3;
+pub(super) const START_ATTEMPTS: usize = 3;
 
 const CONFIG_FILE: &str = "server.properties";
 
-/// Any valid id does: the node is alone.
+/// Any valid id does: the nodes know their controller by its address.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qk";
+
+/// The JVM of a broker that is alone, and that benchmarks measure with.
+const JVM_OPTIONS: &[&str] = &["-Xms256m", "-Xmx768m", "-XX:+UseG1GC"];
 
 /// A running broker. Dropping it ends its process, and no other, and removes its data.
 #[derive(Debug)]
@@ -40,8 +46,9 @@ pub struct Broker {
 pub struct Node {
     libs: Libs,
     dir: TempDir,
-    port: u16,
-    bootstrap: String,
+    addresses: Vec<String>,
+    jvm_options: &'static [&'static str],
+    start_count: usize,
 }
 
 impl Broker {
@@ -71,28 +78,12 @@ impl Broker {
         libs: &Libs,
         spawn: impl FnOnce(Program<'_>, &[PathBuf], &Path) -> Result<Jvm>,
     ) -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("aqueduct-kafka-")
-            .tempdir()
-            .context("create the broker's folder")?;
-        let [port, controller_port] = java::free_ports()?;
-        let config = dir.path().join(CONFIG_FILE);
-        fs::write(&config, server_properties(port, controller_port, &dir.path().join("data")))
-            .context("write server.properties")?;
-
-        let runtime = libs.runtime();
-        let format = ["format", "-t", CLUSTER_ID, "--ignore-formatted", "-c"].map(PathBuf::from);
-        java::run(
-            Program {
-                name: "format",
-                class: "kafka.tools.StorageTool",
-                class_path: &[&runtime],
-                jvm_options: &["-XX:TieredStopAtLevel=1"],
-            },
-            &[&format[..], from_ref(&config)].concat(),
-            dir.path(),
-        )?;
-        Node { libs: libs.clone(), dir, port, bootstrap: format!("127.0.0.1:{port}") }.start_by(spawn)
+        let ports = java::free_ports(2)?;
+        let config = ClusterConfig::default();
+        let node = Node::format(libs, &config, CONTROLLER_ID, &ports[..1], ports[1], JVM_OPTIONS)?;
+        let mut broker = node.spawn_by(spawn)?;
+        broker.wait_until_ready()?;
+        Ok(broker)
     }
 
     /// Ends its process at once, as a crash would. Everything else stays for [`Node::start`].
@@ -105,7 +96,7 @@ impl Broker {
     /// Its address, for `bootstrap.servers`.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
-        &self.node.bootstrap
+        &self.node.addresses[0]
     }
 
     /// Its process id.
@@ -119,36 +110,93 @@ impl Broker {
     pub fn detach(self) -> (u32, PathBuf) {
         (self.jvm.detach(), self.node.dir.keep())
     }
+
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(super) fn wait_until_ready(&mut self) -> Result<()> {
+        let node = &self.node;
+        self.jvm.wait_for("the broker's start", READY_DEADLINE, |log| {
+            // The log goes on from start to start.
+            let is_ready = log.matches(READY_LINE).count() >= node.start_count
+                && node.addresses.iter().all(|address| TcpStream::connect(address).is_ok());
+            is_ready.then_some(())
+        })
+    }
 }
 
 impl Node {
-    /// Starts the node again, on the same data and ports.
-    ///
-    /// # Errors
-    /// As [`Broker::start`]; also where somebody has taken its port meanwhile.
-    pub fn start(self) -> Result<Broker> {
-        self.start_by(Jvm::start)
+    /// Writes configuration and an empty storage. `ports` are one per listener, the open one first.
+    pub(super) fn format(
+        libs: &Libs,
+        config: &ClusterConfig,
+        id: usize,
+        ports: &[u16],
+        controller_port: u16,
+        jvm_options: &'static [&'static str],
+    ) -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("aqueduct-kafka-")
+            .tempdir_in(config.folder())
+            .context("create the broker's folder")?;
+        let file = dir.path().join(CONFIG_FILE);
+        let place = Place { id, ports, controller_port, data: &dir.path().join("data") };
+        fs::write(&file, config.server_properties(&place)).context("write server.properties")?;
+
+        let runtime = libs.runtime();
+        let mut arguments = ["format", "-t", CLUSTER_ID, "--ignore-formatted"].map(str::to_owned).to_vec();
+        arguments.extend(config.format_options());
+        arguments.extend(["-c".to_owned(), file.display().to_string()]);
+        let program = Program {
+            name: "format",
+            class: "kafka.tools.StorageTool",
+            class_path: &[&runtime],
+            jvm_options: &["-XX:TieredStopAtLevel=1"],
+        };
+        java::run(program, &arguments, dir.path())?;
+        let addresses = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        Ok(Self { libs: libs.clone(), dir, addresses, jvm_options, start_count: 0 })
     }
 
-    fn start_by(self, spawn: impl FnOnce(Program<'_>, &[PathBuf], &Path) -> Result<Jvm>) -> Result<Broker> {
+    /// Starts the node again, on the same data and ports, and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`Broker::start`]; also where somebody has taken its ports meanwhile.
+    pub fn start(self) -> Result<Broker> {
+        let mut broker = self.spawn()?;
+        broker.wait_until_ready()?;
+        Ok(broker)
+    }
+
+    /// Starts the node's process, which does not serve yet.
+    pub(super) fn spawn(self) -> Result<Broker> {
+        self.spawn_by(Jvm::start)
+    }
+
+    fn spawn_by(
+        mut self,
+        spawn: impl FnOnce(Program<'_>, &[PathBuf], &Path) -> Result<Jvm>,
+    ) -> Result<Broker> {
         let runtime = self.libs.runtime();
         let program = Program {
             name: "kafka",
             class: "kafka.Kafka",
             class_path: &[&runtime],
-            jvm_options: &["-Xms256m", "-Xmx768m", "-XX:+UseG1GC"],
+            jvm_options: self.jvm_options,
         };
-        let mut jvm = spawn(program, &[self.dir.path().join(CONFIG_FILE)], self.dir.path())?;
-        jvm.wait_for("the broker's start", READY_DEADLINE, |log| {
-            let is_ready =
-                log.contains("Kafka Server started") && TcpStream::connect(("127.0.0.1", self.port)).is_ok();
-            is_ready.then_some(())
-        })?;
+        self.start_count += 1;
+        let jvm = spawn(program, &[self.dir.path().join(CONFIG_FILE)], self.dir.path())?;
         Ok(Broker { jvm, node: self })
+    }
+
+    /// The address of a listener, the open one first.
+    pub(super) fn address(&self, listener: usize) -> String {
+        self.addresses.get(listener).cloned().unwrap_or_default()
     }
 }
 
-fn is_port_taken(error: &anyhow::Error) -> bool {
+pub(super) fn is_port_taken(error: &anyhow::Error) -> bool {
     let is_taken = format!("{error:#}").contains("Address already in use");
     if is_taken {
         output::say("a port was taken by somebody else, trying others");
@@ -156,48 +204,9 @@ fn is_port_taken(error: &anyhow::Error) -> bool {
     is_taken
 }
 
-fn server_properties(port: u16, controller_port: u16, data: &Path) -> String {
-    let listener = format!("PLAINTEXT://127.0.0.1:{port}");
-    let entries = [
-        ("process.roles", "broker,controller".to_owned()),
-        ("node.id", "1".to_owned()),
-        ("controller.quorum.voters", format!("1@127.0.0.1:{controller_port}")),
-        ("listeners", format!("{listener},CONTROLLER://127.0.0.1:{controller_port}")),
-        ("advertised.listeners", listener),
-        ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-        ("log.dirs", data.display().to_string()),
-        // One node cannot hold three copies.
-        ("offsets.topic.replication.factor", "1".to_owned()),
-        ("transaction.state.log.replication.factor", "1".to_owned()),
-        ("transaction.state.log.min.isr", "1".to_owned()),
-        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
-        ("share.coordinator.state.topic.min.isr", "1".to_owned()),
-        // Fewer partitions to create before the first group or transaction works, and no wait for more members.
-        ("offsets.topic.num.partitions", "4".to_owned()),
-        ("transaction.state.log.num.partitions", "4".to_owned()),
-        ("group.initial.rebalance.delay.ms", "0".to_owned()),
-        // Tests wait for compaction.
-        ("log.cleaner.backoff.ms", "200".to_owned()),
-        // So that access control lists can be kept. Nobody is refused anything that no list is about.
-        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned()),
-        ("super.users", "User:ANONYMOUS".to_owned()),
-        ("allow.everyone.if.no.acl.found", "true".to_owned()),
-    ];
-    java::properties(&entries)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn configuration_names_both_ports_and_the_folder() {
-        let text = server_properties(9, 8, Path::new("/data"));
-        assert!(text.contains("\nlisteners=PLAINTEXT://127.0.0.1:9,CONTROLLER://127.0.0.1:8\n"));
-        assert!(text.contains("\nadvertised.listeners=PLAINTEXT://127.0.0.1:9\n"));
-        assert!(text.contains("\nlog.dirs=/data\n"));
-    }
 
     #[test]
     fn only_a_taken_port_is_worth_another_try() {
