@@ -30,7 +30,6 @@ fn main() {
     conversations();
     members();
     logins();
-    println!("{number} APIs, conversations, members and logins written");
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {

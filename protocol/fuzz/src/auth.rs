@@ -32,8 +32,13 @@ pub fn auth(data: &[u8]) {
 }
 
 fn jaas(mechanism: Mechanism, text: &str) {
+    // Names of options may be repeated in an error, values never: a name has a '=' before anything ends.
+    let is_name = text
+        .split("canary")
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|c: char| !matches!(c, '=' | ';' | '"')).starts_with('='));
     if let Err(error) = SaslConfig::new(mechanism.name(), Some(text)) {
-        assert!(!error.to_string().contains("canary"), "a password is in: {error}");
+        assert!(is_name || !error.to_string().contains("canary"), "a password is in: {error}");
     }
 }
 

@@ -22,8 +22,11 @@ pub use group::group;
 pub use keystore::keystore;
 pub use record_set::record_set;
 
+/// What is done with one input.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is that of its program and of its folders of inputs.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("auth", auth),
     ("broker", broker),
     ("decompress", decompress),

@@ -17,7 +17,7 @@ pub fn record_set(data: &[u8]) {
 
 fn walk(data: Bytes) {
     let data_bytes = data.len();
-    let mut decompressor = Decompressor::new(BufferPool::default(), OUTPUT_BYTES_MAX);
+    let mut decompressor = Decompressor::new(BufferPool::new(0), OUTPUT_BYTES_MAX);
     let mut read_bytes = 0;
     for batch in RecordSet::new(data).map_while(Result::ok) {
         read_bytes += batch.bytes().len();

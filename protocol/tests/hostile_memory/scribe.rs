@@ -48,9 +48,8 @@ pub(crate) fn write_untagged<T: Decodable>(
     tagged: &Written,
 ) -> Written {
     let mut tags = VecDeque::new();
-    let mut steps = tagged.steps.iter().copied().peekable();
     let mut run: usize = 0;
-    while let Some(step) = steps.next() {
+    for step in tagged.steps.iter().copied() {
         match step {
             Step::Varint => {
                 run += 1;

@@ -72,9 +72,10 @@ impl JaasConfig {
                 token => token.word("the name of an option")?,
             };
             let Token::Equals = tokens.expect("'='")? else {
+                // What stands there may be a password that was written without its '=': it is not repeated.
                 return Err(Error::config(
                     DOING,
-                    format!("value of option '{key}' is not specified: '=' expected"),
+                    format!("option number {} has no '=' behind its name", options.len() + 1),
                 ));
             };
             let value = match tokens.expect("a value")? {
@@ -235,7 +236,8 @@ mod tests {
             (format!("{PLAIN};"), "a control flag is expected"),
             (format!("{PLAIN} maybe;"), "none of required"),
             (format!("{PLAIN} required user"), "is the ';' missing?"),
-            (format!("{PLAIN} required user;"), "value of option 'user'"),
+            (format!("{PLAIN} required user;"), "option number 1 has no '='"),
+            (format!("{PLAIN} required username=u password:canary;"), "option number 2 has no '='"),
             (format!("{PLAIN} required password=;"), "value of option 'password'"),
             (format!("{PLAIN} required password=\"canary"), "does not end on its line"),
             (format!("{PLAIN} required password=\"canary\\"), "does not end on its line"),
