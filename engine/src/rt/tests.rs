@@ -185,7 +185,13 @@ fn shutdown_drops_tasks_at_the_deadline() {
 fn shutdown_leaves_a_hung_thread_behind() {
     let executor = executor("hangs");
     let (release, wait) = sync_mpsc::channel::<()>();
-    let hog = executor.handle().spawn(move || async move { wait.recv().is_ok() });
+    let (begin, begun) = sync_mpsc::channel::<()>();
+    let hog = executor.handle().spawn(move || async move {
+        begin.send(()).unwrap();
+        wait.recv().is_ok()
+    });
+    // A task that has not begun would be dropped instead.
+    begun.recv().unwrap();
     assert_eq!(executor.shutdown(deadline(Duration::ZERO)), Ending::Hung);
     release.send(()).unwrap();
     assert_eq!(block_on(hog), Ok(true));

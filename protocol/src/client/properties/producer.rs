@@ -18,7 +18,8 @@ impl ProducerConfig {
         props: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
     ) -> Result<Configured<Self>, PropertyError> {
         let mut parsed = PRODUCER.parse(props)?;
-        let cluster = cluster(&mut parsed)?;
+        let mut cluster = cluster(&mut parsed)?;
+        cluster.metadata_max_idle_ms = parsed.count("metadata.max.idle.ms");
         let acks = match parsed.text("acks") {
             Some("0") => Acks::None,
             Some("1") => Acks::Leader,
