@@ -49,18 +49,19 @@ pub fn librdkafka() -> Result<()> {
     apt_install(&["librdkafka-dev"]).context("librdkafka's header is missing, and was not installed")
 }
 
-/// A `python3` that can import `confluent_kafka`.
+/// A `python3` that can import `confluent_kafka` (librdkafka) and `kafka` (kafka-python, which shares no code with it).
 ///
 /// # Errors
-/// Python, pip or the package is missing and cannot be installed here.
-pub fn confluent_kafka() -> Result<PathBuf> {
-    if let Some(python) = python_with_confluent_kafka() {
+/// Python, pip or a package is missing and cannot be installed here.
+pub fn python_clients() -> Result<PathBuf> {
+    if let Some(python) = python_with_clients() {
         return Ok(python);
     }
     let python = program("python3", &["python3"])?;
     let pip = |more: &[&str]| {
         let mut command = Command::new(&python);
-        process::run_quiet(command.args(["-m", "pip", "install", "--quiet", "confluent-kafka"]).args(more))
+        command.args(["-m", "pip", "install", "--quiet", "confluent-kafka", "kafka-python"]);
+        process::run_quiet(command.args(more))
     };
     if process::run_quiet(Command::new(&python).args(["-m", "pip", "--version"])).is_err() {
         apt_install(&["python3-pip"])?;
@@ -68,15 +69,16 @@ pub fn confluent_kafka() -> Result<PathBuf> {
     // Debian marks its Python as externally managed. A per-user package is what that mark leaves to us.
     pip(&[])
         .or_else(|_marked| pip(&["--break-system-packages"]))
-        .context("install confluent-kafka by pip")?;
-    python_with_confluent_kafka().context("confluent-kafka is installed but python3 cannot import it")
+        .context("install confluent-kafka and kafka-python by pip")?;
+    python_with_clients()
+        .context("confluent-kafka and kafka-python are installed but python3 cannot import them")
 }
 
 /// The same, if it is there already.
 #[must_use]
-pub fn python_with_confluent_kafka() -> Option<PathBuf> {
+pub fn python_with_clients() -> Option<PathBuf> {
     let python = process::find("python3")?;
-    process::run_quiet(Command::new(&python).args(["-c", "import confluent_kafka"])).ok()?;
+    process::run_quiet(Command::new(&python).args(["-c", "import confluent_kafka, kafka"])).ok()?;
     Some(python)
 }
 

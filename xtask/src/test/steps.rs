@@ -17,7 +17,7 @@ use crate::{cargo, fuzz, paths, process, tidy, tools};
 const BIN_VARIABLE: &str = "AQUEDUCT_BIN";
 /// The `kcat` program, where there is one.
 const KCAT_VARIABLE: &str = "AQUEDUCT_KCAT";
-/// The Python that can import `confluent_kafka`.
+/// The Python that can import `confluent_kafka` and `kafka`.
 const PYTHON_VARIABLE: &str = "AQUEDUCT_PYTHON";
 
 /// The packages whose integration tests run a second time, on real Kafka or (the embedded broker's) with Kafka's own tools.
@@ -131,7 +131,7 @@ fn deny(_: &Session) -> Result<Outcome> {
 fn install_tools(_: &Session) -> Result<Outcome> {
     let looked_for = [
         ("kcat", tools::kcat().map(drop)),
-        ("confluent-kafka", tools::confluent_kafka().map(drop)),
+        ("confluent-kafka and kafka-python", tools::python_clients().map(drop)),
         ("Java", tools::java().map(drop)),
         ("Apache Kafka", Libs::fetch().map(drop)),
     ];
@@ -240,7 +240,7 @@ fn name_other_clients(command: &mut Command) {
     if let Ok(kcat) = tools::kcat() {
         command.env(KCAT_VARIABLE, kcat);
     }
-    if let Some(python) = tools::python_with_confluent_kafka() {
+    if let Some(python) = tools::python_with_clients() {
         command.env(PYTHON_VARIABLE, python);
     }
 }
