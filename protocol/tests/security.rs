@@ -11,6 +11,8 @@ mod certificates;
 mod keytool;
 #[path = "support/protected.rs"]
 mod protected;
+#[path = "security/token_endpoint.rs"]
+mod token_endpoint;
 
 use broker::{Broker, BrokerHandle, Builder};
 use certificates::Authority;

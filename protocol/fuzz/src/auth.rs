@@ -5,7 +5,7 @@ use protocol::net::Secret;
 use protocol::net::sasl::scram::{
     ClientFinalMessage, ClientFirstMessage, Hash, ScramClient, ServerFirstMessage,
 };
-use protocol::net::sasl::{Credentials, Mechanism, SaslConfig, oauthbearer, parse_plain};
+use protocol::net::sasl::{AllowedUrls, Credentials, Mechanism, SaslConfig, oauthbearer, parse_plain};
 use protocol::wire::frame;
 use protocol::wire::messages::{Message, SaslAuthenticateRequest, SaslHandshakeRequest, StrBytes};
 
@@ -37,7 +37,12 @@ fn jaas(mechanism: Mechanism, text: &str) {
         .split("canary")
         .skip(1)
         .any(|rest| rest.trim_start_matches(|c: char| !matches!(c, '=' | ';' | '"')).starts_with('='));
-    if let Err(error) = SaslConfig::new(mechanism.name(), Some(text)) {
+    let get = |key: &str| match key {
+        "sasl.mechanism" => Some(mechanism.name()),
+        "sasl.jaas.config" => Some(text),
+        _ => None,
+    };
+    if let Err(error) = SaslConfig::from_properties(get, &AllowedUrls::default()) {
         assert!(is_name || !error.to_string().contains("canary"), "a password is in: {error}");
     }
 }

@@ -198,6 +198,7 @@ impl Nodes {
         let metrics = self.metrics().of_node(key.number());
         let config = ConnectionConfig { metrics: metrics.clone(), ..self.connection_config.clone() };
         let security = self.security.clone();
+        let env = self.env.clone();
         let is_protected = security.tls.is_some() || security.sasl.is_some();
         async move {
             const DOING: &str = "connect to broker";
@@ -210,12 +211,13 @@ impl Nodes {
                 let stream = security.protect(&address.host, stream).await?;
                 Connection::open(stream, &config).await
             };
-            let opened = match timeout(setup_timeout, open).await {
-                Ok(opened) => opened,
-                Err(_elapsed) => {
+            // Has time limits of its own: an issuer of tokens that is slow is no broker that is.
+            let opened = match security.log_in(&env).await {
+                Ok(()) => timeout(setup_timeout, open).await.unwrap_or_else(|_elapsed| {
                     let detail = format!("{address}: no connection within {} ms", setup_timeout.as_millis());
                     Err(Error::timeout(DOING).with_source(detail))
-                }
+                }),
+                Err(error) => Err(error),
             };
             match &opened {
                 Ok(_) if is_protected => metrics.authenticated(true),

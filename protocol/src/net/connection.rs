@@ -87,8 +87,7 @@ impl Connection {
         handle.versions = handshake::learn_versions(&handle).await?;
         let handle = Rc::new(handle);
         if let Some(sasl) = &config.sasl {
-            let now_ms = config.env.now_ms();
-            let lifetime = sasl::authenticate(&*handle, &handle.versions, sasl, now_ms).await?;
+            let lifetime = sasl::authenticate(&*handle, &handle.versions, sasl, &config.env).await?;
             if let Some(lifetime) = lifetime {
                 let (weak, sasl, env) = (Rc::downgrade(&handle), sasl.clone(), config.env.clone());
                 let keep_alive = sasl::keep_alive(weak, sasl, env, lifetime);

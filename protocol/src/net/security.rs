@@ -1,7 +1,7 @@
 //! `security.protocol` and what belongs to it: the one place that reads the keys of a client's security.
 
-use super::env::Stream;
-use super::sasl::SaslConfig;
+use super::env::{Env, Stream};
+use super::sasl::{AllowedUrls, SaslConfig};
 use super::tls::{TlsClient, TlsConfig};
 use crate::{Error, Result};
 
@@ -15,11 +15,19 @@ pub struct Security {
 }
 
 impl Security {
-    /// Reads Java's keys, and the files that they name.
+    /// Reads Java's keys, and the files that they name. The environment says which token endpoints are allowed.
     ///
     /// # Errors
     /// `Config`, naming the key and what would be right.
     pub fn from_properties<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Result<Self> {
+        Self::allowing(&AllowedUrls::from_env(), get)
+    }
+
+    /// As [`from_properties`](Self::from_properties), with these token endpoints allowed.
+    ///
+    /// # Errors
+    /// As [`from_properties`](Self::from_properties).
+    pub fn allowing<'a>(allowed: &AllowedUrls, get: impl Fn(&str) -> Option<&'a str>) -> Result<Self> {
         const DOING: &str = "read security settings";
         let protocol = get("security.protocol").unwrap_or("PLAINTEXT").trim().to_ascii_uppercase();
         let (uses_tls, uses_sasl) = match protocol.as_str() {
@@ -40,12 +48,16 @@ impl Security {
         } else {
             None
         };
-        let sasl = if uses_sasl {
-            Some(SaslConfig::new(get("sasl.mechanism").unwrap_or("GSSAPI").trim(), get("sasl.jaas.config"))?)
-        } else {
-            None
-        };
+        let sasl = if uses_sasl { Some(SaslConfig::from_properties(&get, allowed)?) } else { None };
         Ok(Self { tls, sasl })
+    }
+
+    /// Fetches what authentication needs and other machines have, so that no connection waits for it.
+    pub(crate) async fn log_in(&self, env: &Env) -> Result<()> {
+        match &self.sasl {
+            Some(sasl) => sasl.log_in(env).await,
+            None => Ok(()),
+        }
     }
 
     /// Protects a stream that was dialled to `host`.

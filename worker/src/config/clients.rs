@@ -9,7 +9,7 @@ use protocol::client::consumer::ConsumerConfig;
 use protocol::client::producer::ProducerConfig;
 use protocol::client::properties::{AdminConfig, CONSUMER, PRODUCER, PropertyError};
 use protocol::cluster::ClusterConfig;
-use protocol::net::sasl::JaasConfig;
+use protocol::net::sasl::{AllowedUrls, JaasConfig};
 
 use super::worker::WorkerConfig;
 
@@ -65,7 +65,7 @@ pub fn client_specs(
     }
     layered.extend(worker.client_props(&format!("{kind}.")));
     let own = overrides(props, &format!("{kind}.override."));
-    refuse_token_file(&own)?;
+    refuse_reach(&own)?;
     layered.extend(own);
     if is_source {
         let configured = ProducerConfig::from_properties(&layered).map_err(refusal)?;
@@ -86,7 +86,7 @@ pub(super) fn check_overrides(props: &Props, is_source: bool) -> Result<()> {
     let (prefix, table) =
         if is_source { ("producer.override.", PRODUCER) } else { ("consumer.override.", CONSUMER) };
     let own = overrides(props, prefix);
-    refuse_token_file(&own)?;
+    refuse_reach(&own)?;
     table.check(&own).map_err(refusal)
 }
 
@@ -112,16 +112,21 @@ fn refusal(error: PropertyError) -> Error {
     Error::config(error.to_string())
 }
 
-/// A connector may send its brokers only what its author could have written down, not what a file of the worker's machine holds
-/// (CVE-2025-27817).
-fn refuse_token_file(overrides: &Props) -> Result<()> {
+/// A connector may send its brokers only what its author could have written down, not what a file of the worker's machine holds,
+/// and have the worker ask only those token endpoints that its operator allows (CVE-2025-27817).
+fn refuse_reach(overrides: &Props) -> Result<()> {
     let jaas = overrides.get("sasl.jaas.config").and_then(|text| JaasConfig::parse(text).ok());
     if jaas.is_some_and(|jaas| jaas.option("tokenFile").is_some()) {
         return Err(Error::config(
             "Option tokenFile of sasl.jaas.config is allowed in the worker's configuration only, not in a connector's.",
         ));
     }
-    Ok(())
+    match overrides.get("sasl.oauthbearer.token.endpoint.url") {
+        Some(url) => {
+            AllowedUrls::from_env().check(url.trim()).map_err(|error| Error::config(error.to_string()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Logs each warning once per process: the tasks of a connector have the same settings.
@@ -255,6 +260,15 @@ mod tests {
         let own = props(&[("producer.override.sasl.jaas.config", &jaas)]);
         assert!(check_overrides(&own, true).unwrap_err().message().contains("tokenFile"));
         assert!(check_overrides(&own, false).is_ok());
+    }
+
+    #[test]
+    fn a_connector_cannot_have_the_worker_call_any_url() {
+        let key = "consumer.override.sasl.oauthbearer.token.endpoint.url";
+        let own = props(&[(key, "http://169.254.169.254/latest")]);
+        let error = check_overrides(&own, false).unwrap_err();
+        assert!(error.message().contains(AllowedUrls::VARIABLE), "{error}");
+        assert!(check_overrides(&own, true).is_ok());
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub enum Effect {
     Ignored(&'static str),
     /// Another value than the default is an error.
     Refused(&'static str),
+    /// Another value than the default and the first text is an error, for the reason that is the second.
+    Only(&'static str, &'static str),
 }
 
 /// A key, its parts in the order of the tables.

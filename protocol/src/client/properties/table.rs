@@ -108,6 +108,9 @@ fn refuse(key: &Key, value: &Value) -> Result<(), PropertyError> {
         Effect::Refused(why) if !key.is_default(value) => {
             Err(PropertyError::invalid(key.name, value, format_args!("Not supported: {why}")))
         }
+        Effect::Only(allowed, why) if !key.is_default(value) && key.parse(allowed)? != *value => {
+            Err(PropertyError::invalid(key.name, value, format_args!("Not supported: {why}; use {allowed}")))
+        }
         _ => Ok(()),
     }
 }

@@ -11,10 +11,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::config::SaslConfig;
 use super::scram::ScramClient;
 use super::{oauthbearer, plain};
+use crate::net::Env;
 use crate::net::connection::Caller;
 use crate::wire::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest};
 use crate::wire::versions::BrokerVersions;
-use crate::{Error, ErrorCode, Result};
+use crate::{Error, ErrorCode, ErrorKind, Result};
 
 const DOING: &str = "authenticate by SASL";
 /// 144 bits, as in Java.
@@ -25,7 +26,7 @@ pub(in crate::net) async fn authenticate(
     caller: &impl Caller,
     versions: &BrokerVersions,
     config: &SaslConfig,
-    now_ms: i64,
+    env: &Env,
 ) -> Result<Option<Duration>> {
     let handshake_version = versions.version_for::<SaslHandshakeRequest>()?;
     let version = versions.version_for::<SaslAuthenticateRequest>()?;
@@ -51,8 +52,14 @@ pub(in crate::net) async fn authenticate(
     let last = match config {
         SaslConfig::Plain(credentials) => exchange.send(plain::message(credentials)).await?,
         SaslConfig::OAuthBearer(oauth) => {
-            let oauth = oauth.clone();
-            let answer = exchange.send(off_thread(move || oauth.message(now_ms)).await?).await?;
+            let token = oauth.token(env).await?;
+            let answer = match exchange.send(oauth.message(&token)).await {
+                Err(error) if error.kind() == ErrorKind::Auth => {
+                    oauth.forget(&token).await;
+                    return Err(error);
+                }
+                answer => answer?,
+            };
             if !answer.auth_bytes.is_empty() {
                 // A JSON document that says why; the exchange has to be ended before the broker sends its error.
                 let reason: String = String::from_utf8_lossy(&answer.auth_bytes)
@@ -60,6 +67,7 @@ pub(in crate::net) async fn authenticate(
                     .filter(|c| !c.is_control())
                     .take(500)
                     .collect();
+                oauth.forget(&token).await;
                 // Its error says only that we were refused, which we know.
                 let _refused = exchange.send(oauthbearer::AFTER_REFUSAL.to_vec()).await;
                 return Err(Error::auth(DOING, format!("{mechanism}: {reason}")));
@@ -99,7 +107,9 @@ impl<C: Caller> Exchange<'_, C> {
 }
 
 /// Runs what computes long or reads files where it delays nobody.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::internal(DOING, error)))
 }
 

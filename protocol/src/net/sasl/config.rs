@@ -1,9 +1,10 @@
 //! Which mechanism with which credentials, from `sasl.mechanism` and `sasl.jaas.config`.
 
+use super::endpoint_config::AllowedUrls;
 use super::jaas::JaasConfig;
 use super::oauthbearer::OAuthConfig;
 use super::scram::Hash;
-use crate::net::Secret;
+use crate::net::{Env, Secret};
 use crate::{Error, Result};
 
 /// A name and its password.
@@ -71,12 +72,15 @@ impl Mechanism {
 }
 
 impl SaslConfig {
-    /// Reads the values of `sasl.mechanism` and `sasl.jaas.config`.
+    /// Reads `sasl.mechanism`, `sasl.jaas.config` and what belongs to them; of token endpoints only those are taken that are
+    /// `allowed`.
     ///
     /// # Errors
     /// `Config`, saying which key is wrong and what would be right.
-    pub fn new(mechanism: &str, jaas: Option<&str>) -> Result<Self> {
+    pub fn from_properties<'a>(get: impl Fn(&str) -> Option<&'a str>, allowed: &AllowedUrls) -> Result<Self> {
         const DOING: &str = "read SASL settings";
+        let mechanism = get("sasl.mechanism").unwrap_or("GSSAPI").trim();
+        let jaas = get("sasl.jaas.config");
         let Some(mechanism) = Mechanism::find(mechanism) else {
             let known = Mechanism::ALL.map(Mechanism::name).join(", ");
             return Err(Error::config(
@@ -109,8 +113,16 @@ impl SaslConfig {
             Mechanism::Plain => Self::Plain(credentials(&jaas)?),
             Mechanism::ScramSha256 => Self::Scram(Hash::Sha256, credentials(&jaas)?),
             Mechanism::ScramSha512 => Self::Scram(Hash::Sha512, credentials(&jaas)?),
-            Mechanism::OAuthBearer => Self::OAuthBearer(OAuthConfig::from_jaas(&jaas)?),
+            Mechanism::OAuthBearer => Self::OAuthBearer(OAuthConfig::from_properties(&jaas, &get, allowed)?),
         })
+    }
+
+    /// Fetches what is fetched from elsewhere; what comes of it is kept for the authentications that follow.
+    pub(in crate::net) async fn log_in(&self, env: &Env) -> Result<()> {
+        match self {
+            Self::OAuthBearer(oauth) => oauth.log_in(env).await,
+            Self::Plain(_) | Self::Scram(..) => Ok(()),
+        }
     }
 
     /// The mechanism.
@@ -143,11 +155,18 @@ fn credentials(jaas: &JaasConfig) -> Result<Credentials> {
 mod tests {
     use super::*;
 
+    fn parse(mechanism: &str, jaas: Option<&str>) -> Result<SaslConfig> {
+        let get = |key: &str| {
+            if key == "sasl.mechanism" { Some(mechanism) } else { jaas.filter(|_| key == "sasl.jaas.config") }
+        };
+        SaslConfig::from_properties(get, &AllowedUrls::default())
+    }
+
     #[test]
     fn only_the_mechanisms_own_module_is_taken() {
         let scram =
             "org.apache.kafka.common.security.scram.ScramLoginModule required username=u password=canary;";
-        let config = SaslConfig::new("SCRAM-SHA-512", Some(scram)).unwrap();
+        let config = parse("SCRAM-SHA-512", Some(scram)).unwrap();
         assert_eq!(config.mechanism(), Mechanism::ScramSha512);
         assert!(!format!("{config:?}").contains("canary"), "{config:?}");
         for (mechanism, jaas, expected) in [
@@ -157,7 +176,7 @@ mod tests {
             ("PLAIN", None, "sasl.jaas.config is not set"),
             ("PLAIN", Some(" "), "sasl.jaas.config is not set"),
         ] {
-            let error = SaslConfig::new(mechanism, jaas).unwrap_err().to_string();
+            let error = parse(mechanism, jaas).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("canary"), "{error}");
         }
     }
@@ -168,7 +187,7 @@ mod tests {
         for options in
             ["", "username=u", "password=p", "username=\"\" password=p", "username=u password=\"\\0\""]
         {
-            assert!(SaslConfig::new("PLAIN", Some(&format!("{module} {options};"))).is_err(), "{options}");
+            assert!(parse("PLAIN", Some(&format!("{module} {options};"))).is_err(), "{options}");
         }
     }
 }

@@ -2,13 +2,18 @@
 //!
 //! ```text
 //! sasl.jaas.config ──► JaasConfig ──► SaslConfig ──► exchange (PLAIN, SCRAM, OAUTHBEARER: pure) ──► SaslAuthenticate
+//! sasl.oauthbearer.* ──► EndpointConfig ──► TokenEndpoint (HTTP) ──► token ──┘
 //! ```
 //!
-//! Not there: GSSAPI, which needs a Kerberos library, and OAUTHBEARER tokens fetched over HTTP.
+//! Not there: GSSAPI, which needs a Kerberos library, and OAUTHBEARER tokens that are asked for with a signed assertion.
 
 mod authenticate;
 
 mod config;
+
+mod endpoint_config;
+
+mod http;
 
 mod jaas;
 
@@ -20,8 +25,12 @@ mod reauthenticate;
 
 pub mod scram;
 
+mod token_endpoint;
+
 pub(super) use authenticate::authenticate;
 pub use config::{Credentials, Mechanism, SaslConfig};
+pub use endpoint_config::AllowedUrls;
 pub use jaas::{ControlFlag, JaasConfig};
 pub use plain::{PlainMessage, parse_plain};
 pub(super) use reauthenticate::keep_alive;
+pub use token_endpoint::TokenEndpoint;

@@ -1,5 +1,5 @@
-//! OAUTHBEARER (RFC 7628): a bearer token, taken from the configuration, from a file that somebody else keeps fresh, or made
-//! unsecured for tests (RFC 7515, appendix A.5).
+//! OAUTHBEARER (RFC 7628): a bearer token, taken from the configuration, from a file that somebody else keeps fresh, from the
+//! endpoint that issues it, or made unsecured for tests (RFC 7515, appendix A.5).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::TokenEndpoint;
+use super::authenticate::off_thread;
+use super::endpoint_config::{self, AllowedUrls, EndpointConfig};
 use super::jaas::JaasConfig;
-use crate::net::Secret;
+use crate::net::{Env, Secret};
 use crate::{Error, Result};
 
 const DOING: &str = "take OAUTHBEARER token";
@@ -24,6 +27,8 @@ pub enum TokenSource {
     Static(Secret),
     /// The file's content, white space around it removed.
     File(PathBuf),
+    /// Fetched, and kept while it is fresh.
+    Endpoint(TokenEndpoint),
     /// A token without signature, which only a broker that is set up for tests accepts.
     Unsecured(UnsecuredToken),
 }
@@ -47,12 +52,17 @@ pub struct OAuthConfig {
 }
 
 impl OAuthConfig {
-    /// Reads the options of `OAuthBearerLoginModule`.
-    pub(super) fn from_jaas(jaas: &JaasConfig) -> Result<Self> {
+    /// Reads the options of `OAuthBearerLoginModule`, and the keys of a token endpoint.
+    pub(super) fn from_properties<'a>(
+        jaas: &JaasConfig,
+        get: &impl Fn(&str) -> Option<&'a str>,
+        allowed: &AllowedUrls,
+    ) -> Result<Self> {
         const PARSING: &str = "parse sasl.jaas.config";
         let mut claims = Vec::new();
         let mut extensions = Vec::new();
         let mut lifetime_s = 3600;
+        let endpoint = EndpointConfig::from_properties(jaas, get, allowed)?;
         let mut given = None;
         for (key, value) in jaas.options() {
             let value = value.expose();
@@ -72,15 +82,29 @@ impl OAuthConfig {
                 given = Some(TokenSource::Static(Secret::new(value)));
             } else if key == "tokenFile" {
                 given = Some(TokenSource::File(PathBuf::from(value)));
-            } else {
+            } else if !endpoint_config::is_option(key) {
                 return Err(Error::config(
                     PARSING,
                     format!(
-                        "option '{key}' of OAuthBearerLoginModule is not supported: use token, tokenFile, or \
-                         unsecuredLoginStringClaim_sub for tests; tokens are not fetched over HTTP"
+                        "option '{key}' of OAuthBearerLoginModule is not supported: use token, tokenFile, clientId with \
+                         clientSecret, or unsecuredLoginStringClaim_sub for tests"
                     ),
                 ));
+            } else if endpoint.is_none() {
+                return Err(Error::config(
+                    PARSING,
+                    format!("option '{key}' needs sasl.oauthbearer.token.endpoint.url, which is not set"),
+                ));
             }
+        }
+        if let Some(endpoint) = endpoint {
+            if given.is_some() || !claims.is_empty() {
+                return Err(Error::config(
+                    PARSING,
+                    "a token is given or described, and sasl.oauthbearer.token.endpoint.url is set: use one",
+                ));
+            }
+            given = Some(TokenSource::Endpoint(TokenEndpoint::new(endpoint)?));
         }
         let source = match (given, claims.iter().any(|(name, _)| name == "sub")) {
             (Some(source), false) if claims.is_empty() => source,
@@ -94,27 +118,51 @@ impl OAuthConfig {
             (None, false) => {
                 return Err(Error::config(
                     PARSING,
-                    "OAuthBearerLoginModule needs option token, tokenFile, or unsecuredLoginStringClaim_sub",
+                    "OAuthBearerLoginModule needs option token, tokenFile, or unsecuredLoginStringClaim_sub, or \
+                     sasl.oauthbearer.token.endpoint.url",
                 ));
             }
         };
         Ok(Self { source, extensions })
     }
 
-    /// The client's first message with a fresh token. Reads a file where tokens come from one.
-    pub(super) fn message(&self, now_ms: i64) -> Result<Vec<u8>> {
-        let token = match &self.source {
-            TokenSource::Static(token) => token.clone(),
-            TokenSource::File(path) => read_token(path)?,
-            TokenSource::Unsecured(token) => Secret::new(token.encode(now_ms)),
-        };
+    /// A token that is good now.
+    pub(super) async fn token(&self, env: &Env) -> Result<Secret> {
+        match &self.source {
+            TokenSource::Static(token) => Ok(token.clone()),
+            TokenSource::File(path) => {
+                let path = path.clone();
+                off_thread(move || read_token(&path)).await
+            }
+            TokenSource::Endpoint(endpoint) => endpoint.token(env).await,
+            TokenSource::Unsecured(token) => Ok(Secret::new(token.encode(env.now_ms()))),
+        }
+    }
+
+    /// Fetches a token where they are fetched and there is no fresh one.
+    pub(super) async fn log_in(&self, env: &Env) -> Result<()> {
+        match &self.source {
+            TokenSource::Endpoint(endpoint) => endpoint.token(env).await.map(drop),
+            TokenSource::Static(_) | TokenSource::File(_) | TokenSource::Unsecured(_) => Ok(()),
+        }
+    }
+
+    /// Does not use a token again that a broker has refused, where there is a choice.
+    pub(super) async fn forget(&self, refused: &Secret) {
+        if let TokenSource::Endpoint(endpoint) = &self.source {
+            endpoint.forget(refused).await;
+        }
+    }
+
+    /// The client's first message.
+    pub(super) fn message(&self, token: &Secret) -> Vec<u8> {
         let mut message = format!("n,,\x01auth=Bearer {}\x01", token.expose());
         for (name, value) in &self.extensions {
             // Writing to a string cannot fail.
             write!(message, "{name}={value}\x01").ok();
         }
         message.push('\x01');
-        Ok(message.into_bytes())
+        message.into_bytes()
     }
 }
 
@@ -178,7 +226,7 @@ fn read_token(path: &Path) -> Result<Secret> {
 }
 
 /// The characters of a `b64token` (RFC 6750): anything else could end the field and forge another.
-fn check_token(token: &str) -> Result<()> {
+pub(super) fn check_token(token: &str) -> Result<()> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(is_allowed) {
         return Err(Error::auth(
@@ -224,15 +272,21 @@ mod tests {
 
     fn config(options: &str) -> Result<OAuthConfig> {
         let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
-        OAuthConfig::from_jaas(&JaasConfig::parse(&format!("{module} required {options};")).unwrap())
+        let jaas = JaasConfig::parse(&format!("{module} required {options};")).unwrap();
+        OAuthConfig::from_properties(&jaas, &|_key| None, &AllowedUrls::default())
+    }
+
+    fn take(config: &OAuthConfig) -> Result<Secret> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(config.token(&Env::real()))
     }
 
     #[test]
     fn an_unsecured_token_has_its_claims() {
         let config =
             config("unsecuredLoginStringClaim_sub=\"a\\\"b\" unsecuredLoginLifetimeSeconds=60").unwrap();
-        let message = config.message(1_500).unwrap();
-        let token = parse_message(&message).unwrap().token;
+        let TokenSource::Unsecured(token) = &config.source else { panic!("another source") };
+        let token = Secret::new(token.encode(1_500));
         let parts: Vec<&str> = token.expose().split('.').collect();
         let decode = |part: &str| String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
         assert_eq!(decode(parts[0]), r#"{"alg":"none"}"#);
@@ -242,7 +296,8 @@ mod tests {
 
     #[test]
     fn a_static_token_is_sent_as_rfc_7628_says() {
-        let message = config("token=\"abc.def\" extension_logicalCluster=lkc").unwrap().message(0).unwrap();
+        let config = config("token=\"abc.def\" extension_logicalCluster=lkc").unwrap();
+        let message = config.message(&take(&config).unwrap());
         assert_eq!(message, b"n,,\x01auth=Bearer abc.def\x01logicalCluster=lkc\x01\x01");
     }
 
@@ -252,10 +307,11 @@ mod tests {
         let config = config(&format!("tokenFile=\"{}\"", file.path().display())).unwrap();
         for token in ["one", "two"] {
             std::fs::write(file.path(), format!("{token}\n")).unwrap();
-            assert_eq!(parse_message(&config.message(0).unwrap()).unwrap().token.expose(), token);
+            let message = config.message(&take(&config).unwrap());
+            assert_eq!(parse_message(&message).unwrap().token.expose(), token);
         }
         std::fs::write(file.path(), "root:x:0:0\nanother line").unwrap();
-        let error = config.message(0).unwrap_err().to_string();
+        let error = take(&config).unwrap_err().to_string();
         assert!(!error.contains("root"), "{error}");
     }
 
@@ -267,6 +323,8 @@ mod tests {
             "token=a unsecuredLoginStringClaim_sub=b",
             "unsecuredLoginStringClaim_x=b",
             "clientId=a",
+            "ssl.truststore.location=a token=b",
+            "clientIdentity=a",
             "token=a extension_auth=x",
             "token=a extension_x=\"\\1\"",
             "",

@@ -26,10 +26,15 @@ pub(in crate::net) async fn keep_alive(
     loop {
         let percent = PERCENT_MIN + env.random_below((PERCENT_MAX - PERCENT_MIN + 1) as usize) as u32;
         sleep(lifetime.mul_f64(f64::from(percent) / 100.0)).await;
+        // Before the session, in which everybody else waits.
+        let logged_in = config.log_in(&env).await;
         let Some(connection) = connection.upgrade().filter(|connection| connection.is_open()) else { return };
         let session = Reauthentication::begin(&connection).await;
         let started = Instant::now();
-        let outcome = authenticate(&session, connection.versions(), &config, env.now_ms()).await;
+        let outcome = match logged_in {
+            Ok(()) => authenticate(&session, connection.versions(), &config, &env).await,
+            Err(error) => Err(error),
+        };
         match &outcome {
             Ok(_) => connection.metrics().reauthenticated(started.elapsed()),
             Err(_) => connection.metrics().reauthentication_refused(),

@@ -2,15 +2,19 @@
 
 use super::common::{JVM, NO_CLASSES};
 use crate::client::properties::key::Default::{Null, Value};
-use crate::client::properties::key::Effect::{Applied, Ignored};
+use crate::client::properties::key::Effect::{Applied, Ignored, Only};
 use crate::client::properties::key::Importance::{High, Low, Medium};
 use crate::client::properties::key::Type::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
 use crate::client::properties::key::{Effect, Key, key};
 use crate::client::properties::valid::Valid::{Any, AnyCase, Between, BetweenDoubles, List as EntriesNotEmpty};
 
 const GSSAPI: Effect = Ignored("GSSAPI is not supported");
-const NO_HTTP: Effect = Ignored("tokens come from sasl.jaas.config or from the file that it names, never over HTTP");
-const FRESH: Effect = Ignored("a token is looked up whenever a connection authenticates");
+const NO_ASSERTIONS: Effect = Ignored("who asks for a token shows a secret, never an assertion");
+const FRESH: Effect = Ignored("a token is looked up whenever a connection authenticates, and fetched again after 80 % of its life");
+const FETCHES: Effect = Only(
+    "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
+    "other classes of Java cannot be loaded",
+);
 const OF_BROKERS: Effect = Ignored("tokens are checked by brokers, not by clients");
 
 pub(super) const SSL: [Key; 19] = [
@@ -56,35 +60,35 @@ pub(super) const SASL: [Key; 45] = [
         "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; with SASL it has to be given, because GSSAPI is not supported"),
     key("sasl.jaas.config", Password, Null, Any, Medium, Applied, "the mechanism's login module and its options: the credentials"),
     key("sasl.client.callback.handler.class", Class, Null, Any, Medium, NO_CLASSES, "the class that a mechanism asks for credentials"),
-    key("sasl.login.callback.handler.class", Class, Null, Any, Medium, NO_CLASSES, "the class that a login module asks for credentials"),
+    key("sasl.login.callback.handler.class", Class, Null, Any, Medium, FETCHES, "the class that a login module asks for credentials"),
     key("sasl.login.class", Class, Null, Any, Medium, NO_CLASSES, "the class that logs in"),
-    key("sasl.login.connect.timeout.ms", Int, Null, Any, Low, NO_HTTP, "how long the connection to a token's issuer may take"),
-    key("sasl.login.read.timeout.ms", Int, Null, Any, Low, NO_HTTP, "how long its answer may take"),
-    key("sasl.login.retry.backoff.max.ms", Long, Value("10000"), Any, Low, NO_HTTP, "the pause between attempts to log in grows to this"),
-    key("sasl.login.retry.backoff.ms", Long, Value("100"), Any, Low, NO_HTTP, "the pause before the second attempt to log in"),
+    key("sasl.login.connect.timeout.ms", Int, Null, Any, Low, Applied, "how long the connection to a token's issuer may take; ten seconds where it is not given"),
+    key("sasl.login.read.timeout.ms", Int, Null, Any, Low, Applied, "how long its whole answer may take; ten seconds where it is not given"),
+    key("sasl.login.retry.backoff.max.ms", Long, Value("10000"), Any, Low, Applied, "for how long a token is asked for again where that may help"),
+    key("sasl.login.retry.backoff.ms", Long, Value("100"), Any, Low, Applied, "the pause before it is asked for again, doubled each time"),
     key("sasl.oauthbearer.jwt.retriever.class", Class, Value("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"),
-        Any, Medium, NO_HTTP, "the class that fetches tokens"),
+        Any, Medium, Ignored("where tokens come from follows from the other keys"), "the class that fetches tokens"),
     key("sasl.oauthbearer.jwt.validator.class", Class, Value("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator"),
         Any, Medium, OF_BROKERS, "the class that checks tokens"),
-    key("sasl.oauthbearer.scope", String, Null, Any, Medium, NO_HTTP, "the scope to ask a token for"),
-    key("sasl.oauthbearer.client.credentials.client.id", String, Null, Any, Medium, NO_HTTP, "our name at a token's issuer"),
-    key("sasl.oauthbearer.client.credentials.client.secret", Password, Null, Any, Medium, NO_HTTP, "our secret there"),
-    key("sasl.oauthbearer.assertion.algorithm", String, Value("RS256"), AnyCase(&["ES256", "RS256"]), Medium, NO_HTTP,
+    key("sasl.oauthbearer.scope", String, Null, Any, Medium, Applied, "the scope to ask a token for"),
+    key("sasl.oauthbearer.client.credentials.client.id", String, Null, Any, Medium, Applied, "our name at a token's issuer"),
+    key("sasl.oauthbearer.client.credentials.client.secret", Password, Null, Any, Medium, Applied, "our secret there"),
+    key("sasl.oauthbearer.assertion.algorithm", String, Value("RS256"), AnyCase(&["ES256", "RS256"]), Medium, NO_ASSERTIONS,
         "how an assertion is signed"),
-    key("sasl.oauthbearer.assertion.claim.aud", String, Null, Any, Medium, NO_HTTP, "whom an assertion is for"),
-    key("sasl.oauthbearer.assertion.claim.exp.seconds", Int, Value("300"), Between(0, 86_400), Low, NO_HTTP, "how long an assertion lives"),
-    key("sasl.oauthbearer.assertion.claim.iss", String, Null, Any, Medium, NO_HTTP, "who makes an assertion"),
-    key("sasl.oauthbearer.assertion.claim.jti.include", Boolean, Value("false"), Any, Medium, NO_HTTP, "whether an assertion has an id"),
-    key("sasl.oauthbearer.assertion.claim.nbf.seconds", Int, Value("60"), Between(0, 3_600), Low, NO_HTTP,
+    key("sasl.oauthbearer.assertion.claim.aud", String, Null, Any, Medium, NO_ASSERTIONS, "whom an assertion is for"),
+    key("sasl.oauthbearer.assertion.claim.exp.seconds", Int, Value("300"), Between(0, 86_400), Low, NO_ASSERTIONS, "how long an assertion lives"),
+    key("sasl.oauthbearer.assertion.claim.iss", String, Null, Any, Medium, NO_ASSERTIONS, "who makes an assertion"),
+    key("sasl.oauthbearer.assertion.claim.jti.include", Boolean, Value("false"), Any, Medium, NO_ASSERTIONS, "whether an assertion has an id"),
+    key("sasl.oauthbearer.assertion.claim.nbf.seconds", Int, Value("60"), Between(0, 3_600), Low, NO_ASSERTIONS,
         "how long before now an assertion begins"),
-    key("sasl.oauthbearer.assertion.claim.sub", String, Null, Any, Medium, NO_HTTP, "whom an assertion is about"),
-    key("sasl.oauthbearer.assertion.file", String, Null, Any, Medium, NO_HTTP, "a file with an assertion that somebody else made"),
-    key("sasl.oauthbearer.assertion.private.key.file", String, Null, Any, Medium, NO_HTTP, "the key that signs assertions"),
-    key("sasl.oauthbearer.assertion.private.key.passphrase", Password, Null, Any, Medium, NO_HTTP, "what opens it"),
-    key("sasl.oauthbearer.assertion.template.file", String, Null, Any, Medium, NO_HTTP, "a file with parts of an assertion"),
+    key("sasl.oauthbearer.assertion.claim.sub", String, Null, Any, Medium, NO_ASSERTIONS, "whom an assertion is about"),
+    key("sasl.oauthbearer.assertion.file", String, Null, Any, Medium, NO_ASSERTIONS, "a file with an assertion that somebody else made"),
+    key("sasl.oauthbearer.assertion.private.key.file", String, Null, Any, Medium, NO_ASSERTIONS, "the key that signs assertions"),
+    key("sasl.oauthbearer.assertion.private.key.passphrase", Password, Null, Any, Medium, NO_ASSERTIONS, "what opens it"),
+    key("sasl.oauthbearer.assertion.template.file", String, Null, Any, Medium, NO_ASSERTIONS, "a file with parts of an assertion"),
     key("sasl.oauthbearer.scope.claim.name", String, Value("scope"), Any, Low, OF_BROKERS, "the claim that holds a token's scope"),
     key("sasl.oauthbearer.sub.claim.name", String, Value("sub"), Any, Low, OF_BROKERS, "the claim that says whom a token is about"),
-    key("sasl.oauthbearer.token.endpoint.url", String, Null, Any, Medium, NO_HTTP, "where tokens are issued"),
+    key("sasl.oauthbearer.token.endpoint.url", String, Null, Any, Medium, Applied, "where tokens are issued; has to be listed in AQUEDUCT_SASL_OAUTHBEARER_ALLOWED_URLS"),
     key("sasl.oauthbearer.jwks.endpoint.url", String, Null, Any, Medium, OF_BROKERS, "where the keys of a token's issuer are"),
     key("sasl.oauthbearer.jwks.endpoint.refresh.ms", Long, Value("3600000"), Any, Low, OF_BROKERS, "how often those are fetched"),
     key("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", Long, Value("10000"), Any, Low, OF_BROKERS,
@@ -94,6 +98,6 @@ pub(super) const SASL: [Key; 45] = [
     key("sasl.oauthbearer.clock.skew.seconds", Int, Value("30"), Any, Low, OF_BROKERS, "how much clocks may differ"),
     key("sasl.oauthbearer.expected.audience", List, Value(""), EntriesNotEmpty, Low, OF_BROKERS, "whom a token must be for"),
     key("sasl.oauthbearer.expected.issuer", String, Null, Any, Low, OF_BROKERS, "who must have issued it"),
-    key("sasl.oauthbearer.header.urlencode", Boolean, Value("false"), Any, Low, NO_HTTP,
+    key("sasl.oauthbearer.header.urlencode", Boolean, Value("false"), Any, Low, Applied,
         "whether name and secret are URL-encoded on their way to the issuer"),
 ];
