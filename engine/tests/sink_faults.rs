@@ -46,10 +46,11 @@ fn a_sink_whose_coordinator_is_silent_stops_in_the_time_that_it_has() {
     let output = dir.path().join("out");
     world.broker().faults().on(ApiKey::OffsetCommit, Fault::Silence);
     let file = props(&[("file", output.to_str().unwrap())]);
-    let offset_flush_timeout = Duration::from_secs(60);
+    // What is left of it for the task itself, 15 %, is also what a busy machine may take.
+    let shutdown_timeout = Duration::from_secs(10);
     let sink = world.sink_with("silent", FILE_SINK, file, &topic, |sink| {
-        sink.shutdown_timeout = Duration::from_secs(3);
-        sink.offset_flush_timeout = offset_flush_timeout;
+        sink.shutdown_timeout = shutdown_timeout;
+        sink.offset_flush_timeout = Duration::from_secs(60);
     });
     let generated = props(&[("topic", &topic), ("rate", "-1"), ("records", "100")]);
     let source = world.source("gen", DATAGEN, generated, Arc::new(MemoryOffsetStore::default()));
@@ -57,8 +58,7 @@ fn a_sink_whose_coordinator_is_silent_stops_in_the_time_that_it_has() {
     world.stop(source);
     let since = Instant::now();
     world.stop(sink);
-    // Far more than it was given, so that a busy machine is no failure, and far less than its commit may otherwise take.
-    assert!(since.elapsed() < offset_flush_timeout / 2, "{:?}: it waited for its commit", since.elapsed());
+    assert!(since.elapsed() < shutdown_timeout, "{:?}: the worker would have given it up", since.elapsed());
 }
 
 /// Goal: what a sink commits lets its successor notice that the log is not the one that was read.

@@ -11,7 +11,7 @@ use protocol::wire::records::RecordSet;
 
 use super::*;
 use crate::convert::STRING;
-use crate::task::Tolerance;
+use crate::task::{Order, Tolerance};
 
 /// What the task was called with.
 type Calls = Rc<RefCell<Vec<String>>>;
@@ -111,9 +111,9 @@ fn a_paused_task_with_data_in_hand_waits() {
 fn what_was_revoked_and_then_lost_is_closed_once() {
     with_pipeline(async |mut pipeline, calls| {
         let names = vec![partition(0), partition(1)];
-        let (_handle, target) = tokio::sync::watch::channel(Target::Running);
+        let (_handle, orders) = tokio::sync::watch::channel(Order::new(Target::Running));
         let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
-        let control = &mut Control::new(pipeline.id.clone(), 0, target, events);
+        let control = &mut Control::new(pipeline.id.clone(), 0, orders, events);
         pipeline.rebalance(Rebalance::Assigned(names.clone()), control).await.unwrap();
         pipeline.rebalance(Rebalance::Revoked(names.clone()), control).await.unwrap();
         pipeline.rebalance(Rebalance::Lost(names), control).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 
-use super::{Target, TaskEvent, TaskHandle, TaskSpec, run};
+use super::{Order, Target, TaskEvent, TaskHandle, TaskSpec, run};
 use crate::metrics::TaskMetrics;
 use crate::rt::Executors;
 
@@ -48,16 +48,16 @@ impl Engine {
         let id = spec.id.clone();
         let metrics = Arc::new(TaskMetrics::default());
         let first = if spec.starts_paused { Target::Paused } else { Target::Running };
-        let (target, target_seen) = watch::channel(first);
+        let (order, orders) = watch::channel(Order::new(first));
         let (ended_sender, ended) = watch::channel(false);
         let env = self.config.env.clone();
-        let control = run::Control::new(id.clone(), run, target_seen, events);
+        let control = run::Control::new(id.clone(), run, orders, events);
         let task_metrics = Arc::clone(&metrics);
         let task = self.config.executors.place().spawn(move || async move {
             run::run(spec, env, control, task_metrics).await;
             ended_sender.send_replace(true);
         });
         let abort = task.abort_handle();
-        TaskHandle { id, run, target, ended, metrics, abort }
+        TaskHandle { id, run, order, ended, metrics, abort }
     }
 }

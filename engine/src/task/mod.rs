@@ -21,6 +21,7 @@ use protocol::client::consumer::ConsumerConfig;
 use protocol::client::producer::ProducerConfig;
 use protocol::cluster::ClusterConfig;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::metrics::TaskMetrics;
 use crate::offset::OffsetStore;
@@ -154,6 +155,28 @@ pub(crate) enum Target {
     Stopped,
 }
 
+/// A target, and when it was set: the time that a task has to stop runs from there, however late it looks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order {
+    target: Target,
+    since: Instant,
+}
+
+impl Order {
+    pub(crate) fn new(target: Target) -> Order {
+        Order { target, since: Instant::now() }
+    }
+
+    /// A stopped task stays stopped.
+    fn change(&mut self, to: Target) -> bool {
+        let changes = self.target != to && self.target != Target::Stopped;
+        if changes {
+            *self = Order::new(to);
+        }
+        changes
+    }
+}
+
 /// What a task is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskState {
@@ -186,7 +209,7 @@ pub struct TaskEvent {
 pub struct TaskHandle {
     pub(crate) id: TaskId,
     pub(crate) run: u64,
-    pub(crate) target: watch::Sender<Target>,
+    pub(crate) order: watch::Sender<Order>,
     pub(crate) ended: watch::Receiver<bool>,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) abort: crate::rt::AbortHandle,
@@ -205,17 +228,17 @@ impl TaskHandle {
 
     /// Stops polling or putting; partitions are kept.
     pub fn pause(&self) {
-        self.target.send_if_modified(|target| change(target, Target::Paused));
+        self.order.send_if_modified(|order| order.change(Target::Paused));
     }
 
     /// Goes on after [`TaskHandle::pause`].
     pub fn resume(&self) {
-        self.target.send_if_modified(|target| change(target, Target::Running));
+        self.order.send_if_modified(|order| order.change(Target::Running));
     }
 
     /// Asks the task to end after its last commit. Wait with [`TaskHandle::ended`].
     pub fn stop(&self) {
-        self.target.send_if_modified(|target| change(target, Target::Stopped));
+        self.order.send_if_modified(|order| order.change(Target::Stopped));
     }
 
     /// Waits until the task has ended, for whatever reason.
@@ -235,13 +258,4 @@ impl TaskHandle {
     pub fn metrics(&self) -> Arc<TaskMetrics> {
         Arc::clone(&self.metrics)
     }
-}
-
-/// A stopped task stays stopped.
-fn change(target: &mut Target, to: Target) -> bool {
-    let changes = *target != to && *target != Target::Stopped;
-    if changes {
-        *target = to;
-    }
-    changes
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 use tracing::{error, info};
 
-use super::{ConverterSpec, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
+use super::{ConverterSpec, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
 use crate::connector::panicked;
 use crate::metrics::TaskMetrics;
 use crate::pipeline::{Converters, SinkPipeline, SourcePipeline};
@@ -20,51 +20,52 @@ use crate::pipeline::{Converters, SinkPipeline, SourcePipeline};
 pub(crate) struct Control {
     id: TaskId,
     run: u64,
-    target: watch::Receiver<Target>,
+    orders: watch::Receiver<Order>,
     events: mpsc::UnboundedSender<TaskEvent>,
     reported: Option<TaskState>,
-    /// When it was first seen that the task is to stop.
-    stop_seen: Option<Instant>,
+    /// When the task was told to stop, once it has looked.
+    stop_told: Option<Instant>,
 }
 
 impl Control {
     pub(crate) fn new(
         id: TaskId,
         run: u64,
-        target: watch::Receiver<Target>,
+        orders: watch::Receiver<Order>,
         events: mpsc::UnboundedSender<TaskEvent>,
     ) -> Control {
-        Control { id, run, target, events, reported: None, stop_seen: None }
+        Control { id, run, orders, events, reported: None, stop_told: None }
     }
 
     /// What the task should be doing. A dropped handle means: stop.
     pub(crate) fn target(&mut self) -> Target {
-        let target = match self.target.has_changed() {
-            Ok(_) => *self.target.borrow_and_update(),
-            Err(_handle_dropped) => Target::Stopped,
+        let order = match self.orders.has_changed() {
+            Ok(_) => *self.orders.borrow_and_update(),
+            Err(_handle_dropped) => Order::new(Target::Stopped),
         };
-        if target == Target::Stopped {
-            self.stop_seen.get_or_insert_with(Instant::now);
+        if order.target == Target::Stopped {
+            self.stop_told.get_or_insert(order.since);
         }
-        target
+        order.target
     }
 
     /// Waits until the target has changed since [`Control::target`] was last asked.
     pub(crate) async fn changed(&mut self) {
         // An error means that the handle is gone, which `target` reports as a stop.
-        let _gone = self.target.changed().await;
+        let _gone = self.orders.changed().await;
     }
 
     /// Waits until the task is told to stop.
     pub(crate) async fn stopped(&mut self) {
-        let _gone = self.target.wait_for(|target| *target == Target::Stopped).await;
-        self.stop_seen.get_or_insert_with(Instant::now);
+        // An error means that the handle is gone, which `target` reports as a stop.
+        drop(self.orders.wait_for(|order| order.target == Target::Stopped).await);
+        self.target();
     }
 
     /// Waits until the task was told to stop and `limit` has passed since.
     pub(crate) async fn stopped_for(&mut self, limit: Duration) {
         self.stopped().await;
-        if let Some(since) = self.stop_seen {
+        if let Some(since) = self.stop_told {
             sleep_until(since + limit).await;
         }
     }
@@ -72,7 +73,7 @@ impl Control {
     /// What is left of `limit` since the task was told to stop; `None` where it was not.
     pub(crate) fn time_left(&mut self, limit: Duration) -> Option<Duration> {
         self.target();
-        self.stop_seen.map(|since| limit.saturating_sub(since.elapsed()))
+        self.stop_told.map(|since| limit.saturating_sub(since.elapsed()))
     }
 
     /// Reports `Paused` and waits for as long as the task is to be paused.
@@ -160,4 +161,32 @@ async fn build_and_run(
 
 fn create(spec: &ConverterSpec, role: ConverterRole) -> Result<Box<dyn api::Converter>, Error> {
     (spec.plugin.create)(&spec.props, role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a task that was busy when it was told to stop has less time left, not the same time later.
+    #[test]
+    fn the_time_to_stop_runs_from_when_it_was_told_and_not_from_when_it_looked() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (orders, seen) = watch::channel(Order::new(Target::Running));
+            let (events, _inbox) = mpsc::unbounded_channel();
+            let id = TaskId { connector: "c".into(), task: 0 };
+            let mut control = Control::new(id, 0, seen, events);
+            let limit = Duration::from_secs(5);
+            assert_eq!(control.time_left(limit), None);
+            orders.send_modify(|order| assert!(order.change(Target::Stopped)));
+            tokio::time::advance(Duration::from_secs(3)).await;
+            orders.send_modify(|order| assert!(!order.change(Target::Running)));
+            assert_eq!(control.time_left(limit), Some(Duration::from_secs(2)));
+            let looked = Instant::now();
+            control.stopped_for(limit).await;
+            assert_eq!(looked.elapsed(), Duration::from_secs(2));
+            assert_eq!(control.time_left(limit), Some(Duration::ZERO));
+        });
+    }
 }
