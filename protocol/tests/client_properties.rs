@@ -229,10 +229,10 @@ fn the_page_shows_the_tables() {
     let found = fs::read_to_string(&path).unwrap();
     let (text, _) = found.split_once(BEGIN).unwrap();
     let expected = format!("{text}{BEGIN}\n{}", page());
-    if found != expected {
-        let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients.md");
-        fs::write(&fresh, expected).unwrap();
-        panic!("docs/clients.md does not show the tables of keys: replace it by {}", fresh.display());
+    if std::env::var_os("AQUEDUCT_WRITE_DOCS").is_some() {
+        fs::write(&path, &expected).unwrap();
+    } else {
+        assert!(found == expected, "docs/clients.md is old: run this test with AQUEDUCT_WRITE_DOCS=1");
     }
 }
 

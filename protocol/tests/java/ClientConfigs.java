@@ -122,6 +122,7 @@ public class ClientConfigs {
             "delivery.timeout.ms=1", "delivery.timeout.ms=30004", "delivery.timeout.ms=30005", "linger.ms=200000",
             "linger.ms=9223372036854775807", "linger.ms=200000&delivery.timeout.ms=2147483647", "request.timeout.ms=200000",
             "linger.ms=9223372036854775807&delivery.timeout.ms=2147483647",
+            "acks=1&enable.idempotence=true&delivery.timeout.ms=1",
             "batch.size=0", "buffer.memory=0", "max.request.size=0", "max.block.ms=9223372036854775807",
             "compression.gzip.level=0", "compression.type=zstd&compression.lz4.level=18",
             "linger.ms=x&acks=2", "acks=2&linger.ms=x", "no.such.key=1&another=2"}) props("producer", props);

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use api::{Error, Props, Result};
 use protocol::client::consumer::ConsumerConfig;
 use protocol::client::producer::ProducerConfig;
-use protocol::client::properties::{AdminConfig, CONSUMER, PRODUCER, PropertyError};
+use protocol::client::properties::{ADMIN, AdminConfig, CONSUMER, PRODUCER, PropertyError};
 use protocol::cluster::ClusterConfig;
 use protocol::net::sasl::{AllowedUrls, JaasConfig};
 
@@ -90,15 +90,17 @@ pub(super) fn check_overrides(props: &Props, is_source: bool) -> Result<()> {
     table.check(&own).map_err(refusal)
 }
 
-/// How the worker itself reaches the brokers: Java's admin client, made from `props`. They may hold anything else too, so what an admin
-/// client does not know is nothing to warn about.
+/// How the worker itself reaches the brokers: Java's admin client, made from what `props` hold for one. The rest is the worker's own, and
+/// so is `metric.reporters`, which it warns about itself.
 ///
 /// # Errors
 /// The first key that is wrong, with Java's message.
 pub fn admin_client(bootstrap: &str, props: &Props) -> Result<(ClusterConfig, AdminConfig)> {
     let mut props = props.clone();
+    props.retain(|key, _| key != "metric.reporters" && ADMIN.find(key).is_some());
     props.entry("bootstrap.servers".to_owned()).or_insert_with(|| bootstrap.to_owned());
     let configured = AdminConfig::from_properties(&props).map_err(refusal)?;
+    warn_once("admin", configured.warnings);
     Ok((configured.cluster, configured.client))
 }
 
@@ -121,11 +123,10 @@ fn refuse_reach(overrides: &Props) -> Result<()> {
             "Option tokenFile of sasl.jaas.config is allowed in the worker's configuration only, not in a connector's.",
         ));
     }
-    match overrides.get("sasl.oauthbearer.token.endpoint.url") {
-        Some(url) => {
-            AllowedUrls::from_env().check(url.trim()).map_err(|error| Error::config(error.to_string()))
-        }
-        None => Ok(()),
+    // An empty one is none: a connector may turn the worker's off.
+    match overrides.get("sasl.oauthbearer.token.endpoint.url").map(|url| url.trim()) {
+        None | Some("") => Ok(()),
+        Some(url) => AllowedUrls::from_env().check(url).map_err(|error| Error::config(error.to_string())),
     }
 }
 

@@ -92,7 +92,7 @@ impl Consumer {
     }
 
     /// As [`subscribe`](Self::subscribe), to every topic whose name `is_wanted` (a regular expression, for example), but for Kafka's
-    /// internal ones. Topics that come and go later are noticed within `metadata.max.age.ms`, and lead to a rebalance.
+    /// internal ones while `exclude_internal_topics` is on. Topics that come and go later are noticed within `metadata.max.age.ms`, and lead to a rebalance.
     pub fn subscribe_matching(&self, is_wanted: impl Fn(&str) -> bool + 'static) {
         if self.shared.group.is_none() {
             self.shared.report(Error::config("subscribe to topics", "group.id is not set"));

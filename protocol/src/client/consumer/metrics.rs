@@ -388,16 +388,22 @@ const PARTITION: &[Row<Partition>] = &[
         "Offsets from the position to the end that the last fetch saw: the high watermark, or with read_committed the last stable offset.",
         |p, _| p.lag().unwrap_or(f64::NAN),
     ),
-    row("records-lag-avg", Unit::Count, "The lag after polls that handed out data.", |p, now| {
-        p.lag_stat.avg(now)
-    }),
+    row(
+        "records-lag-avg",
+        Unit::Count,
+        "The lag after polls that handed out data, and answers that had none.",
+        |p, now| p.lag_stat.avg(now),
+    ),
     row("records-lag-max", Unit::Count, "The largest lag, that of now included.", Partition::lag_max),
     row("records-lead", Unit::Count, "Offsets from the beginning of the log to the position.", |p, _| {
         p.lead().unwrap_or(f64::NAN)
     }),
-    row("records-lead-avg", Unit::Count, "The lead after polls that handed out data.", |p, now| {
-        p.lead_stat.avg(now)
-    }),
+    row(
+        "records-lead-avg",
+        Unit::Count,
+        "The lead after polls that handed out data, and answers that had none.",
+        |p, now| p.lead_stat.avg(now),
+    ),
     row("records-lead-min", Unit::Count, "The smallest lead, that of now included.", Partition::lead_min),
     row(
         "preferred-read-replica",

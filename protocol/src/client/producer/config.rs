@@ -29,6 +29,9 @@ impl Acks {
     }
 }
 
+pub(crate) const DELIVERY_RULE: &str =
+    "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms";
+
 /// The settings of one [`Producer`](super::Producer).
 #[derive(Debug, Clone)]
 pub struct ProducerConfig {
@@ -135,11 +138,12 @@ impl ProducerConfig {
         if i32::try_from(self.transaction_timeout_ms).is_err() {
             return Some("transaction.timeout.ms must be at most 2147483647".to_owned());
         }
-        // Java keeps the sum in 32 bits too, so that the longest of times can be had with any linger.
-        let least_ms = self.linger_ms.saturating_add(self.request_timeout_ms).min(i32::MAX as u64);
-        (self.delivery_timeout_ms < least_ms).then(|| {
-            "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms".to_owned()
-        })
+        (self.delivery_timeout_ms < self.delivery_timeout_ms_min()).then(|| DELIVERY_RULE.to_owned())
+    }
+
+    /// Java keeps the sum in 32 bits too, so that the longest of times can be had with any linger.
+    pub(crate) fn delivery_timeout_ms_min(&self) -> u64 {
+        self.linger_ms.saturating_add(self.request_timeout_ms).min(i32::MAX as u64)
     }
 
     /// A broker remembers five batches per producer and partition: a repeated sixth could not be told from a new one.

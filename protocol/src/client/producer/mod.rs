@@ -44,6 +44,7 @@ mod transaction;
 
 mod transactional;
 
+pub(crate) use config::DELIVERY_RULE;
 pub use config::{Acks, ProducerConfig};
 pub(crate) use metrics::definitions;
 

@@ -4,9 +4,10 @@ use super::PRODUCER;
 use super::cluster::{Configured, cluster};
 use super::error::PropertyError;
 use super::table::Parsed;
-use crate::client::producer::{Acks, ProducerConfig};
+use crate::client::producer::{Acks, DELIVERY_RULE, ProducerConfig};
 use crate::wire::records::Codec;
 
+const DELIVERY: &str = "delivery.timeout.ms";
 const INT_MAX: u64 = i32::MAX as u64;
 
 impl ProducerConfig {
@@ -29,20 +30,19 @@ impl ProducerConfig {
         let in_flight_max = parsed.size("max.in.flight.requests.per.connection");
         let idempotence = idempotence(&parsed, acks, retries, in_flight_max)?;
         let (compression, compression_level) = compression(&parsed);
-        let (linger_ms, delivery_timeout_ms) = delivery_timeout(&mut parsed)?;
-        let client = Self {
+        let mut client = Self {
             acks,
             idempotence,
             transactional_id: parsed.text("transactional.id").map(Into::into),
             transaction_timeout_ms: parsed.count("transaction.timeout.ms"),
-            linger_ms,
+            linger_ms: parsed.count("linger.ms").min(INT_MAX),
             // As in Java, where 0 turns batching off: every record fills its batch.
             batch_bytes: parsed.size("batch.size").max(1),
             request_bytes_max: parsed.size("max.request.size"),
             buffer_bytes: parsed.size("buffer.memory"),
             compression,
             compression_level,
-            delivery_timeout_ms,
+            delivery_timeout_ms: parsed.count(DELIVERY),
             request_timeout_ms: parsed.count("request.timeout.ms"),
             max_block_ms: parsed.count("max.block.ms"),
             in_flight_max,
@@ -52,6 +52,12 @@ impl ProducerConfig {
             partitioner_ignores_keys: parsed.boolean("partitioner.ignore.keys"),
             partitioner_is_adaptive: parsed.boolean("partitioner.adaptive.partitioning.enable"),
         };
+        // The default gives way to longer other times, what was asked for does not.
+        let least_ms = client.delivery_timeout_ms_min();
+        if client.delivery_timeout_ms < least_ms && !parsed.is_given(DELIVERY) {
+            parsed.warnings.push(format!("{DELIVERY_RULE}. Setting it to {least_ms}."));
+            client.delivery_timeout_ms = least_ms;
+        }
         if let Some(contradiction) = client.contradiction() {
             return Err(PropertyError::new(contradiction));
         }
@@ -87,21 +93,4 @@ fn compression(parsed: &Parsed) -> (Codec, Option<i32>) {
         Some("zstd") => (Codec::Zstd, Some(parsed.int("compression.zstd.level"))),
         _ => (Codec::None, None),
     }
-}
-
-/// `linger.ms`, and `delivery.timeout.ms`: the default gives way to longer other times, what was asked for does not.
-fn delivery_timeout(parsed: &mut Parsed) -> Result<(u64, u64), PropertyError> {
-    const KEY: &str = "delivery.timeout.ms";
-    let linger_ms = parsed.count("linger.ms").min(INT_MAX);
-    let delivery_ms = parsed.count(KEY);
-    let least_ms = (linger_ms + parsed.count("request.timeout.ms")).min(INT_MAX);
-    if delivery_ms >= least_ms {
-        return Ok((linger_ms, delivery_ms));
-    }
-    let rule = format!("{KEY} should be equal to or larger than linger.ms + request.timeout.ms");
-    if parsed.is_given(KEY) {
-        return Err(PropertyError::new(rule));
-    }
-    parsed.warnings.push(format!("{rule}. Setting it to {least_ms}."));
-    Ok((linger_ms, least_ms))
 }

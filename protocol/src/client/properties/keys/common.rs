@@ -43,7 +43,7 @@ pub(super) const METADATA_MAX_AGE_MS: Key = key("metadata.max.age.ms", Long, Val
 pub(super) const METRICS_SAMPLE_WINDOW_MS: Key = key("metrics.sample.window.ms", Long, Value("30000"), Valid::AtLeast(0), Low, Applied,
     "how long one sample of a metric collects");
 pub(super) const METRICS_NUM_SAMPLES: Key = key("metrics.num.samples", Int, Value("2"), Valid::AtLeast(1), Low, Applied,
-    "how many samples averages, maxima and rates are made of");
+    "how many samples averages, maxima and rates are made of; 1,000 at most count");
 pub(super) const METRICS_RECORDING_LEVEL: Key = key("metrics.recording.level", String, Value("INFO"),
     Valid::OneOf(&["INFO", "DEBUG", "TRACE"]), Low,
     Ignored("everything is measured always"),

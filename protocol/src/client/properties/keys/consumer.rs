@@ -83,7 +83,7 @@ pub(super) const BEFORE_SECURITY: [Key; 47] = [
         Refused("the group protocol of KIP-848 is not spoken; use classic"),
         "which protocol the members of a group speak"),
     key("group.remote.assignor", String, Null, Valid::Any, Medium, Applied,
-        "the assignor of the broker, for group.protocol=consumer only"),
+        "the assignor of the broker, for group.protocol=consumer only; refused, because only classic is spoken"),
     SECURITY_PROVIDERS,
     SECURITY_PROTOCOL,
 ];
