@@ -12,7 +12,7 @@ use api::connector::LocalBoxFuture;
 use api::{
     Batch, Body, Column, Columns, Headers, KafkaOffsets, OffsetReader, Origin, Props, Result, Run,
     SinkConnector, SinkContext, SinkOffsets, SinkTask, SourceConnector, SourceContext, SourceOffset,
-    SourcePartition, SourceTask, Timestamps, Value, ValueRef,
+    SourcePartition, SourceTask, Timestamps, TopicPartition, Value, ValueRef,
 };
 use arrow_array::StringViewArray;
 use connector_file::{FileStreamSink, FileStreamSource, FileStreamSourceTask};
@@ -172,7 +172,9 @@ async fn sink(file: &Path, lines: &[Option<&str>]) {
         headers: Headers::none(),
         timestamps: Timestamps::None,
     };
-    let origin = Origin::Kafka(KafkaOffsets { base: 0, deltas: None, next: lines.len() as i64 });
+    let from = TopicPartition { topic: Arc::from("t"), partition: 0 };
+    let origin =
+        Origin::Kafka { from, offsets: KafkaOffsets { base: 0, deltas: None, next: lines.len() as i64 } };
     let run = Run { topic: Arc::from("t"), partition: Some(0), origin, body: Body::Columns(columns) };
     task.put(&Batch { runs: vec![run] }).await.unwrap();
     task.pre_commit(SinkOffsets::new()).await.unwrap();

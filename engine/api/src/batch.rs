@@ -7,6 +7,7 @@ use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 
 use crate::column::Column;
+use crate::connector::TopicPartition;
 use crate::offsets::{SourceOffsets, SourcePartition};
 
 /// An ordered list of runs.
@@ -63,7 +64,12 @@ impl Run {
 #[derive(Debug, Clone)]
 pub enum Origin {
     /// Read from Kafka: one Kafka offset per record.
-    Kafka(KafkaOffsets),
+    Kafka {
+        /// Where they were read: the run's own topic and partition, unless a transform has given it others (KIP-793).
+        from: TopicPartition,
+        /// Their offsets there.
+        offsets: KafkaOffsets,
+    },
     /// Read by a source task: one source partition, one source offset per record.
     Source {
         /// The source partition of every record of the run.
@@ -71,6 +77,24 @@ pub enum Origin {
         /// The offset after each record.
         offsets: SourceOffsets,
     },
+}
+
+impl Origin {
+    /// Where rows `start..start + len` came from.
+    ///
+    /// # Panics
+    /// When `len` is 0: nothing comes from nowhere.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> Origin {
+        match self {
+            Origin::Kafka { from, offsets } => {
+                Origin::Kafka { from: from.clone(), offsets: offsets.slice(start, len) }
+            }
+            Origin::Source { partition, offsets } => {
+                Origin::Source { partition: partition.clone(), offsets: offsets.slice(start, len) }
+            }
+        }
+    }
 }
 
 /// Kafka offsets of the records of a run, ascending.
@@ -91,6 +115,16 @@ impl KafkaOffsets {
         match &self.deltas {
             None => self.base + row as i64,
             Some(deltas) => self.base + i64::from(deltas[row]),
+        }
+    }
+
+    /// Offsets of rows `start..start + len`, which are at least one. The slice goes on right after its last row.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> KafkaOffsets {
+        KafkaOffsets {
+            base: if self.deltas.is_none() { self.base + start as i64 } else { self.base },
+            deltas: self.deltas.as_ref().map(|deltas| deltas.slice(start, len)),
+            next: self.get(start + len - 1) + 1,
         }
     }
 }

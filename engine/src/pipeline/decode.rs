@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{
-    Batch, Body, Column, Columns, Converter, Data, Decoded, Error, KafkaOffsets, Origin, Run, Segment,
-};
+use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, Run, Segment};
 use arrow_array::BinaryViewArray;
 
 use super::Converters;
@@ -54,7 +52,7 @@ impl Converters {
                     headers: columns.headers.slice(start, end - start),
                     timestamps: columns.timestamps.slice(start, end - start),
                 });
-                let origin = cut_origin(&origin, start, end - start);
+                let origin = origin.slice(start, end - start);
                 out.push(Run { topic: Arc::clone(&topic), partition, origin, body });
                 start = end;
             }
@@ -121,26 +119,10 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn cut_origin(origin: &Origin, start: usize, len: usize) -> Origin {
-    match origin {
-        Origin::Kafka(offsets) => Origin::Kafka(KafkaOffsets {
-            base: match offsets.deltas {
-                None => offsets.base + start as i64,
-                Some(_) => offsets.base,
-            },
-            deltas: offsets.deltas.as_ref().map(|deltas| deltas.slice(start, len)),
-            next: offsets.get(start + len - 1) + 1,
-        }),
-        Origin::Source { partition, offsets } => {
-            Origin::Source { partition: partition.clone(), offsets: offsets.slice(start, len) }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
 
-    use api::{Headers, RowError, Timestamps};
+    use api::{Headers, KafkaOffsets, Origin, RowError, Timestamps};
     use arrow_array::{Array, StringViewArray};
 
     use crate::task::{TaskId, Tolerance};
@@ -194,7 +176,10 @@ mod tests {
             headers: Headers::none(),
             timestamps: Timestamps::Each((0..rows as i64).collect()),
         };
-        let origin = Origin::Kafka(KafkaOffsets { base: 100, deltas: None, next: 100 + rows as i64 });
+        let origin = Origin::Kafka {
+            from: api::TopicPartition { topic: Arc::from("t"), partition: 0 },
+            offsets: KafkaOffsets { base: 100, deltas: None, next: 100 + rows as i64 },
+        };
         let run = Run { topic: Arc::from("t"), partition: Some(0), origin, body: Body::Columns(columns) };
         decoder.decode(Batch { runs: vec![run] }, &TaskMetrics::default())
     }
@@ -209,7 +194,7 @@ mod tests {
             .runs
             .iter()
             .map(|run| {
-                let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else {
+                let (Origin::Kafka { offsets, .. }, Body::Columns(columns)) = (&run.origin, &run.body) else {
                     panic!()
                 };
                 (0..run.record_count())

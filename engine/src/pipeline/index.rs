@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use api::views::BytesViews;
-use api::{Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Packed, Run, Tier, Timestamps};
+use api::{
+    Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Origin, Packed, Run, Tier, Timestamps,
+    TopicPartition,
+};
 use arrow_buffer::Buffer;
 use protocol::client::consumer::{AbortedBatches, Fetched};
 use protocol::wire::records::{
@@ -84,16 +87,20 @@ fn finish(rows: &mut Option<RunBuilder>, fetched: &Fetched, out: &mut Vec<Run>) 
     out.extend(rows.take().filter(|rows| !rows.values.is_empty()).map(|rows| rows.finish(fetched)));
 }
 
+fn origin(fetched: &Fetched, offsets: KafkaOffsets) -> Origin {
+    let from = TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
+    Origin::Kafka { from, offsets }
+}
+
 fn packed(fetched: &Fetched, batch: &RecordBatch) -> Run {
     let header = batch.header();
     Run {
         topic: Arc::clone(&fetched.topic),
         partition: Some(fetched.partition),
-        origin: Origin::Kafka(KafkaOffsets {
-            base: header.base_offset,
-            deltas: None,
-            next: header.next_offset(),
-        }),
+        origin: origin(
+            fetched,
+            KafkaOffsets { base: header.base_offset, deltas: None, next: header.next_offset() },
+        ),
         body: Body::Packed(Packed {
             bytes: batch.bytes().clone(),
             record_count: header.record_count.max(0) as usize,
@@ -232,7 +239,7 @@ impl RunBuilder {
         Run {
             topic: Arc::clone(&fetched.topic),
             partition: Some(fetched.partition),
-            origin: Origin::Kafka(KafkaOffsets { base: self.base_offset, deltas, next: self.next_offset }),
+            origin: origin(fetched, KafkaOffsets { base: self.base_offset, deltas, next: self.next_offset }),
             body: Body::Columns(columns),
         }
     }
@@ -362,7 +369,7 @@ mod tests {
         };
         let mut rows = Vec::new();
         for run in runs {
-            let (Origin::Kafka(offsets), Body::Columns(columns)) = (&run.origin, &run.body) else {
+            let (Origin::Kafka { offsets, .. }, Body::Columns(columns)) = (&run.origin, &run.body) else {
                 panic!("{run:?}")
             };
             for row in 0..run.record_count() {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use api::connector::LocalBoxFuture;
 use api::plugin::ConverterRole;
 use bytes::Bytes;
-use protocol::client::consumer::ConsumerConfig;
+use protocol::client::consumer::{ConsumerConfig, Rebalance};
 use protocol::cluster::{ClusterConfig, HostPort};
 use protocol::wire::records::RecordSet;
 

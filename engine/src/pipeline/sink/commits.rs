@@ -1,0 +1,120 @@
+//! Commits: what the task allows goes out in the background, and its outcome is taken in when it is there.
+
+use std::rc::Rc;
+
+use api::{Result, SinkOffsets, TopicPartition};
+use protocol::client::OffsetAndMetadata;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::{Commit, SinkPipeline, one};
+use crate::pipeline::side::AbortOnDrop;
+
+impl SinkPipeline {
+    /// Asks the task what may be committed. `None`: nothing new.
+    pub(super) async fn prepare(&mut self, offsets: SinkOffsets) -> Result<Option<SinkOffsets>> {
+        if offsets.is_empty() {
+            return Ok(None);
+        }
+        let allowed = match self.task.pre_commit(offsets.clone()).await {
+            Ok(allowed) => allowed,
+            Err(error) => {
+                self.commit_failed(&error.to_string());
+                return Err(error);
+            }
+        };
+        let mut prepared = SinkOffsets::new();
+        for (partition, offset) in allowed {
+            match offsets.get(&partition) {
+                Some(current) if offset <= *current => {
+                    if self.committed.get(&partition) != Some(&offset) {
+                        prepared.insert(partition, offset);
+                    }
+                }
+                Some(current) => {
+                    warn!(task = %self.id, ?partition, offset, current, "ignoring invalid task provided offset: it was not delivered yet");
+                }
+                None => {
+                    debug!(task = %self.id, ?partition, "ignoring an offset of a partition that is not assigned")
+                }
+            }
+        }
+        Ok((!prepared.is_empty()).then_some(prepared))
+    }
+
+    /// Starts to commit what the task has taken, without waiting for the broker.
+    pub(super) async fn begin_commit(&mut self) -> Result<()> {
+        self.next_commit = Instant::now() + self.spec.offset_flush_interval;
+        if self.commit.is_some() {
+            return Ok(());
+        }
+        match self.prepare(self.current.clone()).await {
+            Ok(None) => {}
+            Ok(Some(offsets)) => {
+                let consumer = Rc::clone(&self.consumer);
+                let committing = self.with_epochs(&offsets);
+                let outcome = AbortOnDrop::spawn(async move { consumer.commit(&committing).await });
+                self.commit = Some(Commit { offsets, since: Instant::now(), outcome });
+            }
+            // Everything since the last commit is delivered again (Java: rewind).
+            Err(_logged) => self.rewind(),
+        }
+        Ok(())
+    }
+
+    /// Takes the outcome of a commit that has ended; gives up on one that takes too long.
+    pub(super) async fn finish_commit(&mut self) {
+        let Some(mut commit) = self.commit.take() else { return };
+        if commit.outcome.is_finished() {
+            let offsets = commit.offsets;
+            match commit.outcome.outcome().await {
+                Ok(Ok(())) => {
+                    self.metrics.commits.add(1);
+                    for (partition, offset) in offsets {
+                        if self.assigned.contains(&partition) {
+                            self.epochs.committed(&partition, offset);
+                            self.committed.insert(partition, offset);
+                        }
+                    }
+                }
+                Ok(Err(error)) => self.commit_failed(&error.to_string()),
+                Err(error) => self.commit_failed(&error.to_string()),
+            }
+        } else if commit.since.elapsed() > self.spec.offset_flush_timeout {
+            commit.outcome.abort().await;
+            self.commit_failed("Commit of offsets timed out");
+        } else {
+            self.commit = Some(commit);
+        }
+    }
+
+    pub(super) fn with_epochs(
+        &self,
+        offsets: &SinkOffsets,
+    ) -> Vec<(protocol::client::TopicPartition, OffsetAndMetadata)> {
+        let commit = |(partition, offset): (&TopicPartition, &i64)| {
+            let leader_epoch = self.epochs.at(partition, *offset);
+            (one(partition), OffsetAndMetadata { leader_epoch, ..OffsetAndMetadata::new(*offset) })
+        };
+        offsets.iter().map(commit).collect()
+    }
+
+    pub(super) fn commit_failed(&self, error: &str) {
+        self.metrics.commits_failed.add(1);
+        warn!(task = %self.id, error, "failed to commit offsets, trying again at the next interval");
+    }
+
+    pub(super) fn rewind(&mut self) {
+        for (partition, offset) in &self.committed {
+            if let Err(error) = self.consumer.seek(&one(partition), *offset) {
+                // Only a partition that is no longer ours has no position; its next owner starts at the committed offset.
+                debug!(task = %self.id, ?partition, %error, "could not seek back");
+            }
+            self.epochs.rewind(partition, *offset);
+        }
+        self.current.clone_from(&self.committed);
+        self.fetched.clear();
+        self.refused = None;
+        self.resume_all();
+    }
+}
