@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::config::Invalid;
 use crate::herd::Refusal;
 
+/// What a handler gives.
+pub(super) type Answer = Result<Response<Full<Bytes>>, RestError>;
+
 /// Everything that can go wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RestError {
@@ -134,4 +137,17 @@ pub(super) fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response
+}
+
+/// An entity, or 404 with this message.
+pub(super) fn found(entity: Option<impl Serialize>, message: impl FnOnce() -> String) -> Answer {
+    match entity {
+        Some(entity) => Ok(json(StatusCode::OK, &entity)),
+        None => Err(RestError::NotFound(message())),
+    }
+}
+
+/// Java's words for a connector that does not exist.
+pub(super) fn not_found(name: &str) -> String {
+    format!("Connector {name} not found")
 }

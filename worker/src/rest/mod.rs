@@ -1,7 +1,7 @@
 //! Java Connect's REST interface.
 //!
 //! ```text
-//!  listener ─▶ server (limits, time) ─▶ routes (one match) ─▶ herder ─▶ entities ─▶ JSON
+//!  listener ─▶ server (limits, time) ─▶ routes (one match) ─▶ root, connectors, lifecycle, plugins ─▶ herder ─▶ JSON
 //!                                         │
 //!                                         └─ error: the only place that knows status codes of failures
 //! ```
@@ -12,13 +12,18 @@
 mod server;
 
 mod routes;
+mod state;
+
+mod connectors;
+mod lifecycle;
+mod plugins;
+mod root;
 
 mod request;
-
 mod requests;
 
 mod error;
 
 pub use error::RestError;
-pub use routes::RestState;
 pub use server::{BindError, Bound, Server};
+pub use state::RestState;

@@ -14,7 +14,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::routes::RestState;
+use super::routes;
+use super::state::RestState;
 use crate::config::Listener;
 use crate::config::bracketed;
 
@@ -189,7 +190,7 @@ async fn serve(stream: TcpStream, state: Rc<RestState>, mut stop: watch::Receive
     let _unsupported = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let state = Rc::clone(&state);
-        async move { Ok::<_, Infallible>(state.answer(request).await) }
+        async move { Ok::<_, Infallible>(routes::answer(&state, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

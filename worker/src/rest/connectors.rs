@@ -1,0 +1,129 @@
+//! Connectors: the list, creation, configuration, deletion.
+
+use api::Props;
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, LOCATION};
+use serde_json::{Map, Value};
+
+use super::error::{Answer, RestError, empty, found, json, not_found};
+use super::request::{Parts, encode};
+use super::requests;
+use super::state::RestState;
+use crate::config::{RawConfig, validate};
+use crate::herd::{CommandKind, ConfigInfo, Outcome};
+
+pub(super) async fn list(state: &RestState, parts: &Parts) -> Answer {
+    let herder = state.herder().await?;
+    let expansions: Vec<_> = parts.all("expand").collect();
+    if expansions.is_empty() {
+        let names = herder.look(|herd| herd.names().map(ToString::to_string).collect::<Vec<_>>());
+        return Ok(json(StatusCode::OK, &names));
+    }
+    let expanded = herder.look(|herd| {
+        let mut connectors = Map::new();
+        for name in herd.names() {
+            let mut entry = Map::new();
+            if expansions.contains(&"status") {
+                // A connector that has no status yet is left out altogether, as in Java.
+                let Some(status) = herd.status(name) else { continue };
+                entry.insert("status".to_owned(), serde_json::to_value(status).unwrap_or(Value::Null));
+            }
+            if expansions.contains(&"info") {
+                entry.insert("info".to_owned(), serde_json::to_value(herd.info(name)).unwrap_or(Value::Null));
+            }
+            connectors.insert(name.to_string(), Value::Object(entry));
+        }
+        connectors
+    });
+    Ok(json(StatusCode::OK, &expanded))
+}
+
+pub(super) async fn create(state: &RestState, parts: &Parts, body: &[u8]) -> Answer {
+    let requests::CreateConnector { name, mut config, initial_state: initial } =
+        requests::create_connector(body)?;
+    check_name(&mut config, &name)?;
+    let herder = state.herder().await?;
+    let plugin = validate(&config, herder.plugins(), herder.worker())?;
+    let kind = CommandKind::Create { plugin, config: given(config), initial };
+    shown(parts, &name, state.command(&name, kind).await?)
+}
+
+pub(super) async fn info(state: &RestState, name: &str) -> Answer {
+    found(state.herder().await?.look(|herd| herd.info(name)), || not_found(name))
+}
+
+pub(super) async fn delete(state: &RestState, name: &str) -> Answer {
+    state.command(name, CommandKind::Delete).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn config(state: &RestState, name: &str) -> Answer {
+    let config = state.herder().await?.look(|herd| herd.config(name).cloned().map(ConfigInfo));
+    found(config, || not_found(name))
+}
+
+pub(super) async fn configure(state: &RestState, parts: &Parts, name: &str, body: &[u8]) -> Answer {
+    let mut config = requests::config(body)?;
+    check_name(&mut config, name)?;
+    let herder = state.herder().await?;
+    let plugin = validate(&config, herder.plugins(), herder.worker())?;
+    let kind = CommandKind::Configure { plugin, config: given(config) };
+    shown(parts, name, state.command(name, kind).await?)
+}
+
+pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer {
+    let changes = requests::config(body)?;
+    let herder = state.herder().await?;
+    let current = herder.look(|herd| herd.config(name).cloned());
+    let mut config = current.ok_or_else(|| RestError::NotFound(not_found(name)))?;
+    for (key, value) in changes {
+        match value {
+            Some(value) => drop(config.insert(key, value)),
+            None => drop(config.shift_remove(&key)),
+        }
+    }
+    let raw: RawConfig = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    let plugin = validate(&raw, herder.plugins(), herder.worker())?;
+    match state.command(name, CommandKind::Configure { plugin, config }).await? {
+        Outcome::Created(info) | Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
+        Outcome::Done | Outcome::Restarting(_) => Ok(empty(StatusCode::OK)),
+    }
+}
+
+/// The configuration's name is the one in the URL; it is filled in where it is missing.
+fn check_name(config: &mut RawConfig, name: &str) -> Result<(), RestError> {
+    match config.get("name") {
+        None => drop(config.insert("name".to_owned(), Some(name.to_owned()))),
+        Some(inner) if inner.as_deref() == Some(name) => {}
+        Some(inner) => {
+            let inner = inner.as_deref().unwrap_or("null");
+            return Err(RestError::BadRequest(format!(
+                "Connector name configuration ({inner}) doesn't match connector name in the URL ({name})"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The configuration without the nulls that validation let pass.
+fn given(config: RawConfig) -> Props {
+    config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+fn shown(parts: &Parts, name: &str, outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Created(info) => {
+            let mut response = json(StatusCode::CREATED, &info);
+            let location = match &parts.host {
+                Some(host) => format!("http://{host}/connectors/{}", encode(name)),
+                None => format!("/connectors/{}", encode(name)),
+            };
+            if let Ok(location) = HeaderValue::from_str(&location) {
+                response.headers_mut().insert(LOCATION, location);
+            }
+            Ok(response)
+        }
+        Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
+        Outcome::Done | Outcome::Restarting(_) => Ok(empty(StatusCode::OK)),
+    }
+}
