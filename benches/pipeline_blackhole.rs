@@ -14,7 +14,9 @@ use broker::Broker;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use engine::convert::{BYTE_ARRAY, STRING};
 use engine::rt::{Executors, ExecutorsConfig};
-use engine::task::{ConverterSpec, Engine, EngineConfig, SinkSpec, TaskId, TaskKind, TaskSpec, Tolerance};
+use engine::task::{
+    ConverterSpec, Engine, EngineConfig, ErrorPolicy, RateLimits, SinkSpec, TaskId, TaskKind, TaskSpec,
+};
 use protocol::client::admin::{Admin, NewTopic};
 use protocol::client::consumer::{ConsumerConfig, OffsetReset};
 use protocol::client::producer::{ProduceRecord, Producer, ProducerConfig};
@@ -71,7 +73,8 @@ fn drain(engine: &Engine, cluster: &ClusterConfig, tier: Tier, records: u64) -> 
         props: Props::from_iter([("tier".to_owned(), tier_name.to_owned())]),
         key_converter: ConverterSpec { plugin: BYTE_ARRAY, props: Props::new() },
         value_converter: ConverterSpec { plugin: STRING, props: Props::new() },
-        tolerance: Tolerance::None,
+        errors: ErrorPolicy::default(),
+        rate_limits: RateLimits::default(),
         starts_paused: false,
         kind: TaskKind::Sink(SinkSpec {
             cluster: cluster.clone(),

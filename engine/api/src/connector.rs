@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 
 use crate::batch::Batch;
 use crate::config_def::{Config, ConfigDef};
+use crate::errant::ErrantRecords;
 use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
 
@@ -249,5 +250,21 @@ pub trait SinkTask: 'static {
 
 /// What the engine offers a sink task.
 #[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct SinkContext {}
+pub struct SinkContext {
+    errant_records: Option<ErrantRecords>,
+}
+
+impl SinkContext {
+    /// The same with a reporter of errant records.
+    #[must_use]
+    pub fn with_errant_records(mut self, errant_records: ErrantRecords) -> SinkContext {
+        self.errant_records = Some(errant_records);
+        self
+    }
+
+    /// Where to report records that could not be written while others were. As in Java there is one only if the connector has a dead
+    /// letter queue or logs its errors; without it the task should fail `put`.
+    pub fn errant_records(&self) -> Option<&ErrantRecords> {
+        self.errant_records.as_ref()
+    }
+}

@@ -21,6 +21,7 @@ pub mod column;
 pub mod config_def;
 pub mod connector;
 pub mod converter;
+pub mod errant;
 pub mod error;
 pub mod java_text;
 pub mod offsets;
@@ -38,6 +39,7 @@ pub use connector::{
     SourceTask, Tier, TopicPartition,
 };
 pub use converter::{Converter, Decoded, Encoded, RowError, Segment};
+pub use errant::{ErrantRecordReporter, ErrantRecords};
 pub use error::{Error, Kind, Result};
 pub use offsets::{SourceOffset, SourceOffsets, SourcePartition};
 pub use rows::{Rows, RowsBuilder};

@@ -4,10 +4,12 @@
 //! happens inside (an error, a panic, a hung `put`) reaches the worker as a [`TaskEvent`] and nothing else.
 
 mod engine;
+mod errors;
 mod run;
 mod trace;
 
 pub use engine::{Engine, EngineConfig};
+pub use errors::{DeadLetterSpec, ErrorLog, ErrorPolicy, RateLimits, Tolerance};
 pub(crate) use run::Control;
 pub use trace::trace;
 
@@ -57,16 +59,6 @@ impl fmt::Debug for ConverterSpec {
     }
 }
 
-/// What becomes of records that a converter or transform cannot handle (`errors.tolerance`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tolerance {
-    /// The task fails at the first one, its offset not advanced.
-    #[default]
-    None,
-    /// They are counted, logged and skipped.
-    All,
-}
-
 /// Everything needed to run one task.
 #[derive(Clone)]
 pub struct TaskSpec {
@@ -80,8 +72,10 @@ pub struct TaskSpec {
     pub key_converter: ConverterSpec,
     /// Converter of record values.
     pub value_converter: ConverterSpec,
-    /// What to do about bad records.
-    pub tolerance: Tolerance,
+    /// What to do about records that fail.
+    pub errors: ErrorPolicy,
+    /// How fast the tasks of the connector may go.
+    pub rate_limits: RateLimits,
     /// Created in target state PAUSED: `start` is not called before it is resumed.
     pub starts_paused: bool,
     /// The Kafka side.

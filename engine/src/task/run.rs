@@ -138,11 +138,10 @@ async fn build_and_run(
     control: &mut Control,
     metrics: Arc<TaskMetrics>,
 ) -> Result<(), Error> {
-    let TaskSpec { id, plugin, props, key_converter, value_converter, tolerance, kind, starts_paused: _ } =
-        spec;
+    let TaskSpec { id, plugin, props, key_converter, value_converter, errors, kind, .. } = spec;
     let converters = Converters {
         id: id.clone(),
-        tolerance,
+        tolerance: errors.tolerance,
         key: create(&key_converter, ConverterRole::Key)?,
         value: create(&value_converter, ConverterRole::Value)?,
     };

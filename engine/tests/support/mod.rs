@@ -19,8 +19,8 @@ use engine::convert::CONVERTERS;
 use engine::offset::OffsetStore;
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
-    ConverterSpec, Engine, EngineConfig, SinkSpec, SourceSpec, TaskEvent, TaskHandle, TaskId, TaskKind,
-    TaskSpec, TaskState, Tolerance,
+    ConverterSpec, Engine, EngineConfig, ErrorPolicy, RateLimits, SinkSpec, SourceSpec, TaskEvent,
+    TaskHandle, TaskId, TaskKind, TaskSpec, TaskState,
 };
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
@@ -234,7 +234,8 @@ impl World {
             props,
             key_converter: converter.clone(),
             value_converter: converter,
-            tolerance: Tolerance::None,
+            errors: ErrorPolicy::default(),
+            rate_limits: RateLimits::default(),
             starts_paused: false,
             kind,
         };

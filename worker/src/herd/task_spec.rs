@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{Error, Props, Result};
 use engine::offset::OffsetStore;
-use engine::task::{SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec};
+use engine::task::{ErrorPolicy, RateLimits, SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec};
 
 use crate::config::{ClientSpec, ConnectorConfig, Plugins, WorkerConfig, client_specs};
 
@@ -50,7 +50,8 @@ pub(super) fn task_spec(
         props,
         key_converter: config.key_converter,
         value_converter: config.value_converter,
-        tolerance: config.tolerance,
+        errors: ErrorPolicy { tolerance: config.tolerance, ..ErrorPolicy::default() },
+        rate_limits: RateLimits::default(),
         starts_paused,
         kind,
     })
