@@ -1,0 +1,165 @@
+//! The loop of a source task: poll, convert, produce; acknowledge, commit.
+//!
+//! Three futures share a core and a [`Ledger`]: this loop, which polls and hands records to the producer; one that takes the
+//! producer's acknowledgements; and at most one commit. None waits for another: a slow offset store holds up no record, a
+//! full producer holds up no commit.
+
+mod commits;
+mod produce;
+mod progress;
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use api::plugin::AnySourceTask;
+use api::{Batch, Error, Kind, Result, SourceContext};
+use futures_util::FutureExt as _;
+use protocol::client::producer::{Producer, TopicHandle};
+use protocol::cluster::Cluster;
+use protocol::net::Env;
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
+use tracing::warn;
+
+use self::commits::StoredOffsets;
+use self::progress::{Progress, take_acknowledgements};
+use super::Converters;
+use super::side::AbortOnDrop;
+use crate::connector::panicked;
+use crate::metrics::TaskMetrics;
+use crate::task::{Control, SourceSpec, Target, TaskId};
+
+/// How long to wait after a poll that failed with a retriable error.
+const POLL_RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// A source task with everything around it.
+pub(crate) struct SourcePipeline {
+    id: TaskId,
+    spec: SourceSpec,
+    task: Box<dyn AnySourceTask>,
+    converters: Converters,
+    env: Env,
+    producer: Rc<Producer>,
+    topics: HashMap<Arc<str>, TopicHandle>,
+    progress: Rc<Progress>,
+    /// When the next commit is due.
+    commits: Interval,
+    metrics: Arc<TaskMetrics>,
+}
+
+impl SourcePipeline {
+    pub(crate) fn new(
+        id: TaskId,
+        spec: SourceSpec,
+        task: Box<dyn AnySourceTask>,
+        converters: Converters,
+        env: Env,
+        metrics: Arc<TaskMetrics>,
+    ) -> Result<SourcePipeline> {
+        let cluster = Cluster::new(env.clone(), spec.cluster.clone());
+        let producer = Producer::new(cluster, spec.producer.clone())
+            .map_err(|error| Error::config("failed to make the producer").with_source(error))?;
+        let progress = Progress::new(&id.connector);
+        let period = spec.offset_flush_interval.max(Duration::from_millis(1));
+        let mut commits = interval_at(Instant::now() + period, period);
+        commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let topics = HashMap::new();
+        let (producer, progress) = (Rc::new(producer), Rc::new(progress));
+        Ok(SourcePipeline { id, spec, task, converters, env, producer, topics, progress, commits, metrics })
+    }
+
+    /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
+    pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
+        let (progress, metrics) = (Rc::clone(&self.progress), Arc::clone(&self.metrics));
+        let acknowledgements =
+            take_acknowledgements(Rc::clone(&self.producer), Rc::clone(&progress), metrics);
+        let acks = AbortOnDrop::spawn(async move {
+            // Unseen, a panic here would leave a task that runs and never commits again.
+            if let Err(panic) = AssertUnwindSafe(acknowledgements).catch_unwind().await {
+                progress.fail(panicked(&*panic));
+            }
+        });
+        let outcome = match self.start(control).await {
+            Ok(true) => self.stream(control).await,
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.finish(control).await;
+        if let Err(error) = self.task.stop().await {
+            warn!(task = %self.id, %error, "failed to stop the source task");
+        }
+        acks.abort().await;
+        if let Ok(producer) = Rc::try_unwrap(self.producer) {
+            // What is still on its way was warned about by `finish`; its offsets are not committed.
+            let _left = producer.close(Duration::ZERO, &mut Vec::new()).await;
+        }
+        outcome
+    }
+
+    /// `false`: told to stop before the task was started.
+    async fn start(&mut self, control: &mut Control) -> Result<bool> {
+        if control.wait_while_paused().await == Target::Stopped {
+            return Ok(false);
+        }
+        let reader = StoredOffsets {
+            connector: Arc::clone(&self.id.connector),
+            store: Arc::clone(&self.spec.offsets),
+        };
+        self.task.start(&SourceContext::new(Box::new(reader))).await?;
+        Ok(true)
+    }
+
+    async fn stream(&mut self, control: &mut Control) -> Result<()> {
+        self.commits.reset();
+        let progress = Rc::clone(&self.progress);
+        control.report_running();
+        loop {
+            let target = control.target();
+            match target {
+                Target::Stopped => return Ok(()),
+                Target::Paused => control.report_paused(),
+                Target::Running => control.report_running(),
+            }
+            tokio::select! {
+                biased;
+                () = control.changed() => {}
+                error = progress.failure() => return Err(error),
+                _ = self.commits.tick() => self.begin_commit(),
+                () = progress.committed.notified() => self.tell_committed().await,
+                polled = poll(self.task.as_mut(), &self.producer), if target == Target::Running => match polled {
+                    Ok(batch) => {
+                        self.produce(batch, control).await?;
+                        // The producer, its connections and other tasks share this core: let them have their turn.
+                        tokio::task::yield_now().await;
+                    }
+                    Err(error) if error.kind() == Kind::Retriable => {
+                        warn!(task = %self.id, %error, "poll failed with a retriable error, polling again");
+                        tokio::time::sleep(POLL_RETRY_WAIT).await;
+                    }
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for SourcePipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourcePipeline").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Polls; when there is nothing at once, tells the producer that upstream is idle so that it sends what it has.
+async fn poll(task: &mut dyn AnySourceTask, producer: &Producer) -> Result<Batch> {
+    let mut polled = task.poll();
+    if let Some(batch) = polled.as_mut().now_or_never() {
+        return batch;
+    }
+    producer.flush_hint();
+    polled.await
+}
+
+fn unrecoverable(message: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::fatal(message).with_source(cause)
+}

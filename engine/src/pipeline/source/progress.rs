@@ -1,0 +1,91 @@
+//! What the futures of a source pipeline share, and the one that takes the producer's acknowledgements.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use api::Error;
+use protocol::client::producer::{Completion, Producer};
+use tokio::sync::Notify;
+
+use super::unrecoverable;
+use crate::metrics::TaskMetrics;
+use crate::offset::Ledger;
+
+/// What the futures of the pipeline share.
+pub(super) struct Progress {
+    pub(super) ledger: RefCell<Ledger>,
+    /// The first failure of a side future; it ends the task.
+    failure: Cell<Option<Error>>,
+    pub(super) failed: Notify,
+    /// Set while a commit is under way.
+    pub(super) is_committing: Cell<bool>,
+    /// Told after each commit, successful or not.
+    pub(super) committed: Notify,
+    /// A commit has succeeded and the task has not been told.
+    pub(super) is_commit_untold: Cell<bool>,
+    /// Told when records have been acknowledged.
+    pub(super) acknowledged: Notify,
+}
+
+impl Progress {
+    pub(super) fn new(connector: &str) -> Progress {
+        Progress {
+            ledger: RefCell::new(Ledger::new(connector)),
+            failure: Cell::new(None),
+            failed: Notify::new(),
+            is_committing: Cell::new(false),
+            committed: Notify::new(),
+            is_commit_untold: Cell::new(false),
+            acknowledged: Notify::new(),
+        }
+    }
+
+    pub(super) fn fail(&self, error: Error) {
+        if let Some(first) = self.failure.take() {
+            self.failure.set(Some(first));
+            return;
+        }
+        self.failure.set(Some(error));
+        self.failed.notify_one();
+    }
+
+    /// Waits for a failure of a side future.
+    pub(super) async fn failure(&self) -> Error {
+        loop {
+            if let Some(error) = self.failure.take() {
+                return error;
+            }
+            self.failed.notified().await;
+        }
+    }
+}
+
+/// Turns the producer's completions into ledger entries, for as long as the task runs.
+pub(super) async fn take_acknowledgements(
+    producer: Rc<Producer>,
+    progress: Rc<Progress>,
+    metrics: Arc<TaskMetrics>,
+) {
+    let mut completions: Vec<Completion> = Vec::new();
+    loop {
+        producer.completions(&mut completions).await;
+        for completion in completions.drain(..) {
+            match completion.result {
+                Ok(_) => {
+                    metrics.records_out.add(completion.record_count.into());
+                    progress
+                        .ledger
+                        .borrow_mut()
+                        .acknowledge(completion.token, completion.record_count as usize);
+                }
+                // Not acknowledged in the ledger: the offsets of lost records are never committed.
+                Err(error) => {
+                    progress
+                        .fail(unrecoverable("Unrecoverable exception from producer send callback", error));
+                }
+            }
+        }
+        progress.acknowledged.notify_one();
+    }
+}
