@@ -23,6 +23,7 @@ pub mod connector;
 pub mod converter;
 pub mod errant;
 pub mod error;
+pub mod java_regex;
 pub mod java_text;
 pub mod offsets;
 pub mod plugin;

@@ -77,7 +77,7 @@ mod tests {
         let ranges = |rows, skipped: &[usize]| kept(rows, skipped).collect::<Vec<_>>();
         assert_eq!(ranges(5, &[]), std::slice::from_ref(&(0..5)));
         assert_eq!(ranges(5, &[0, 2, 2, 4]), [1..2, 3..4]);
-        assert_eq!(ranges(2, &[0, 1]), []);
-        assert_eq!(ranges(0, &[]), []);
+        assert!(ranges(2, &[0, 1]).is_empty());
+        assert!(ranges(0, &[]).is_empty());
     }
 }

@@ -172,14 +172,14 @@ fn framework_errors(
         }
     }
     for found in framework.validate(props) {
-        let given = props.get(found.name).map(|value| value.trim());
-        errors.extend(found.errors);
-        match (found.name, given) {
+        let given = props.get(found.name.as_ref()).map(|value| value.trim());
+        errors.extend(found.errors.iter().cloned());
+        match (found.name.as_ref(), given) {
             ("key.converter" | "value.converter", Some(class)) if plugins.converter(class).is_none() => {
-                errors.push(class_not_found(found.name, class));
+                errors.push(class_not_found(&found.name, class));
             }
             ("header.converter", Some(class)) if !is_header_converter(class) => {
-                errors.push(class_not_found(found.name, class));
+                errors.push(class_not_found(&found.name, class));
             }
             ("topics", _) if !plugin.is_source() => errors.extend(topics_errors(props)),
             ("topics.regex", Some(regex)) if !regex.is_empty() => {
@@ -188,10 +188,10 @@ fn framework_errors(
             }
             ("topics.regex", _) => errors.extend(exclusive_topics(props)),
             ("errors.deadletterqueue.topic.name", Some(topic)) if !topic.is_empty() => {
-                errors.push(unsupported(found.name, topic));
+                errors.push(unsupported(&found.name, topic));
             }
             ("errors.retry.timeout", Some(timeout)) if timeout != "0" => {
-                errors.push(unsupported(found.name, timeout))
+                errors.push(unsupported(&found.name, timeout))
             }
             ("exactly.once.support", Some(support)) if support.eq_ignore_ascii_case("required") => {
                 errors.push("This worker does not have exactly-once source support enabled.".to_owned());

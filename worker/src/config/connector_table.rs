@@ -25,7 +25,14 @@ struct Row {
 
 fn add(def: ConfigDef, row: Row) -> ConfigDef {
     let Row { name, kind, default, validator, importance, doc, at } = row;
-    def.key_at(at, ConfigKey { name, kind, default, validator, importance, doc })
+    let key = ConfigKey::new(name, kind, default, importance, doc);
+    def.key_at(
+        at,
+        match validator {
+            Some(validator) => key.checked(validator),
+            None => key,
+        },
+    )
 }
 
 fn common() -> ConfigDef {

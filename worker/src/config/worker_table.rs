@@ -193,7 +193,11 @@ pub(super) fn standalone() -> ConfigDef {
         ),
     ];
     rows.iter().fold(ConfigDef::default(), |def, &(name, kind, default, validator, importance, doc)| {
-        def.key(ConfigKey { name, kind, default, validator, importance, doc })
+        let key = ConfigKey::new(name, kind, default, importance, doc);
+        def.key(match validator {
+            Some(validator) => key.checked(validator),
+            None => key,
+        })
     })
 }
 

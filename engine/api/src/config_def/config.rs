@@ -1,5 +1,6 @@
 //! Parsed properties.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::secret::{HIDDEN, Secret};
@@ -57,7 +58,7 @@ impl ConfigValue {
 #[derive(Clone)]
 pub struct Config {
     originals: Props,
-    values: Vec<(&'static str, ConfigValue)>,
+    values: Vec<(Cow<'static, str>, ConfigValue)>,
 }
 
 impl fmt::Debug for Config {
@@ -70,7 +71,7 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    pub(super) fn new(originals: Props, values: Vec<(&'static str, ConfigValue)>) -> Config {
+    pub(super) fn new(originals: Props, values: Vec<(Cow<'static, str>, ConfigValue)>) -> Config {
         Config { originals, values }
     }
 

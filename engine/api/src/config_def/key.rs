@@ -1,7 +1,10 @@
 //! One key of a configuration table.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
+use super::check::{Check, ListRule};
 use super::config::ConfigValue;
 
 /// Type of a configuration key.
@@ -45,7 +48,7 @@ impl ConfigType {
 }
 
 /// How much a key matters to the usual user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Importance {
     /// Most users set it.
     High,
@@ -105,21 +108,28 @@ pub enum Default {
 /// Checks a parsed value; the text of a failure follows `Invalid value <v> for configuration <k>: `.
 pub type Validator = fn(&ConfigValue) -> Result<(), String>;
 
+/// Finds the full name of a class that is named by it or by an alias, for keys of type [`ConfigType::Class`].
+pub type ClassLookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// One key.
 #[derive(Clone)]
 pub struct ConfigKey {
-    /// Key name.
-    pub name: &'static str,
+    /// Key name; made at run time for keys such as `transforms.<alias>.type`.
+    pub name: Cow<'static, str>,
     /// Type.
     pub kind: ConfigType,
     /// Default.
     pub default: Default,
     /// Checks beyond the type.
-    pub validator: Option<Validator>,
+    pub check: Option<Check>,
+    /// Which classes there are; without it any name of a class will do.
+    pub classes: Option<ClassLookup>,
     /// Importance.
     pub importance: Importance,
     /// Documentation.
     pub doc: &'static str,
+    /// What precedes the name because the table was embedded in another one. Checks do not know of it.
+    pub(super) prefix_len: usize,
 }
 
 impl ConfigKey {
@@ -131,14 +141,62 @@ impl ConfigKey {
         importance: Importance,
         doc: &'static str,
     ) -> ConfigKey {
-        ConfigKey { name, kind, default, validator: None, importance, doc }
+        ConfigKey {
+            name: Cow::Borrowed(name),
+            kind,
+            default,
+            check: None,
+            classes: None,
+            importance,
+            doc,
+            prefix_len: 0,
+        }
+    }
+
+    /// The same key under a name made at run time.
+    #[must_use]
+    pub fn named(self, name: impl Into<Cow<'static, str>>) -> ConfigKey {
+        ConfigKey { name: name.into(), ..self }
     }
 
     /// The same key with a check.
+    ///
+    /// ```
+    /// use api::config_def::{ConfigKey, ConfigType, Default, Importance, validators};
+    /// const KEY: fn() -> ConfigKey = || {
+    ///     ConfigKey::new("n", ConfigType::Int, Default::Value("1"), Importance::Low, "").checked(validators::at_least::<1>)
+    /// };
+    /// assert!(KEY().check.is_some());
+    /// ```
     #[must_use]
-    pub const fn checked(mut self, validator: Validator) -> ConfigKey {
-        self.validator = Some(validator);
-        self
+    pub fn checked(self, validator: Validator) -> ConfigKey {
+        ConfigKey { check: Some(Check::Value(validator)), ..self }
+    }
+
+    /// The same key with a check that knows more than the value.
+    #[must_use]
+    pub fn checked_with(
+        self,
+        check: impl Fn(&ConfigValue) -> Result<(), String> + Send + Sync + 'static,
+    ) -> ConfigKey {
+        ConfigKey { check: Some(Check::Closure(Arc::new(check))), ..self }
+    }
+
+    /// The same key with a rule about lists.
+    #[must_use]
+    pub fn listed(self, rule: ListRule) -> ConfigKey {
+        ConfigKey { check: Some(Check::List(rule)), ..self }
+    }
+
+    /// The same key with the classes that there are.
+    #[must_use]
+    pub fn of_classes(self, classes: ClassLookup) -> ConfigKey {
+        ConfigKey { classes: Some(classes), ..self }
+    }
+
+    /// The name that checks know.
+    pub(super) fn own_name(&self) -> &str {
+        &self.name[self.prefix_len..]
     }
 }
 
@@ -147,42 +205,6 @@ impl fmt::Debug for ConfigKey {
         f.debug_struct("ConfigKey")
             .field("name", &self.name)
             .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Offers values for a key, given every key's name and parsed value.
-pub type Recommender = fn(&[(&'static str, ConfigValue)]) -> Vec<String>;
-
-/// Where a form shows a key, and with what. Keys without one stand outside any group, under their own name.
-#[derive(Clone, Copy)]
-pub struct Placement {
-    /// Heading.
-    pub group: &'static str,
-    /// Position under the heading, from 1.
-    pub order: i32,
-    /// Room for the value.
-    pub width: Width,
-    /// Label.
-    pub display_name: &'static str,
-    /// Keys whose recommendations or visibility depend on this one.
-    pub dependents: &'static [&'static str],
-    /// Values to offer, given everything parsed so far.
-    pub recommended: Option<Recommender>,
-}
-
-impl Placement {
-    /// A placement without dependents and recommendations.
-    pub const fn new(group: &'static str, order: i32, width: Width, display_name: &'static str) -> Placement {
-        Placement { group, order, width, display_name, dependents: &[], recommended: None }
-    }
-}
-
-impl fmt::Debug for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Placement")
-            .field("group", &self.group)
-            .field("order", &self.order)
             .finish_non_exhaustive()
     }
 }

@@ -8,15 +8,19 @@
 //!
 //! Types, rules and messages are those of Java's `ConfigDef`, because scripts and people know them.
 
+mod check;
 mod config;
 mod key;
 mod parse;
+mod placement;
 mod secret;
 mod table;
 pub mod validators;
 
+pub use check::{Check, CheckClosure, ListRule};
 pub use config::{Config, ConfigValue};
-pub use key::{ConfigKey, ConfigType, Default, Importance, Placement, Recommender, Validator, Width};
+pub use key::{ClassLookup, ConfigKey, ConfigType, Default, Importance, Validator, Width};
+pub use placement::{Placement, Recommender, Values};
 pub use secret::{HIDDEN, Secret};
 pub use table::{ConfigDef, ValidatedKey};
 

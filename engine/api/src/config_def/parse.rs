@@ -12,7 +12,13 @@ pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> 
         ConfigType::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(ConfigValue::Boolean(true)),
         ConfigType::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(ConfigValue::Boolean(false)),
         ConfigType::Boolean => Err("Expected value to be either true or false".to_owned()),
-        ConfigType::String | ConfigType::Class => Ok(ConfigValue::String(trimmed.to_owned())),
+        ConfigType::String => Ok(ConfigValue::String(trimmed.to_owned())),
+        ConfigType::Class => match &key.classes {
+            None => Ok(ConfigValue::String(trimmed.to_owned())),
+            Some(find) => find(trimmed)
+                .map(ConfigValue::String)
+                .ok_or_else(|| format!("Class {trimmed} could not be found.")),
+        },
         ConfigType::Password => Ok(ConfigValue::Password(Secret::new(trimmed))),
         ConfigType::Short => {
             trimmed.parse::<i16>().map(|n| ConfigValue::Long(n.into())).map_err(|_not_a_number| number())
@@ -28,13 +34,13 @@ pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> 
             Ok(ConfigValue::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect()))
         }
     };
-    value.map_err(|detail| invalid(key, text, &detail))
+    value.map_err(|detail| invalid(key.kind, &key.name, text, &detail))
 }
 
 /// The message about a value that its type or validator refuses.
-pub(super) fn invalid(key: &ConfigKey, value: &str, detail: &str) -> String {
-    let shown = if key.kind == ConfigType::Password { HIDDEN } else { value };
-    format!("Invalid value {shown} for configuration {}: {detail}", key.name)
+pub(super) fn invalid(kind: ConfigType, name: &str, value: &str, detail: &str) -> String {
+    let shown = if kind == ConfigType::Password { HIDDEN } else { value };
+    format!("Invalid value {shown} for configuration {name}: {detail}")
 }
 
 /// The message about a key that must be given.

@@ -4,7 +4,11 @@ use super::*;
 use crate::connector::Props;
 
 fn key(name: &'static str, kind: ConfigType, default: Default, validator: Option<Validator>) -> ConfigKey {
-    ConfigKey { name, kind, default, validator, importance: Importance::High, doc: "" }
+    let key = ConfigKey::new(name, kind, default, Importance::High, "");
+    match validator {
+        Some(validator) => key.checked(validator),
+        None => key,
+    }
 }
 
 fn one(kind: ConfigType) -> ConfigDef {
@@ -121,10 +125,8 @@ fn keeps_unknown_keys_and_strips_prefixes() {
 
 #[test]
 fn offers_recommendations_from_other_values() {
-    let recommended = Placement {
-        recommended: Some(|values| values.iter().map(|(name, _)| (*name).to_owned()).collect()),
-        ..Placement::new("Common", 1, Width::Long, "First")
-    };
+    let recommended = Placement::new("Common", 1, Width::Long, "First")
+        .recommending(|values| values.iter().map(|(name, _)| name.clone().into_owned()).collect());
     let def = ConfigDef::default()
         .key_at(recommended, key("a", ConfigType::String, Default::Null, None))
         .key(key("b", ConfigType::String, Default::Null, None));
