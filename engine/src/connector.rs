@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
-use api::plugin::ConnectorPlugin;
-use api::{Error, Props, Result};
+use api::plugin::{AlterOffsets, ConnectorPlugin};
+use api::{Error, Props, Result, SinkOffsetChange, SourceOffsetChange};
 use tokio::sync::oneshot;
 
 /// A started connector. Dropping it stops the connector.
@@ -45,6 +45,42 @@ impl ConnectorHandle {
             .map_err(|error| ended().with_source(error.to_string()))?;
         outcome.await.map_err(|error| ended().with_source(error))?
     }
+}
+
+/// Offsets of a stopped connector that are changed from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OffsetChanges {
+    /// Stored ones.
+    Source(Vec<SourceOffsetChange>),
+    /// Committed ones.
+    Sink(Vec<SinkOffsetChange>),
+}
+
+/// Tells a connector of changed offsets, before they are stored. `true`: it knows all its offsets to be changed. Like all that a
+/// connector does it happens on a thread of its own; whoever gives up waiting leaves that thread behind.
+///
+/// # Errors
+/// What the connector says, or that it panicked.
+pub async fn alter_offsets(
+    plugin: ConnectorPlugin,
+    name: &str,
+    props: Props,
+    changes: OffsetChanges,
+) -> Result<bool> {
+    let (reply, outcome) = oneshot::channel();
+    let tell = move || match (plugin.alter_offsets, &changes) {
+        (AlterOffsets::Source(alter), OffsetChanges::Source(changes)) => alter(&props, changes),
+        (AlterOffsets::Sink(alter), OffsetChanges::Sink(changes)) => alter(&props, changes),
+        (AlterOffsets::Source(_), OffsetChanges::Sink(_))
+        | (AlterOffsets::Sink(_), OffsetChanges::Source(_)) => {
+            Err(Error::fatal("the offsets are not of the connector's kind"))
+        }
+    };
+    std::thread::Builder::new()
+        .name(format!("connector {name}"))
+        .spawn(move || drop(reply.send(guarded(tell))))
+        .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
+    outcome.await.map_err(|error| ended().with_source(error))?
 }
 
 fn ended() -> Error {

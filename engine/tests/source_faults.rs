@@ -102,6 +102,10 @@ impl OffsetStore for Failing {
         self.entries.get(keys)
     }
 
+    fn entries(&self, connector: &str) -> engine::offset::StoreFuture<Vec<(bytes::Bytes, bytes::Bytes)>> {
+        self.entries.entries(connector)
+    }
+
     fn set(&self, entries: Vec<OffsetEntry>) -> engine::offset::StoreFuture<()> {
         if self.is_failing.load(Ordering::SeqCst) {
             self.seen.lock().unwrap().push(TOLD.load(Ordering::SeqCst));

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Column, Data, Error, Props, Result, SinkConnector, SinkContext, SinkOffsets, SinkTask,
-    java_text,
+    Batch, Body, Column, Data, Error, Props, Result, SinkConnector, SinkContext, SinkOffsetChange,
+    SinkOffsets, SinkTask, java_text,
 };
 use arrow_array::StringViewArray;
 use arrow_array::cast::AsArray;
@@ -54,6 +54,11 @@ impl SinkConnector for FileStreamSink {
             gathered: Vec::new(),
             is_synced: true,
         })
+    }
+
+    /// It keeps no offsets beside those of its group.
+    fn alter_offsets(_props: &Props, _offsets: &[SinkOffsetChange]) -> Result<bool> {
+        Ok(true)
     }
 }
 

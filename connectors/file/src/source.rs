@@ -8,7 +8,7 @@ use std::time::Duration;
 use api::config_def::{Config, ConfigDef};
 use api::{
     Batch, Body, Column, Columns, Error, Headers, Origin, Props, Result, Run, SourceConnector, SourceContext,
-    SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
+    SourceOffset, SourceOffsetChange, SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
 };
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -21,6 +21,12 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// Chunks of standard input read ahead of the pipeline.
 const STDIN_CHUNKS_MAX: usize = 4;
+
+/// The only key of a source partition.
+const FILENAME_FIELD: &str = "filename";
+
+/// The only key of a source offset: bytes from the start of the file.
+const POSITION_FIELD: &str = "position";
 
 /// How long to wait for a file that does not exist yet (Java waits as long).
 const MISSING_FILE_WAIT: Duration = Duration::from_secs(1);
@@ -61,7 +67,7 @@ impl SourceConnector for FileStreamSource {
         let config = config::source().parse(props)?;
         let file = config.string_or_null(config::FILE).filter(|file| !file.is_empty()).map(str::to_owned);
         let partition = match &file {
-            Some(file) => SourcePartition::new([(Arc::from("filename"), Value::String(file.clone()))]),
+            Some(file) => SourcePartition::new([(Arc::from(FILENAME_FIELD), Value::String(file.clone()))]),
             None => SourcePartition::none(),
         };
         Ok(FileStreamSourceTask {
@@ -69,7 +75,7 @@ impl SourceConnector for FileStreamSource {
             // As in Java a size below one is taken, and would never emit: one is the least that makes sense.
             batch_records_max: config.int(config::BATCH_SIZE).max(1) as usize,
             partition,
-            position_field: Arc::from("position"),
+            position_field: Arc::from(POSITION_FIELD),
             input: match file {
                 Some(path) => Input::Missing { path, is_warned: false },
                 None => Input::NotStarted,
@@ -77,6 +83,46 @@ impl SourceConnector for FileStreamSource {
             lines: Lines::starting_at(0),
             idle_wait: IDLE_WAIT_MIN,
         })
+    }
+
+    /// As Java's: offsets have to look like its own, whatever file they name.
+    fn alter_offsets(props: &Props, offsets: &[SourceOffsetChange]) -> Result<bool> {
+        let config = config::source().parse(props)?;
+        if config.string_or_null(config::FILE).is_none_or(str::is_empty) {
+            return Err(Error::fatal(
+                "Offsets cannot be modified if the 'file' configuration is unspecified. This is because stdin is used for input \
+                 and offsets are not tracked.",
+            ));
+        }
+        for (partition, offset) in offsets {
+            if let Some(offset) = offset {
+                check_partition(partition)?;
+                check_offset(offset)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn check_partition(partition: &SourcePartition) -> Result<()> {
+    let entries = partition.entries().ok_or_else(|| Error::fatal("Partition objects cannot be null"))?;
+    if entries.iter().any(|(key, _)| **key == *FILENAME_FIELD) {
+        Ok(())
+    } else {
+        Err(Error::fatal("Partition objects should contain the key 'filename'"))
+    }
+}
+
+fn check_offset(offset: &SourceOffset) -> Result<()> {
+    match offset.iter().find(|(key, _)| **key == *POSITION_FIELD) {
+        None => Err(Error::fatal("Offset objects should either be null or contain the key 'position'")),
+        Some((_, Value::Int64(position))) if *position >= 0 => Ok(()),
+        Some((_, Value::Int64(_))) => Err(Error::fatal(
+            "The value for the 'position' key in the offset should be a non-negative value",
+        )),
+        Some(_) => Err(Error::fatal(
+            "The value for the 'position' key in the offset is expected to be a Long value",
+        )),
     }
 }
 

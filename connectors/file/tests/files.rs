@@ -212,3 +212,40 @@ fn a_sink_that_cannot_open_its_file_says_so_as_java_does() {
         assert_eq!(error.to_string(), "Couldn't find or create file '/nowhere/out' for FileStreamSinkTask");
     });
 }
+
+/// Recorded from Java 4.3.0 through `PATCH /connectors/{name}/offsets`.
+#[test]
+fn offsets_from_outside_have_to_look_like_its_own() {
+    let entry = |key: &str, value: Value| vec![(Arc::from(key), value)];
+    let named = |key: &str| SourcePartition::new(entry(key, Value::String("/x".to_owned())));
+    let props = Props::from_iter([("file", "/in"), ("topic", "t")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let check = |partition: SourcePartition, offset: Option<SourceOffset>| {
+        FileStreamSource::alter_offsets(&props, &[(partition, offset)]).map_err(|error| error.to_string())
+    };
+    let position = |value| Some(entry("position", value));
+    assert_eq!(check(named("filename"), position(Value::Int64(7))), Ok(true));
+    assert_eq!(check(named("f"), None), Ok(true), "forgetting is always allowed");
+    let refused = |partition, offset| check(partition, offset).unwrap_err();
+    assert_eq!(refused(SourcePartition::none(), position(Value::Int64(1))), "Partition objects cannot be null");
+    assert_eq!(
+        refused(named("f"), position(Value::Int64(1))),
+        "Partition objects should contain the key 'filename'"
+    );
+    assert_eq!(
+        refused(named("filename"), Some(Vec::new())),
+        "Offset objects should either be null or contain the key 'position'"
+    );
+    assert_eq!(
+        refused(named("filename"), position(Value::Int64(-1))),
+        "The value for the 'position' key in the offset should be a non-negative value"
+    );
+    for other in [Value::Null, Value::Float64(1.5), Value::Boolean(true), Value::String("3".to_owned())] {
+        assert_eq!(
+            refused(named("filename"), position(other)),
+            "The value for the 'position' key in the offset is expected to be a Long value"
+        );
+    }
+    let stdin = Props::from_iter([("topic".to_owned(), "t".to_owned())]);
+    let error = FileStreamSource::alter_offsets(&stdin, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("Offsets cannot be modified if the 'file' configuration is unspecified."), "{error}");
+}

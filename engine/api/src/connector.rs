@@ -64,7 +64,24 @@ pub trait SourceConnector: Sized + 'static {
     /// # Errors
     /// The task becomes FAILED with the error's trace.
     fn create_task(props: &Props) -> Result<Self::Task>;
+
+    /// Someone wants to change stored offsets from outside (KIP-875) while the connector is stopped: check them, and change what the
+    /// connector keeps elsewhere. Nothing is stored if it fails. May come again with the same offsets. `true`: the connector knows all
+    /// its offsets to be changed; `false`: it did not look, which the answer to the request then says.
+    ///
+    /// # Errors
+    /// The message becomes the answer. An error under the class `java.lang.UnsupportedOperationException`: never from outside.
+    fn alter_offsets(props: &Props, offsets: &[SourceOffsetChange]) -> Result<bool> {
+        let _ = (props, offsets);
+        Ok(false)
+    }
 }
+
+/// A source partition and its new offset; `None` forgets what is stored.
+pub type SourceOffsetChange = (SourcePartition, Option<SourceOffset>);
+
+/// A topic partition and its new offset; `None` forgets what is committed.
+pub type SinkOffsetChange = (TopicPartition, Option<i64>);
 
 /// A task of a source connector.
 ///
@@ -187,6 +204,15 @@ pub trait SinkConnector: Sized + 'static {
     /// # Errors
     /// The task becomes FAILED with the error's trace.
     fn create_task(props: &Props) -> Result<Self::Task>;
+
+    /// As [`SourceConnector::alter_offsets`], for what the sink's group has committed.
+    ///
+    /// # Errors
+    /// As there.
+    fn alter_offsets(props: &Props, offsets: &[SinkOffsetChange]) -> Result<bool> {
+        let _ = (props, offsets);
+        Ok(false)
+    }
 }
 
 /// Next offset to read, by topic partition.

@@ -23,6 +23,7 @@ pub mod connector;
 pub mod converter;
 pub mod errant;
 pub mod error;
+pub mod java_map;
 pub mod java_regex;
 pub mod java_text;
 pub mod offsets;
@@ -36,8 +37,8 @@ pub use batch::{Batch, Body, Columns, Headers, KafkaOffsets, Origin, Packed, Run
 pub use column::{Column, Data};
 pub use config_def::{Config, ConfigDef, ConfigKey};
 pub use connector::{
-    OffsetReader, Props, SinkConnector, SinkContext, SinkOffsets, SinkTask, SourceConnector, SourceContext,
-    SourceTask, Tier, TopicPartition,
+    OffsetReader, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,
+    SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
 pub use converter::{Converter, Decoded, Encoded, RowError, Segment};
 pub use errant::{ErrantRecordReporter, ErrantRecords};

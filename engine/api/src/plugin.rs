@@ -4,8 +4,8 @@
 use crate::batch::Batch;
 use crate::config_def::ConfigDef;
 use crate::connector::{
-    LocalBoxFuture, Props, SinkConnector, SinkContext, SinkOffsets, SinkTask, SourceConnector, SourceContext,
-    SourceTask, Tier, TopicPartition,
+    LocalBoxFuture, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,
+    SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
 use crate::converter::Converter;
 use crate::error::Result;
@@ -112,6 +112,15 @@ pub enum CreateTask {
     Sink(fn(&Props) -> Result<Box<dyn AnySinkTask>>),
 }
 
+/// Tells a connector of offsets that are changed from outside; its kind is the connector's kind.
+#[derive(Debug, Clone, Copy)]
+pub enum AlterOffsets {
+    /// See [`SourceConnector::alter_offsets`].
+    Source(fn(&Props, &[SourceOffsetChange]) -> Result<bool>),
+    /// See [`SinkConnector::alter_offsets`].
+    Sink(fn(&Props, &[SinkOffsetChange]) -> Result<bool>),
+}
+
 /// One line of the connector registry.
 #[derive(Clone, Copy)]
 pub struct ConnectorPlugin {
@@ -127,6 +136,8 @@ pub struct ConnectorPlugin {
     pub start: fn(&Props) -> Result<Box<dyn AnyConnector>>,
     /// Makes a task; its kind is the connector's kind.
     pub create_task: CreateTask,
+    /// Tells it of offsets that are changed from outside.
+    pub alter_offsets: AlterOffsets,
 }
 
 impl std::fmt::Debug for ConnectorPlugin {
@@ -145,6 +156,7 @@ impl ConnectorPlugin {
             config_def: C::config_def,
             start: |props| Ok(Box::new(Source(C::start(C::config_def().parse(props)?)?))),
             create_task: CreateTask::Source(|props| Ok(Box::new(C::create_task(props)?))),
+            alter_offsets: AlterOffsets::Source(C::alter_offsets),
         }
     }
 
@@ -157,6 +169,7 @@ impl ConnectorPlugin {
             config_def: C::config_def,
             start: |props| Ok(Box::new(Sink(C::start(C::config_def().parse(props)?)?))),
             create_task: CreateTask::Sink(|props| Ok(Box::new(C::create_task(props)?))),
+            alter_offsets: AlterOffsets::Sink(C::alter_offsets),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use api::{Error, SourceOffset, SourcePartition, Value};
+use api::{Error, SourceOffset, SourcePartition, Value, java_map};
 use bytes::Bytes;
 
 /// `["<connector>",<partition>]`: the key under which a partition's offset is stored.
@@ -20,6 +20,16 @@ pub fn encode_partition_key(connector: &str, partition: &SourcePartition) -> Res
     }
     out.push(b']');
     Ok(out.into())
+}
+
+/// The connector and the partition that a key stands for; `None` for a key that is not of this form, and for the null partition,
+/// which no one can name.
+pub fn decode_partition_key(key: &[u8]) -> Option<(String, SourcePartition)> {
+    let (connector, partition): (String, serde_json::Map<String, serde_json::Value>) =
+        serde_json::from_slice(key).ok()?;
+    let entries: Option<Vec<_>> =
+        partition.into_iter().map(|(key, value)| Some((Arc::from(key), scalar(value).ok()?))).collect();
+    Some((connector, SourcePartition::new(entries?)))
 }
 
 /// An offset as a JSON object.
@@ -68,9 +78,13 @@ fn scalar(value: serde_json::Value) -> Result<Value, Error> {
     })
 }
 
+/// Entries come in the order of Java's `HashMap`, which is what connectors use: the keys of both workers are equal bytes.
 fn write_map(out: &mut Vec<u8>, entries: &[(Arc<str>, Value)]) -> Result<(), Error> {
+    let mut ordered: Vec<_> = entries.iter().collect();
+    let capacity = java_map::capacity(entries.len());
+    ordered.sort_by_cached_key(|(key, _)| java_map::bucket(java_map::string_hash(key), capacity));
     out.push(b'{');
-    for (index, (key, value)) in entries.iter().enumerate() {
+    for (index, (key, value)) in ordered.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -140,9 +154,28 @@ mod tests {
             (Arc::from("none"), Value::Null),
         ];
         let json = encode_offset(&offset).unwrap();
-        assert_eq!(json, &br#"{"position":30,"ratio":1.0E10,"name":"x","snapshot":true,"none":null}"#[..]);
-        assert_eq!(decode_offset(&json).unwrap(), Some(offset));
+        // In the order of Java's map.
+        assert_eq!(json, &br#"{"name":"x","position":30,"none":null,"snapshot":true,"ratio":1.0E10}"#[..]);
+        let decoded = decode_offset(&json).unwrap().unwrap();
+        assert_eq!(decoded.len(), offset.len());
+        assert!(decoded.iter().all(|entry| offset.contains(entry)), "{decoded:?}");
         assert_eq!(decode_offset(b"null").unwrap(), None);
+    }
+
+    #[test]
+    fn keys_name_their_connector_and_partition() {
+        let partition = SourcePartition::new([
+            (Arc::from("filename"), Value::String("/x".to_owned())),
+            (Arc::from("z"), Value::Int64(2)),
+        ]);
+        // Recorded from Java: `{"filename":"/x","z":2}` is stored in the order of its map.
+        let key = encode_partition_key("c", &partition).unwrap();
+        let (connector, decoded) = decode_partition_key(&key).unwrap();
+        assert_eq!((connector.as_str(), decoded.entries().unwrap().len()), ("c", 2));
+        assert_eq!(encode_partition_key("c", &decoded).unwrap(), key);
+        for other in [&b"[\"c\",null]"[..], b"[\"c\"]", b"{}", b"[1,{}]", b"[\"c\",{\"a\":[]}]", b"\xff"] {
+            assert_eq!(decode_partition_key(other), None);
+        }
     }
 
     #[test]

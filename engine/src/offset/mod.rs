@@ -4,6 +4,6 @@ mod internal_json;
 mod ledger;
 mod store;
 
-pub use internal_json::{decode_offset, encode_offset, encode_partition_key};
+pub use internal_json::{decode_offset, decode_partition_key, encode_offset, encode_partition_key};
 pub use ledger::{Ledger, Token};
-pub use store::{MemoryOffsetStore, OffsetEntry, OffsetStore, StoreFuture};
+pub use store::{MemoryOffsetStore, OffsetEntry, OffsetStore, StoreFuture, of_connector};

@@ -7,6 +7,8 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 
+use super::decode_partition_key;
+
 /// A key and its new value; `None` forgets the key (a tombstone in Kafka).
 pub type OffsetEntry = (Bytes, Option<Bytes>);
 
@@ -19,8 +21,20 @@ pub trait OffsetStore: Send + Sync {
     /// The value of each key, in the order asked.
     fn get(&self, keys: Vec<Bytes>) -> StoreFuture<Vec<Option<Bytes>>>;
 
+    /// Everything stored for a connector, keys as they are stored.
+    fn entries(&self, connector: &str) -> StoreFuture<Vec<(Bytes, Bytes)>>;
+
     /// Stores all entries or none. Resolves once they are durable.
     fn set(&self, entries: Vec<OffsetEntry>) -> StoreFuture<()>;
+}
+
+/// Those of `entries` that are the connector's.
+pub fn of_connector<'a>(
+    entries: impl Iterator<Item = (&'a Bytes, &'a Bytes)>,
+    connector: &str,
+) -> Vec<(Bytes, Bytes)> {
+    let is_of = |key: &Bytes| decode_partition_key(key).is_some_and(|(owner, _)| owner == connector);
+    entries.filter(|(key, _)| is_of(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// Keeps offsets as long as the process lives: for tests, and for pipelines that need no resume.
@@ -33,6 +47,12 @@ impl OffsetStore for MemoryOffsetStore {
     fn get(&self, keys: Vec<Bytes>) -> StoreFuture<Vec<Option<Bytes>>> {
         let entries = self.entries.lock().expect("no user of the map panics");
         let found = keys.iter().map(|key| entries.get(key).cloned()).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn entries(&self, connector: &str) -> StoreFuture<Vec<(Bytes, Bytes)>> {
+        let entries = self.entries.lock().expect("no user of the map panics");
+        let found = of_connector(entries.iter(), connector);
         Box::pin(std::future::ready(Ok(found)))
     }
 

@@ -1,22 +1,13 @@
 //! The order in which Java's `HashMap<String, …>` iterates: what its messages and answers show where it copied a map.
 
-use api::Props;
+use api::{Props, java_map};
 
 /// The same entries in Java's order.
 pub(crate) fn java_order(mut props: Props) -> Props {
-    let mut capacity = 16_u32;
-    while props.len() as u64 > u64::from(capacity) * 3 / 4 {
-        capacity *= 2;
-    }
+    let capacity = java_map::capacity(props.len());
     // Stable: within a bucket the order of insertion stays.
-    props.sort_by_cached_key(|key, _| bucket(key, capacity));
+    props.sort_by_cached_key(|key, _| java_map::bucket(java_map::string_hash(key), capacity));
     props
-}
-
-/// `HashMap#hash` and `String#hashCode` (contract A.5).
-fn bucket(key: &str, capacity: u32) -> u32 {
-    let hash = key.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-    (hash ^ hash >> 16) & (capacity - 1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use api::plugin::{ConnectorPlugin, CreateTask};
+use api::plugin::{AlterOffsets, ConnectorPlugin, CreateTask};
 use api::{Error, Props};
 use engine::task::{TaskId, TaskState};
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ const PLUGIN: ConnectorPlugin = ConnectorPlugin {
     config_def: api::ConfigDef::default,
     start: |_| Err(Error::fatal("never started")),
     create_task: CreateTask::Sink(|_| Err(Error::fatal("never created"))),
+    alter_offsets: AlterOffsets::Sink(|_, _| Ok(true)),
 };
 
 const STOP_TIMEOUT_MS: u64 = 5_000;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use api::Error;
 use bytes::Bytes;
-use engine::offset::{OffsetEntry, OffsetStore, StoreFuture};
+use engine::offset::{OffsetEntry, OffsetStore, StoreFuture, of_connector};
 use engine::rt::blocking;
 use tokio::sync::oneshot;
 
@@ -81,6 +81,11 @@ impl OffsetStore for FileOffsetStore {
     fn get(&self, keys: Vec<Bytes>) -> StoreFuture<Vec<Option<Bytes>>> {
         let entries = lock(&self.entries);
         let found = keys.iter().map(|key| entries.get(key).cloned()).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn entries(&self, connector: &str) -> StoreFuture<Vec<(Bytes, Bytes)>> {
+        let found = of_connector(lock(&self.entries).iter(), connector);
         Box::pin(std::future::ready(Ok(found)))
     }
 

@@ -1,0 +1,20 @@
+//! The order in which Java's `HashMap` iterates: what its answers and files show where it copied a map.
+
+/// `String#hashCode`.
+pub fn string_hash(text: &str) -> u32 {
+    text.encode_utf16().fold(0, |hash: u32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+}
+
+/// How many buckets a map has that grew to `entries`.
+pub fn capacity(entries: usize) -> u32 {
+    let mut capacity = 16_u32;
+    while entries as u64 > u64::from(capacity) * 3 / 4 && capacity < 1 << 30 {
+        capacity *= 2;
+    }
+    capacity
+}
+
+/// The bucket of a key with this `hashCode`. Buckets are iterated in order; within one, the order of insertion stays.
+pub fn bucket(hash: u32, capacity: u32) -> u32 {
+    (hash ^ hash >> 16) & (capacity - 1)
+}
