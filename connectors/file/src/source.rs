@@ -117,12 +117,12 @@ fn check_offset(offset: &SourceOffset) -> Result<()> {
     match offset.iter().find(|(key, _)| **key == *POSITION_FIELD) {
         None => Err(Error::fatal("Offset objects should either be null or contain the key 'position'")),
         Some((_, Value::Int64(position))) if *position >= 0 => Ok(()),
-        Some((_, Value::Int64(_))) => Err(Error::fatal(
-            "The value for the 'position' key in the offset should be a non-negative value",
-        )),
-        Some(_) => Err(Error::fatal(
-            "The value for the 'position' key in the offset is expected to be a Long value",
-        )),
+        Some((_, Value::Int64(_))) => {
+            Err(Error::fatal("The value for the 'position' key in the offset should be a non-negative value"))
+        }
+        Some(_) => {
+            Err(Error::fatal("The value for the 'position' key in the offset is expected to be a Long value"))
+        }
     }
 }
 

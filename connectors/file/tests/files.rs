@@ -218,7 +218,8 @@ fn a_sink_that_cannot_open_its_file_says_so_as_java_does() {
 fn offsets_from_outside_have_to_look_like_its_own() {
     let entry = |key: &str, value: Value| vec![(Arc::from(key), value)];
     let named = |key: &str| SourcePartition::new(entry(key, Value::String("/x".to_owned())));
-    let props = Props::from_iter([("file", "/in"), ("topic", "t")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    let props =
+        Props::from_iter([("file", "/in"), ("topic", "t")].map(|(k, v)| (k.to_owned(), v.to_owned())));
     let check = |partition: SourcePartition, offset: Option<SourceOffset>| {
         FileStreamSource::alter_offsets(&props, &[(partition, offset)]).map_err(|error| error.to_string())
     };
@@ -226,7 +227,10 @@ fn offsets_from_outside_have_to_look_like_its_own() {
     assert_eq!(check(named("filename"), position(Value::Int64(7))), Ok(true));
     assert_eq!(check(named("f"), None), Ok(true), "forgetting is always allowed");
     let refused = |partition, offset| check(partition, offset).unwrap_err();
-    assert_eq!(refused(SourcePartition::none(), position(Value::Int64(1))), "Partition objects cannot be null");
+    assert_eq!(
+        refused(SourcePartition::none(), position(Value::Int64(1))),
+        "Partition objects cannot be null"
+    );
     assert_eq!(
         refused(named("f"), position(Value::Int64(1))),
         "Partition objects should contain the key 'filename'"
@@ -247,5 +251,8 @@ fn offsets_from_outside_have_to_look_like_its_own() {
     }
     let stdin = Props::from_iter([("topic".to_owned(), "t".to_owned())]);
     let error = FileStreamSource::alter_offsets(&stdin, &[]).unwrap_err().to_string();
-    assert!(error.starts_with("Offsets cannot be modified if the 'file' configuration is unspecified."), "{error}");
+    assert!(
+        error.starts_with("Offsets cannot be modified if the 'file' configuration is unspecified."),
+        "{error}"
+    );
 }
