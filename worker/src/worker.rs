@@ -76,7 +76,12 @@ pub struct Worker {
 
 /// The plug-ins that Aqueduct comes with.
 pub fn built_in() -> Registry {
-    Registry { connectors: connectors::CONNECTORS.to_vec(), converters: engine::convert::CONVERTERS.to_vec() }
+    Registry {
+        connectors: connectors::CONNECTORS.to_vec(),
+        converters: engine::convert::CONVERTERS.to_vec(),
+        header_converters: engine::convert::HEADER_CONVERTERS.to_vec(),
+        ..Registry::default()
+    }
 }
 
 impl Worker {

@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn worker(settings: &[(&str, &str)]) -> WorkerConfig {
-        let registry = Registry { connectors: Vec::new(), converters: engine::convert::CONVERTERS.to_vec() };
+        let registry = Registry { converters: engine::convert::CONVERTERS.to_vec(), ..Registry::default() };
         let string = "org.apache.kafka.connect.storage.StringConverter";
         let mut worker = props(settings);
         for (key, value) in

@@ -32,7 +32,7 @@ pub use connector_file::{ConnectorFileError, read_connector_file};
 pub(crate) use java_order::java_order;
 pub(crate) use listener::bracketed;
 pub use listener::{Listener, ListenerError};
-pub use plugins::{OverridePolicy, Plugins, Registry, UnknownConnector};
+pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};
 pub use worker::{WorkerConfig, is_secret};
 
 /// State that a connector is created in (`initial_state`) and asked to be in.
