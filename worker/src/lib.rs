@@ -30,6 +30,8 @@ pub mod store;
 
 pub mod logs;
 
+mod redact;
+
 pub mod version;
 
 pub use cli::run;

@@ -10,6 +10,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::redact;
+
 /// Names the variable that sets the level: `error`, `warn`, `info` (default), `debug`, `trace` or `off`.
 const LEVEL_VARIABLE: &str = "AQUEDUCT_LOG";
 
@@ -59,7 +61,7 @@ where
         let time = Time(engine::rt::clock::unix_ms());
         write!(out, "{time} {colour}{:<5}{reset} ", event.metadata().level().as_str())?;
         parts.write_context(&mut out)?;
-        writeln!(out, "{}{}", parts.message, parts.fields)
+        writeln!(out, "{}{}", redact::hide(&parts.message), redact::hide(&parts.fields))
     }
 }
 
@@ -123,7 +125,7 @@ impl fmt::Display for Time {
 }
 
 /// Year, month and day of a count of days since 1970-01-01 (Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

@@ -79,8 +79,7 @@ pub fn built_in() -> Registry {
     Registry {
         connectors: connectors::CONNECTORS.to_vec(),
         converters: engine::convert::CONVERTERS.to_vec(),
-        header_converters: engine::convert::HEADER_CONVERTERS.to_vec(),
-        ..Registry::default()
+        providers: crate::config::providers::BUILT_IN.to_vec(),
     }
 }
 
@@ -94,15 +93,20 @@ impl Worker {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let bound = Bound::open(&config.listeners).await?;
+        let bound = Bound::open(&config.rest).await?;
         let urls = bound.urls();
         let worker_id: Arc<str> =
-            bound.advertised(config.advertised_host.as_deref(), config.advertised_port).into();
+            bound.advertised(config.rest.advertised_host.as_deref(), config.rest.advertised_port).into();
         for url in &urls {
-            tracing::info!(%url, advertised = %worker_id, "REST server listening");
+            let advertised = format!("{}://{worker_id}/", bound.advertised_scheme());
+            tracing::info!(%url, %advertised, "REST server listening");
         }
-        if bound.is_beyond_loopback() {
+        for url in bound.admin_urls() {
+            tracing::info!(%url, "REST admin endpoints");
+        }
+        for url in bound.open_doors() {
             tracing::warn!(
+                %url,
                 "REST can be reached from other machines and asks nobody who they are; anyone who reaches it controls this worker"
             );
         }
@@ -132,6 +136,8 @@ impl Worker {
     pub async fn create(&self, new: NewConnector) -> Result<(), String> {
         let raw: RawConfig =
             new.config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let worker = self.herder.worker();
+        let raw = worker.providers.resolve_raw(&raw).await.map_err(|invalid| invalid.message())?;
         let plugin = validate(&raw, self.herder.plugins(), self.herder.worker())
             .map_err(|invalid| invalid.message())?;
         let kind = CommandKind::Create { plugin, config: new.config, initial: new.initial_state };

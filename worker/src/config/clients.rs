@@ -160,7 +160,8 @@ mod tests {
     }
 
     fn worker(settings: &[(&str, &str)]) -> WorkerConfig {
-        let registry = Registry { converters: engine::convert::CONVERTERS.to_vec(), ..Registry::default() };
+        let converters = engine::convert::CONVERTERS.to_vec();
+        let registry = Registry { converters, ..Registry::default() };
         let string = "org.apache.kafka.connect.storage.StringConverter";
         let mut worker = props(settings);
         for (key, value) in

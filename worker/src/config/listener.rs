@@ -2,9 +2,35 @@
 
 use std::fmt;
 
+/// How a listener's bytes are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Not at all.
+    Http,
+    /// By TLS.
+    Https,
+}
+
+impl Protocol {
+    /// As it stands in a URL.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+        }
+    }
+
+    /// By its name, in any case.
+    pub(super) fn find(name: &str) -> Option<Protocol> {
+        [Protocol::Http, Protocol::Https].into_iter().find(|known| name.eq_ignore_ascii_case(known.scheme()))
+    }
+}
+
 /// Where REST listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
+    /// Whether it speaks TLS.
+    pub protocol: Protocol,
     /// Host as configured; empty means all interfaces.
     pub host: String,
     /// Port; 0 lets the system choose.
@@ -27,21 +53,13 @@ pub enum ListenerError {
         /// As given.
         port: String,
     },
-    /// TLS is not there yet.
-    #[error(
-        "Listener {listener}: https is not supported by this version of Aqueduct; use http behind a TLS proxy."
-    )]
-    Https {
-        /// As given.
-        listener: String,
-    },
 }
 
 impl Listener {
     /// Parses one item.
     ///
     /// # Errors
-    /// Java's messages, and that https is not supported yet.
+    /// Java's messages.
     pub fn parse(text: &str) -> Result<Listener, ListenerError> {
         let (protocol, address) = text.split_once("://").ok_or(ListenerError::Format)?;
         // Java's pattern is greedy: the port follows the last colon, brackets around the host are optional.
@@ -56,22 +74,17 @@ impl Listener {
         {
             return Err(ListenerError::Format);
         }
-        if protocol.eq_ignore_ascii_case("https") {
-            return Err(ListenerError::Https { listener: text.to_owned() });
-        }
-        if !protocol.eq_ignore_ascii_case("http") {
-            return Err(ListenerError::Protocol);
-        }
+        let protocol = Protocol::find(protocol).ok_or(ListenerError::Protocol)?;
         let port = port
             .parse()
             .map_err(|_not_a_port: std::num::ParseIntError| ListenerError::Port { port: port.to_owned() })?;
-        Ok(Listener { host: host.to_owned(), port })
+        Ok(Listener { protocol, host: host.to_owned(), port })
     }
 }
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}/", bracketed(&self.host), self.port)
+        write!(f, "{}://{}:{}/", self.protocol.scheme(), bracketed(&self.host), self.port)
     }
 }
 
@@ -106,9 +119,6 @@ mod tests {
         check("ftp://a:1", Err("Listener protocol must be either \"http\" or \"https\"."));
         check("http://a:70000", Err("Listener port 70000 is not between 0 and 65535."));
         check("http://a:-1", Err("Listener port -1 is not between 0 and 65535."));
-        assert_eq!(
-            Listener::parse("https://a:1"),
-            Err(ListenerError::Https { listener: "https://a:1".to_owned() })
-        );
+        assert_eq!(Listener::parse("HTTPS://a:1").unwrap().to_string(), "https://a:1/");
     }
 }

@@ -8,11 +8,19 @@
 
 pub mod properties;
 
+pub mod providers;
+
 mod worker;
 
 mod worker_table;
 
 mod listener;
+
+mod rest;
+
+mod response_headers;
+
+mod jaas_file;
 
 mod plugins;
 
@@ -31,8 +39,10 @@ pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
 pub(crate) use java_order::java_order;
 pub(crate) use listener::bracketed;
-pub use listener::{Listener, ListenerError};
-pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};
+pub use listener::{Listener, ListenerError, Protocol};
+pub use plugins::{OverridePolicy, Plugins, Registry, UnknownConnector};
+pub use response_headers::{HeaderAction, HeaderRule};
+pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};
 pub use worker::{WorkerConfig, is_secret};
 
 /// State that a connector is created in (`initial_state`) and asked to be in.

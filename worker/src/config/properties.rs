@@ -53,17 +53,74 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, PropertiesError> {
 /// # Errors
 /// [`PropertiesError::MalformedEscape`] only; everything else is a property to Java.
 pub fn parse(bytes: &[u8]) -> Result<Props, PropertiesError> {
-    let mut props = Props::new();
-    let mut lines = LogicalLines { bytes, at: 0, line: Vec::new() };
-    let mut number = 0;
-    while lines.advance() {
-        number += 1;
-        let (key, value) = split(&lines.line);
-        let malformed = || PropertiesError::MalformedEscape { line: number };
-        let key = unescape(key).ok_or_else(malformed)?;
-        props.insert(key, unescape(value).ok_or_else(malformed)?);
+    Ok(entries(bytes)?.into_iter().map(|entry| (entry.key, entry.value)).collect())
+}
+
+/// Parses text that was not decoded as ISO-8859-1 (`Properties#load(Reader)`).
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_text(text: &str) -> Result<Props, PropertiesError> {
+    let mut escaped = String::with_capacity(text.len());
+    let mut after_backslash = false;
+    for c in text.chars() {
+        if c.is_ascii() {
+            escaped.push(c);
+            after_backslash = c == '\\' && !after_backslash;
+            continue;
+        }
+        // A backslash before it means nothing, and would turn the escape into something else.
+        if std::mem::take(&mut after_backslash) {
+            escaped.pop();
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
     }
-    Ok(props)
+    parse(escaped.as_bytes())
+}
+
+/// One property and where it stands. May be a secret, so it does not print.
+#[derive(Clone)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// The line that it begins on, counted from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("key", &self.key).field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+/// Every property of a file in its order, also those that a later one of the same key replaces.
+///
+/// # Errors
+/// As [`parse`].
+pub fn entries(bytes: &[u8]) -> Result<Vec<Entry>, PropertiesError> {
+    let mut entries = Vec::new();
+    let mut lines = LogicalLines { bytes, at: 0, line: Vec::new(), begins_at: 0 };
+    let (mut counted, mut line) = (0, 1);
+    while lines.advance() {
+        line += line_ends(&bytes[counted..lines.begins_at]);
+        counted = lines.begins_at;
+        let (key, value) = split(&lines.line);
+        let malformed = || PropertiesError::MalformedEscape { line: entries.len() + 1 };
+        let (key, value) = (unescape(key).ok_or_else(malformed)?, unescape(value).ok_or_else(malformed)?);
+        entries.push(Entry { key, value, line });
+    }
+    Ok(entries)
+}
+
+/// `\n`, `\r` and `\r\n` each end one line; the last of the three is never cut in two here.
+fn line_ends(bytes: &[u8]) -> usize {
+    let is_end =
+        |(at, byte): (usize, &u8)| *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+    bytes.iter().enumerate().filter(|item| is_end(*item)).count()
 }
 
 /// Lines with continuations joined, comments and blank lines left out (`Properties.LineReader`).
@@ -71,6 +128,8 @@ struct LogicalLines<'a> {
     bytes: &'a [u8],
     at: usize,
     line: Vec<u8>,
+    /// Where the line's first byte is that counts.
+    begins_at: usize,
 }
 
 impl LogicalLines<'_> {
@@ -96,6 +155,9 @@ impl LogicalLines<'_> {
                 continue;
             }
             if !ends_line {
+                if self.line.is_empty() {
+                    self.begins_at = self.at - 1;
+                }
                 self.line.push(byte);
                 after_backslash = byte == b'\\' && !after_backslash;
                 continue;
@@ -242,6 +304,22 @@ mod tests {
     fn bytes_are_latin_1() {
         check(b"a=\xe4\xff", &[("a", "äÿ")]);
         check("a=ä".as_bytes(), &[("a", "Ã¤")]);
+    }
+
+    #[test]
+    fn text_keeps_what_latin_1_lacks() {
+        for (text, expected) in
+            [("k=ä€😀", "ä€😀"), ("k=\\ä\\\\ä", "ä\\ä"), ("k=a\\\n ä", "aä"), ("k=\\u00e4ä", "ää")]
+        {
+            assert_eq!(parse_text(text).unwrap().get("k").map(String::as_str), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn entries_know_their_lines() {
+        let found = entries(b"# c\n\na=1\r\n  b=\\\r\n  2\n\rc=3\na=4").unwrap();
+        let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), entry.line)).collect();
+        assert_eq!(found, [("a", 3), ("b", 4), ("c", 7), ("a", 8)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The worker's configuration, parsed.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,14 +9,15 @@ use api::{Error, Props, Result};
 use engine::task::ConverterSpec;
 use protocol::cluster::HostPort;
 
-use super::listener::Listener;
 use super::plugins::{OverridePolicy, Plugins};
+use super::providers::Providers;
+use super::rest::RestConfig;
 use super::{admin_client, worker_table};
 
 /// What a standalone worker runs with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct WorkerConfig {
-    /// Everything given, unknown keys included: `producer.*`, `consumer.*` and the like are read from here.
+    /// Everything given, unknown keys included, variables replaced: `producer.*`, `consumer.*` and the like are read from here.
     pub originals: Props,
     /// `bootstrap.servers`.
     pub bootstrap: Vec<HostPort>,
@@ -29,16 +31,14 @@ pub struct WorkerConfig {
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`.
     pub offset_flush_timeout: Duration,
-    /// `listeners`, at least one.
-    pub listeners: Vec<Listener>,
-    /// `rest.advertised.host.name`.
-    pub advertised_host: Option<String>,
-    /// `rest.advertised.port`.
-    pub advertised_port: Option<u16>,
+    /// How REST is reached, and by whom.
+    pub rest: RestConfig,
     /// `connector.client.config.override.policy`.
     pub override_policy: OverridePolicy,
     /// `offset.storage.file.filename`.
     pub offsets_file: PathBuf,
+    /// `config.providers`.
+    pub providers: Providers,
     /// What the operator should know about keys that have no effect.
     pub warnings: Vec<String>,
 }
@@ -66,31 +66,15 @@ impl WorkerConfig {
     /// # Errors
     /// The first key that is missing, wrong or not supported, with Java's message where Java has one.
     pub fn standalone(props: Props, plugins: &Plugins) -> Result<WorkerConfig> {
+        let providers = Providers::configure(&props, plugins)?;
+        let props = providers.resolve_worker(&props)?;
         let config = worker_table::standalone().parse(&props)?;
-        refuse_unsupported(&config)?;
         // Fails early on client settings that no connector could run with.
         let bootstrap = admin_client(&config.list("bootstrap.servers").join(","), &Props::new())?.0.bootstrap;
-        let listeners = config.list("listeners").iter().map(|text| {
-            Listener::parse(text).map_err(|error| {
-                Error::config(format!(
-                    "Invalid value {} for configuration listeners: {error}",
-                    config.get("listeners")
-                ))
-            })
-        });
-        let listeners: Vec<_> = listeners.collect::<Result<_>>()?;
-        if listeners.is_empty() {
-            return Err(Error::config(
-                "Invalid value [] for configuration listeners: At least one listener is needed.",
-            ));
-        }
-        let port = config.long_or_null("rest.advertised.port").map(|port| {
-            u16::try_from(port).map_err(|_out_of_range| {
-                Error::config(format!(
-                    "Invalid value {port} for configuration rest.advertised.port: Not a port."
-                ))
-            })
-        });
+        let mut errors = Vec::new();
+        let Some(rest) = RestConfig::parse(&config, &mut errors) else {
+            return Err(errors.swap_remove(0));
+        };
         Ok(WorkerConfig {
             bootstrap,
             key_converter: converter(&config, "key.converter", plugins)?,
@@ -98,12 +82,11 @@ impl WorkerConfig {
             shutdown_timeout: millis(&config, "task.shutdown.graceful.timeout.ms"),
             offset_flush_interval: millis(&config, "offset.flush.interval.ms"),
             offset_flush_timeout: millis(&config, "offset.flush.timeout.ms"),
-            listeners,
-            advertised_host: config.string_or_null("rest.advertised.host.name").map(str::to_owned),
-            advertised_port: port.transpose()?,
+            rest,
             override_policy: OverridePolicy::find(config.string("connector.client.config.override.policy"))?,
             offsets_file: config.string("offset.storage.file.filename").into(),
             warnings: warnings(&config),
+            providers,
             originals: props,
         })
     }
@@ -115,6 +98,15 @@ impl WorkerConfig {
             .iter()
             .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
         stripped.collect()
+    }
+}
+
+impl fmt::Debug for WorkerConfig {
+    /// Names only: there are secrets among the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerConfig")
+            .field("keys", &self.originals.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,29 +124,8 @@ fn millis(config: &Config, key: &str) -> Duration {
     Duration::from_millis(config.long(key).max(0).unsigned_abs())
 }
 
-/// Keys that change what the worker does, and which can't be honoured yet: going on without them would surprise.
-fn refuse_unsupported(config: &Config) -> Result<()> {
-    for key in ["config.providers", "rest.extension.classes"] {
-        if !config.list(key).is_empty() {
-            let value = config.list(key).join(",");
-            return Err(Error::config(format!(
-                "Invalid value {value} for configuration {key}: Not supported by this version of Aqueduct."
-            )));
-        }
-    }
-    Ok(())
-}
-
 fn warnings(config: &Config) -> Vec<String> {
-    let unused = [
-        "plugin.path",
-        "metric.reporters",
-        "access.control.allow.origin",
-        "admin.listeners",
-        "response.http.headers.config",
-        "internal.key.converter",
-        "internal.value.converter",
-    ];
+    let unused = ["plugin.path", "metric.reporters", "internal.key.converter", "internal.value.converter"];
     let given = unused.into_iter().filter(|key| config.originals().contains_key(*key));
     given.map(|key| format!("the key {key} has no effect in this version of Aqueduct")).collect()
 }

@@ -22,6 +22,8 @@ mod machine;
 
 mod view;
 
+mod resolving;
+
 mod shell;
 
 mod task_spec;

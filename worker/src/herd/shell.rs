@@ -15,11 +15,14 @@ use engine::offset::OffsetStore;
 use engine::rt::clock::{self, Instant};
 use engine::task::{TaskEvent, TaskHandle, TaskId, TaskState, trace};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
 
 use super::event::{Action, Command, Epoch, Event, GenerateError, Outcome, Refusal, Token};
 use super::machine::Herd;
+use super::resolving::Resolving;
 use super::task_spec::task_spec;
-use crate::config::{ConnectorConfig, Plugins, WorkerConfig};
+use crate::config::{ConnectorConfig, Plugins, WorkerConfig, providers};
+use crate::redact;
 
 /// What a herder works with.
 #[derive(Clone)]
@@ -45,7 +48,7 @@ impl std::fmt::Debug for HerderConfig {
 /// A handle on the herd. Lives on the control thread, within its `LocalSet`.
 #[derive(Clone)]
 pub struct Herder {
-    shared: Rc<Shared>,
+    pub(super) shared: Rc<Shared>,
 }
 
 impl std::fmt::Debug for Herder {
@@ -54,11 +57,11 @@ impl std::fmt::Debug for Herder {
     }
 }
 
-struct Shared {
-    config: HerderConfig,
+pub(super) struct Shared {
+    pub(super) config: HerderConfig,
     started: Instant,
     herd: RefCell<Herd>,
-    running: RefCell<Running>,
+    pub(super) running: RefCell<Running>,
     task_events: mpsc::UnboundedSender<TaskEvent>,
     /// Bounded by what tasks report: a few states in the life of each.
     inbox: RefCell<mpsc::UnboundedReceiver<TaskEvent>>,
@@ -68,12 +71,16 @@ struct Shared {
 
 /// What the actions have started.
 #[derive(Default)]
-struct Running {
+pub(super) struct Running {
     next_token: Token,
     waiters: HashMap<Token, oneshot::Sender<Result<Outcome, Refusal>>>,
     /// `None` while it starts.
     instances: HashMap<Epoch, Option<Rc<ConnectorHandle>>>,
     tasks: HashMap<Epoch, RunningTask>,
+    /// Tasks whose configuration providers are being asked.
+    pub(super) resolving: HashMap<Epoch, Resolving>,
+    /// Restarts that are due when what a provider gave ends, by connector and path.
+    pub(super) reloads: HashMap<(Arc<str>, String), AbortHandle>,
     /// From the engine's count of starts to ours.
     epochs: HashMap<u64, Epoch>,
 }
@@ -158,7 +165,7 @@ impl Herder {
         let _sender_lives_in_self = ended.wait_for(|ended| *ended).await;
     }
 
-    fn step(&self, event: Event) {
+    pub(super) fn step(&self, event: Event) {
         let now_ms = (clock::now() - self.shared.started).as_millis() as u64;
         let actions = self.shared.herd.borrow_mut().step(event, now_ms);
         for action in actions {
@@ -173,7 +180,10 @@ impl Herder {
                 self.shared.running.borrow_mut().instances.insert(epoch, None);
                 let herder = self.clone();
                 tokio::task::spawn_local(async move {
-                    let started = ConnectorHandle::start(plugin, &connector, config).await;
+                    let started = match herder.resolve(&connector, &config).await {
+                        Ok(config) => ConnectorHandle::start(plugin, &connector, config).await,
+                        Err(error) => Err(error),
+                    };
                     herder.instance_started(connector, epoch, started);
                 });
             }
@@ -185,11 +195,22 @@ impl Herder {
                 tokio::task::spawn_local(self.clone().generate(connector, epoch, config));
             }
             Action::StartTask { id, epoch, plugin: _, config, props, starts_paused } => {
-                self.start_task(id, epoch, &config, props, starts_paused);
+                let resolving = Resolving { starts_paused, is_stopped: false };
+                self.shared.running.borrow_mut().resolving.insert(epoch, resolving);
+                tokio::task::spawn_local(self.clone().resolve_task(id, epoch, config, props));
             }
-            Action::PauseTask { epoch } => self.with_task(epoch, |task| task.handle.pause()),
-            Action::ResumeTask { epoch } => self.with_task(epoch, |task| task.handle.resume()),
-            Action::StopTask { epoch } => self.with_task(epoch, |task| task.handle.stop()),
+            Action::PauseTask { epoch } => {
+                self.with_task(epoch, |task| task.handle.pause());
+                self.with_resolving(epoch, |task| task.starts_paused = true);
+            }
+            Action::ResumeTask { epoch } => {
+                self.with_task(epoch, |task| task.handle.resume());
+                self.with_resolving(epoch, |task| task.starts_paused = false);
+            }
+            Action::StopTask { epoch } => {
+                self.with_task(epoch, |task| task.handle.stop());
+                self.with_resolving(epoch, |task| task.is_stopped = true);
+            }
             Action::AbandonTask { id, epoch } => {
                 tracing::warn!(
                     connector = &*id.connector,
@@ -228,7 +249,7 @@ impl Herder {
             Err(error) => {
                 self.shared.running.borrow_mut().instances.remove(&epoch);
                 tracing::error!(connector = &*connector, error = %chain(&error), "connector failed to start");
-                Err(trace(&error, "herd.start_connector"))
+                Err(redact::hide(&trace(&error, "herd.start_connector")).into_owned())
             }
         };
         self.step(Event::InstanceStarted { connector, epoch, result });
@@ -237,13 +258,22 @@ impl Herder {
     async fn generate(self, connector: Arc<str>, epoch: Epoch, config: Props) {
         let result = self.task_props(&connector, epoch, &config).await.map_err(|error| {
             tracing::error!(connector = &*connector, error = %chain(&error), "connector failed to make task configurations");
-            GenerateError { message: error.message().to_owned(), trace: trace(&error, "herd.task_configs") }
+            let hidden = |text: &str| redact::hide(text).into_owned();
+            GenerateError { message: hidden(error.message()), trace: hidden(&trace(&error, "herd.task_configs")) }
         });
         self.step(Event::TasksGenerated { connector, epoch, result });
     }
 
-    async fn task_props(&self, connector: &str, epoch: Epoch, config: &Props) -> Result<Vec<Props>, Error> {
-        let config = ConnectorConfig::parse(config, &self.shared.config.plugins, &self.shared.config.worker)?;
+    async fn task_props(
+        &self,
+        connector: &Arc<str>,
+        epoch: Epoch,
+        config: &Props,
+    ) -> Result<Vec<Props>, Error> {
+        let resolved = self.resolve(connector, config).await?;
+        let raw = config;
+        let config =
+            ConnectorConfig::parse(&resolved, &self.shared.config.plugins, &self.shared.config.worker)?;
         let instance = self.shared.running.borrow().instances.get(&epoch).cloned().flatten();
         let instance = instance.ok_or_else(|| Error::fatal("the connector has been stopped"))?;
         let props = instance.task_props(config.tasks_max).await?;
@@ -252,26 +282,23 @@ impl Herder {
                 return Err(Error::fatal(message)
                     .with_java_class("org.apache.kafka.connect.runtime.TooManyTasksException"));
             }
-            tracing::warn!(connector, "{message}");
+            tracing::warn!(connector = &**connector, "{message}");
         }
-        Ok(props)
+        Ok(props.into_iter().map(|task| providers::reverse(raw, task)).collect())
     }
 
-    fn start_task(&self, id: TaskId, epoch: Epoch, connector: &Props, props: Props, starts_paused: bool) {
+    pub(super) fn start_task(
+        &self,
+        id: TaskId,
+        epoch: Epoch,
+        connector: &Props,
+        props: Props,
+        starts_paused: bool,
+    ) {
         let HerderConfig { worker, plugins, engine, offsets, .. } = &self.shared.config;
         let spec = match task_spec(id.clone(), connector, props, starts_paused, plugins, worker, offsets) {
             Ok(spec) => spec,
-            Err(error) => {
-                tracing::error!(connector = &*id.connector, task = id.task, error = %chain(&error), "failed to start task");
-                let state = TaskState::Failed { trace: trace(&error, "herd.start_task") };
-                let herder = self.clone();
-                // Not at once: the step that asked for it is still being carried out.
-                tokio::task::spawn_local(async move {
-                    herder.step(Event::TaskReported { id: id.clone(), epoch, state });
-                    herder.step(Event::TaskEnded { id, epoch });
-                });
-                return;
-            }
+            Err(error) => return self.task_not_started(id, epoch, &error),
         };
         let handle = Rc::new(engine.start_task(spec, self.shared.task_events.clone()));
         let run = handle.run();
@@ -294,6 +321,13 @@ impl Herder {
         });
     }
 
+    pub(super) fn task_not_started(&self, id: TaskId, epoch: Epoch, error: &Error) {
+        tracing::error!(connector = &*id.connector, task = id.task, error = %chain(error), "failed to start task");
+        let state = TaskState::Failed { trace: redact::hide(&trace(error, "herd.start_task")).into_owned() };
+        self.step(Event::TaskReported { id: id.clone(), epoch, state });
+        self.step(Event::TaskEnded { id, epoch });
+    }
+
     async fn relay_task_events(self) {
         // Borrowed for each look only: the end of a task looks as well.
         while let Some(event) = poll_fn(|context| self.shared.inbox.borrow_mut().poll_recv(context)).await {
@@ -314,6 +348,10 @@ impl Herder {
         let TaskEvent { id, run, state } = event;
         let Some(epoch) = self.shared.running.borrow().epochs.get(&run).copied() else { return };
         let (connector, task) = (&*id.connector, id.task);
+        let state = match state {
+            TaskState::Failed { trace } => TaskState::Failed { trace: redact::hide(&trace).into_owned() },
+            state => state,
+        };
         match &state {
             TaskState::Running => tracing::info!(connector, task, "task running"),
             TaskState::Paused => tracing::info!(connector, task, "task paused"),

@@ -43,7 +43,8 @@ pub(super) async fn create(state: &RestState, parts: &Parts, body: &[u8]) -> Ans
         requests::create_connector(body)?;
     check_name(&mut config, &name)?;
     let herder = state.herder().await?;
-    let plugin = validate(&config, herder.plugins(), herder.worker())?;
+    let resolved = herder.worker().providers.resolve_raw(&config).await?;
+    let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
     let kind = CommandKind::Create { plugin, config: given(config), initial };
     shown(parts, &name, state.command(&name, kind).await?)
 }
@@ -66,7 +67,8 @@ pub(super) async fn configure(state: &RestState, parts: &Parts, name: &str, body
     let mut config = requests::config(body)?;
     check_name(&mut config, name)?;
     let herder = state.herder().await?;
-    let plugin = validate(&config, herder.plugins(), herder.worker())?;
+    let resolved = herder.worker().providers.resolve_raw(&config).await?;
+    let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
     let kind = CommandKind::Configure { plugin, config: given(config) };
     shown(parts, name, state.command(name, kind).await?)
 }
@@ -83,7 +85,8 @@ pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer 
         }
     }
     let raw: RawConfig = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-    let plugin = validate(&raw, herder.plugins(), herder.worker())?;
+    let resolved = herder.worker().providers.resolve_raw(&raw).await?;
+    let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
     match state.command(name, CommandKind::Configure { plugin, config }).await? {
         Outcome::Created(info) | Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
         Outcome::Done | Outcome::Restarting(_) => Ok(empty(StatusCode::OK)),
@@ -115,7 +118,7 @@ fn shown(parts: &Parts, name: &str, outcome: Outcome) -> Answer {
         Outcome::Created(info) => {
             let mut response = json(StatusCode::CREATED, &info);
             let location = match &parts.host {
-                Some(host) => format!("http://{host}/connectors/{}", encode(name)),
+                Some(host) => format!("{}://{host}/connectors/{}", parts.scheme, encode(name)),
                 None => format!("/connectors/{}", encode(name)),
             };
             if let Ok(location) = HeaderValue::from_str(&location) {

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use super::limits::{HEADER_BYTES_MAX, URI_BYTES_MAX};
 use crate::config::Invalid;
 use crate::herd::Refusal;
+use crate::redact;
 
 /// What a handler gives.
 pub(super) type Answer = Result<Response<Full<Bytes>>, RestError>;
@@ -26,6 +28,14 @@ pub enum RestError {
     UnsupportedMediaType,
     /// The caller wants something other than JSON.
     NotAcceptable,
+    /// Nobody says who they are, or somebody that nobody is.
+    Unauthorized,
+    /// Too much is being asked at one time.
+    Overloaded,
+    /// Path and query are longer than allowed.
+    UriTooLong,
+    /// The headers are larger than allowed.
+    HeadersTooLarge,
     /// The body is larger than allowed.
     BodyTooLarge,
     /// The body did not arrive in time.
@@ -60,6 +70,10 @@ impl RestError {
             RestError::UnknownPath | RestError::NotFound(_) | RestError::Refused(Refusal::NotFound(_)) => {
                 StatusCode::NOT_FOUND
             }
+            RestError::Unauthorized => StatusCode::UNAUTHORIZED,
+            RestError::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            RestError::UriTooLong => StatusCode::URI_TOO_LONG,
+            RestError::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             RestError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             RestError::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             RestError::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -83,11 +97,15 @@ impl RestError {
             RestError::MethodNotAllowed { .. } => "HTTP 405 Method Not Allowed".to_owned(),
             RestError::UnsupportedMediaType => "HTTP 415 Unsupported Media Type".to_owned(),
             RestError::NotAcceptable => "HTTP 406 Not Acceptable".to_owned(),
+            RestError::Unauthorized => "User cannot access the resource.".to_owned(),
+            RestError::Overloaded => "The worker has too many requests to answer; try again later".to_owned(),
+            RestError::UriTooLong => format!("Path and query are longer than {URI_BYTES_MAX} bytes"),
+            RestError::HeadersTooLarge => format!("The headers are larger than {HEADER_BYTES_MAX} bytes"),
             RestError::BodyTooLarge => {
-                format!("The request body is larger than {} bytes", super::request::BODY_BYTES_MAX)
+                format!("The request body is larger than {} bytes", super::limits::BODY_BYTES_MAX)
             }
             RestError::BodyTimeout => {
-                format!("The request body did not arrive within {} s", super::request::BODY_TIMEOUT.as_secs())
+                format!("The request body did not arrive within {} s", super::limits::BODY_TIMEOUT.as_secs())
             }
             RestError::Malformed(message)
             | RestError::BodyBroken(message)
@@ -103,7 +121,17 @@ impl RestError {
     /// The whole answer.
     pub fn response(&self) -> Response<Full<Bytes>> {
         let status = self.status();
-        let mut response = json(status, &Body { error_code: status.as_u16(), message: &self.message() });
+        let message = self.message();
+        let body = Body { error_code: status.as_u16(), message: &redact::hide(&message) };
+        let mut response = json(status, &body);
+        match self {
+            // No JSON, and yet called so, as in Java.
+            RestError::Unauthorized => *response.body_mut() = Full::new(Bytes::from(message)),
+            RestError::Overloaded => {
+                drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")))
+            }
+            _ => {}
+        }
         if let RestError::MethodNotAllowed { allowed } = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
         }

@@ -1,7 +1,7 @@
 //! Java Connect's REST interface.
 //!
 //! ```text
-//!  listener ─▶ server (limits, time) ─▶ routes (one match) ─▶ root, connectors, lifecycle, plugins ─▶ herder ─▶ JSON
+//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, plugins ─▶ herder ─▶ JSON
 //!                                         │
 //!                                         └─ error: the only place that knows status codes of failures
 //! ```
@@ -10,6 +10,20 @@
 //! worker is complete; requests that need more than there is yet wait for it.
 
 mod server;
+
+mod connections;
+
+mod stream;
+
+mod limits;
+
+mod front;
+
+mod auth;
+
+mod cors;
+
+mod headers;
 
 mod routes;
 mod state;

@@ -1,20 +1,14 @@
 //! Taking a request apart: path, query, body, all bounded.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 
 use super::error::RestError;
-
-/// Largest body that is read.
-pub(super) const BODY_BYTES_MAX: usize = 4 << 20;
-
-/// How long a body may take to arrive.
-pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+use super::front::Arrival;
+use super::limits::{BODY_BYTES_MAX, BODY_TIMEOUT, leased};
 
 /// A request's parts that decide what to do.
 #[derive(Debug)]
@@ -24,6 +18,8 @@ pub(super) struct Parts {
     query: Vec<(String, String)>,
     /// The `Host` header.
     pub(super) host: Option<String>,
+    /// `http` or `https`: how the request came.
+    pub(super) scheme: &'static str,
 }
 
 impl Parts {
@@ -38,7 +34,8 @@ impl Parts {
             (decode(&key.replace('+', " ")), decode(&value.replace('+', " ")))
         });
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        Parts { segments, query: query.collect(), host: host.map(str::to_owned) }
+        let scheme = request.extensions().get::<Arrival>().map_or("http", |arrival| arrival.scheme);
+        Parts { segments, query: query.collect(), host: host.map(str::to_owned), scheme }
     }
 
     /// Every value of a query parameter.
@@ -75,15 +72,29 @@ pub(super) fn check_media_types(request: &Request<Incoming>) -> Result<(), RestE
     if has_body && !is_json { Err(RestError::UnsupportedMediaType) } else { Ok(()) }
 }
 
-/// Reads a body within its limits.
+/// Reads a body within its limits. What all bodies together take is limited as well.
 pub(super) async fn read_body(request: Request<Incoming>) -> Result<Bytes, RestError> {
-    let body = Limited::new(request.into_body(), BODY_BYTES_MAX);
-    match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(RestError::BodyTooLarge),
-        Ok(Err(error)) => Err(RestError::BodyBroken(format!("failed to read the request body: {error}"))),
-        Err(_elapsed) => Err(RestError::BodyTimeout),
+    let arrival = request.extensions().get::<Arrival>().cloned().ok_or(RestError::UnknownPath)?;
+    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(RestError::BodyTooLarge);
     }
+    let reading = async {
+        let mut lease = arrival.bodies.lease();
+        let mut bytes = Vec::new();
+        let mut body = request.into_body();
+        while let Some(frame) = body.frame().await {
+            let broken = |error| RestError::BodyBroken(format!("failed to read the request body: {error}"));
+            let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+            if bytes.len() + data.len() > BODY_BYTES_MAX {
+                return Err(RestError::BodyTooLarge);
+            }
+            lease.grow(data.len())?;
+            bytes.extend_from_slice(&data);
+        }
+        arrival.activity.work();
+        Ok(leased(bytes, lease))
+    };
+    tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(RestError::BodyTimeout))
 }
 
 fn segment(raw: &str) -> String {

@@ -7,6 +7,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response};
 
 use super::error::{Answer, RestError};
+use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body};
 use super::state::RestState;
 use super::{connectors, lifecycle, plugins, root};
@@ -22,16 +23,20 @@ pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Res
 async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
     let parts = Parts::of(&request);
     let segments: Vec<&str> = parts.segments.iter().map(String::as_str).collect();
-    let allowed = methods(&segments).ok_or(RestError::UnknownPath)?;
+    let arrival = request.extensions().get::<Arrival>().cloned().ok_or(RestError::UnknownPath)?;
+    let allowed = methods(&segments).filter(|_| arrival.serves(&segments)).ok_or(RestError::UnknownPath)?;
     // HEAD is GET without a body, which hyper leaves out by itself.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     if method == Method::OPTIONS {
+        arrival.authorize(&request, &segments)?;
         return Ok(options(allowed));
     }
     if !allowed.split(',').any(|other| other == method.as_str()) {
         return Err(RestError::MethodNotAllowed { allowed });
     }
     check_media_types(&request)?;
+    // As in Java, only here: what does not exist says so to everybody.
+    arrival.authorize(&request, &segments)?;
     dispatch(state, method.as_str(), &segments, &parts, request).await
 }
 

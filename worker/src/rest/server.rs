@@ -1,92 +1,111 @@
-//! Listening and serving: connections, their limits and their end.
+//! Listening and serving: connections, TLS, and their end.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt as _;
+use protocol::net::tls::TlsServer;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::routes;
+use super::connections::{Connection, Connections};
+use super::front::Front;
+use super::limits::{
+    ACCEPT_BACKOFF, HANDSHAKE_TIMEOUT, HEAD_BYTES_MAX, HEADER_TIMEOUT, HEADERS_MAX, STOP_TIMEOUT,
+    WRITE_TIMEOUT,
+};
 use super::state::RestState;
-use crate::config::Listener;
-use crate::config::bracketed;
+use super::stream::Patient;
+use crate::config::{AdminListeners, Listener, Protocol, RestConfig, TlsSettings, bracketed};
 
-/// Connections at one time; more are told 503 and closed.
-const CONNECTIONS_MAX: usize = 1_024;
-
-/// Request line and headers together; more gets 431.
-const HEADER_BYTES_MAX: usize = 64 << 10;
-
-/// Header fields of a request; more get 431.
-const HEADERS_MAX: usize = 100;
-
-/// How long request line and headers may take, also on an idle connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long requests in progress may take once the server stops.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Pause after a failed accept, which mostly means that descriptors have run out.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
-
-/// A listener could not be opened.
+/// REST could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("Unable to initialize REST server: {listener}: {source}")]
-pub struct BindError {
-    listener: Listener,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// A listener could not be opened.
+    #[error("Unable to initialize REST server: {listener}: {source}")]
+    Listen {
+        /// Which one.
+        listener: Listener,
+        /// Why.
+        source: io::Error,
+    },
+    /// Certificates or keys can't be used.
+    #[error("Unable to initialize REST server: {source}")]
+    Tls {
+        /// Why.
+        source: protocol::Error,
+    },
+    /// The file of users can't be read.
+    #[error("Unable to initialize REST server: basic authentication: {detail}")]
+    Users {
+        /// Why.
+        detail: String,
+    },
 }
 
 /// Open listeners that nobody serves yet.
 #[derive(Debug)]
 pub struct Bound {
-    listeners: Vec<(Listener, TcpListener)>,
+    main: Vec<Socket>,
+    admin: Vec<Socket>,
+    fronts: (Arc<Front>, Arc<Front>),
+    advertised_protocol: Protocol,
+}
+
+#[derive(Debug)]
+struct Socket {
+    listener: Listener,
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsServer>,
 }
 
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     stop: watch::Sender<bool>,
-    open: Rc<Cell<usize>>,
+    connections: Rc<RefCell<Connections>>,
 }
 
 impl Bound {
-    /// Opens every listener.
+    /// Reads certificates and users, and opens every listener.
     ///
     /// # Errors
-    /// The first one that can't be opened.
-    pub async fn open(listeners: &[Listener]) -> Result<Bound, BindError> {
-        let mut bound = Vec::with_capacity(listeners.len());
-        for listener in listeners {
-            let error = |source| BindError { listener: listener.clone(), source };
-            bound.push((listener.clone(), bind(listener).await.map_err(error)?));
-        }
-        Ok(Bound { listeners: bound })
+    /// The first thing that does not work.
+    pub async fn open(config: &RestConfig) -> Result<Bound, BindError> {
+        let fronts = Front::both(config).map_err(|detail| BindError::Users { detail })?;
+        let main = open(&config.listeners, config.tls.as_ref()).await?;
+        let admin = match &config.admin {
+            AdminListeners::Separate(listeners, tls) => open(listeners, tls.as_ref()).await?,
+            AdminListeners::Shared | AdminListeners::Off => Vec::new(),
+        };
+        Ok(Bound { main, admin, fronts, advertised_protocol: config.advertised_protocol })
     }
 
-    /// Where each listener can be reached, the real port filled in.
+    /// Where each listener can be reached, the real port filled in; without those for admin resources only.
     pub fn urls(&self) -> Vec<String> {
-        let urls = self.addresses().map(|(listener, address)| {
-            let host =
-                if listener.host.is_empty() { address.ip().to_string() } else { listener.host.clone() };
-            format!("http://{}:{}/", bracketed(&host), address.port())
-        });
-        urls.collect()
+        self.main.iter().map(Socket::url).collect()
+    }
+
+    /// Where the admin resources can be reached, if they have listeners of their own.
+    pub fn admin_urls(&self) -> Vec<String> {
+        self.admin.iter().map(Socket::url).collect()
     }
 
     /// Host and port that others are told (contract 1.11), each unless configured.
     pub fn advertised(&self, host: Option<&str>, port: Option<u16>) -> String {
-        let first = self.addresses().next();
+        let is_advertised = |socket: &&Socket| socket.listener.protocol == self.advertised_protocol;
+        let socket = self.main.iter().find(is_advertised).or(self.main.first());
         let host = host.map(str::to_owned).or_else(|| {
-            let (listener, address) = first.as_ref()?;
+            let Socket { listener, address, .. } = socket?;
             if !listener.host.is_empty() {
                 return Some(listener.host.clone());
             }
@@ -96,27 +115,51 @@ impl Bound {
                 address.ip().to_string()
             })
         });
-        let port = port.or_else(|| Some(first.as_ref()?.1.port())).unwrap_or(0);
+        let port = port.or_else(|| Some(socket?.address.port())).unwrap_or(0);
         format!("{}:{port}", bracketed(&host.unwrap_or_default()))
     }
 
-    /// Whether anybody but this machine can reach it.
-    pub fn is_beyond_loopback(&self) -> bool {
-        self.addresses().any(|(_, address)| !address.ip().is_loopback())
+    /// Scheme that others are told.
+    pub fn advertised_scheme(&self) -> &'static str {
+        self.advertised_protocol.scheme()
+    }
+
+    /// The URLs by which other machines can use REST without saying who they are.
+    pub fn open_doors(&self) -> Vec<String> {
+        let is_open = |socket: &&Socket| {
+            let asks_for_certificate = socket.tls.as_ref().is_some_and(TlsServer::requires_client);
+            !socket.address.ip().is_loopback() && !asks_for_certificate
+        };
+        let main = self.main.iter().filter(|_| !self.fronts.0.authenticates());
+        main.chain(&self.admin).filter(is_open).map(Socket::url).collect()
     }
 
     /// Serves until [`Server::stop`]. Must be called within a `LocalSet`.
     pub fn serve(self, state: &Rc<RestState>) -> Server {
         let stop = watch::channel(false).0;
-        let open = Rc::new(Cell::new(0));
-        for (_, listener) in self.listeners {
-            tokio::task::spawn_local(accept(listener, Rc::clone(state), stop.subscribe(), Rc::clone(&open)));
+        let connections = Connections::new();
+        let (main, admin) = self.fronts;
+        for (sockets, front) in [(self.main, main), (self.admin, admin)] {
+            for socket in sockets {
+                let serving = Serving {
+                    front: Arc::clone(&front),
+                    state: Rc::clone(state),
+                    connections: Rc::clone(&connections),
+                    stop: stop.subscribe(),
+                    tls: socket.tls,
+                };
+                tokio::task::spawn_local(serving.accept(socket.socket));
+            }
         }
-        Server { stop, open }
+        Server { stop, connections }
     }
+}
 
-    fn addresses(&self) -> impl Iterator<Item = (&Listener, SocketAddr)> {
-        self.listeners.iter().filter_map(|(listener, socket)| Some((listener, socket.local_addr().ok()?)))
+impl Socket {
+    fn url(&self) -> String {
+        let Socket { listener, address, .. } = self;
+        let host = if listener.host.is_empty() { address.ip().to_string() } else { listener.host.clone() };
+        format!("{}://{}:{}/", listener.protocol.scheme(), bracketed(&host), address.port())
     }
 }
 
@@ -124,15 +167,26 @@ impl Server {
     /// Accepts nothing more and waits for requests in progress, but not for long.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        let drained = async {
-            while self.open.get() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
+        let mut count = self.connections.borrow().watch_count();
+        let drained = count.wait_for(|count| *count == 0);
         if tokio::time::timeout(STOP_TIMEOUT, drained).await.is_err() {
-            tracing::warn!(connections = self.open.get(), "REST connections were cut off");
+            tracing::warn!(connections = *count.borrow(), "REST connections were cut off");
         }
     }
+}
+
+async fn open(listeners: &[Listener], tls: Option<&TlsSettings>) -> Result<Vec<Socket>, BindError> {
+    let server = tls.map(|settings| TlsServer::new(settings.tls.clone(), settings.client_auth));
+    let server = server.transpose().map_err(|source| BindError::Tls { source })?;
+    let mut sockets = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let error = |source| BindError::Listen { listener: listener.clone(), source };
+        let socket = bind(listener).await.map_err(error)?;
+        let address = socket.local_addr().map_err(error)?;
+        let tls = server.clone().filter(|_| listener.protocol == Protocol::Https);
+        sockets.push(Socket { listener: listener.clone(), socket, address, tls });
+    }
+    Ok(sockets)
 }
 
 async fn bind(listener: &Listener) -> io::Result<TcpListener> {
@@ -157,78 +211,86 @@ fn own_address() -> IpAddr {
     probe().map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What the connections of one listener are served with.
+#[derive(Clone)]
+struct Serving {
+    front: Arc<Front>,
     state: Rc<RestState>,
-    mut stop: watch::Receiver<bool>,
-    open: Rc<Cell<usize>>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) if open.get() >= CONNECTIONS_MAX => {
-                tokio::task::spawn_local(turn_away(stream));
-            }
-            Ok((stream, _)) => {
-                let guard = OpenGuard::new(&open);
-                tokio::task::spawn_local(serve(stream, Rc::clone(&state), stop.clone(), guard));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "failed to accept a REST connection");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-        }
-    }
+    connections: Rc<RefCell<Connections>>,
+    stop: watch::Receiver<bool>,
+    tls: Option<TlsServer>,
 }
 
-async fn serve(stream: TcpStream, state: Rc<RestState>, mut stop: watch::Receiver<bool>, guard: OpenGuard) {
-    // Answers are small and complete: nothing is gained by waiting for more.
-    let _unsupported = stream.set_nodelay(true);
-    let service = service_fn(|request| {
-        let state = Rc::clone(&state);
-        async move { Ok::<_, Infallible>(routes::answer(&state, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        _ = stop.wait_for(|stop| *stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Serving {
+    async fn accept(mut self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => match Connections::admit(&self.connections) {
+                    Some(connection) => {
+                        drop(tokio::task::spawn_local(self.clone().shake_hands(stream, connection)))
+                    }
+                    None => drop(tokio::task::spawn_local(turn_away(stream))),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a REST connection");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
         }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "REST connection ended");
     }
-    drop(guard);
+
+    async fn shake_hands(self, stream: TcpStream, connection: Connection) {
+        // Answers are small and complete: nothing is gained by waiting for more.
+        let _unsupported = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return self.serve(stream, "http", connection).await };
+        let shaking = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        let shaken = tokio::select! {
+            shaken = shaking => shaken,
+            () = connection.evicted() => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve(stream, "https", connection).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake of a REST client failed"),
+            Err(_elapsed) => tracing::debug!("TLS handshake of a REST client took too long"),
+        }
+    }
+
+    async fn serve<S>(mut self, stream: S, scheme: &'static str, connection: Connection)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let service = service_fn(|request| {
+            let (front, state, activity) =
+                (Arc::clone(&self.front), Rc::clone(&self.state), Arc::clone(connection.activity()));
+            async move { Ok::<_, Infallible>(front.answer(&state, request, scheme, &activity).await) }
+        });
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
+        let mut serving = std::pin::pin!(serving);
+        let outcome = tokio::select! {
+            outcome = serving.as_mut() => outcome,
+            () = connection.evicted() => Ok(()),
+            _ = self.stop.wait_for(|stop| *stop) => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "REST connection ended");
+        }
+    }
 }
 
 async fn turn_away(mut stream: TcpStream) {
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 1\r\n\r\n";
     let _caller_gone = stream.write_all(ANSWER).await;
-}
-
-/// Counts a connection for as long as it lives.
-struct OpenGuard(Rc<Cell<usize>>);
-
-impl OpenGuard {
-    fn new(open: &Rc<Cell<usize>>) -> OpenGuard {
-        open.set(open.get() + 1);
-        OpenGuard(Rc::clone(open))
-    }
-}
-
-impl Drop for OpenGuard {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }

@@ -1,6 +1,7 @@
 //! The converter's settings.
 
-use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
+use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
+use api::{Props, Result};
 
 use super::write::Style;
 
@@ -24,8 +25,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new(config: &Config) -> Settings {
-        Settings {
+    pub(super) fn parse(props: &Props) -> Result<Settings> {
+        let config = table().parse(props)?;
+        Ok(Settings {
             has_envelope: config.boolean(SCHEMAS_ENABLE),
             schemas_max: usize::try_from(config.int(SCHEMAS_CACHE_SIZE)).unwrap_or(0),
             schema_content: config
@@ -37,7 +39,7 @@ impl Settings {
                 null_is_default: config.boolean(REPLACE_NULL_WITH_DEFAULT),
                 depth: 0,
             },
-        }
+        })
     }
 }
 

@@ -31,6 +31,7 @@ pub enum ClientAuth {
 #[derive(Clone)]
 pub struct TlsServer {
     reload: Arc<Reload<ServerConfig>>,
+    requires_client: bool,
 }
 
 impl TlsServer {
@@ -46,7 +47,12 @@ impl TlsServer {
         };
         let reload = Arc::new(Reload::new(config, make));
         reload.get_blocking()?;
-        Ok(Self { reload })
+        Ok(Self { reload, requires_client: client_auth == ClientAuth::Required })
+    }
+
+    /// Whether every client has to show a certificate.
+    pub fn requires_client(&self) -> bool {
+        self.requires_client
     }
 
     /// Makes an accepted stream a TLS session. The caller bounds the time that it takes.

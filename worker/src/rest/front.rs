@@ -1,0 +1,147 @@
+//! What every request passes before its resource is looked for, and every answer after: size, number, who asks, headers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
+use hyper::{Request, Response};
+
+use super::auth::Users;
+use super::error::RestError;
+use super::limits::{Activity, BODIES_BYTES_MAX, Budget, HEADER_BYTES_MAX, REQUESTS_MAX, URI_BYTES_MAX};
+use super::state::RestState;
+use super::{cors, headers, routes};
+use crate::config::{AdminListeners, CorsConfig, HeaderRule, RestConfig};
+
+/// Which resources a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// All of them.
+    All,
+    /// All but the admin resources.
+    Main,
+    /// The admin resources only.
+    Admin,
+}
+
+/// What the listeners of one side share.
+#[derive(Debug)]
+pub(super) struct Front {
+    side: Side,
+    users: Option<Arc<Users>>,
+    cors: Option<CorsConfig>,
+    header_rules: Vec<HeaderRule>,
+    requests: Budget,
+    bodies: Budget,
+}
+
+/// How a request came; handlers find it among the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+    pub(super) activity: Arc<Activity>,
+    pub(super) bodies: Budget,
+    front: Arc<Front>,
+}
+
+impl Front {
+    /// The main listeners' and the admin listeners'. As in Java, the latter have neither authentication nor extra headers.
+    ///
+    /// # Errors
+    /// The file of users can't be read.
+    pub(super) fn both(config: &RestConfig) -> Result<(Arc<Front>, Arc<Front>), String> {
+        let users = config.credentials_file.clone().map(Users::open).transpose()?.map(Arc::new);
+        let (requests, bodies) = (Budget::new(REQUESTS_MAX), Budget::new(BODIES_BYTES_MAX));
+        let side = if matches!(config.admin, AdminListeners::Shared) { Side::All } else { Side::Main };
+        let main = Front {
+            side,
+            users,
+            cors: config.cors.clone(),
+            header_rules: config.header_rules.clone(),
+            requests: requests.clone(),
+            bodies: bodies.clone(),
+        };
+        let admin =
+            Front { side: Side::Admin, users: None, cors: None, header_rules: Vec::new(), requests, bodies };
+        Ok((Arc::new(main), Arc::new(admin)))
+    }
+
+    /// Whether it asks who somebody is.
+    pub(super) fn authenticates(&self) -> bool {
+        self.users.as_ref().is_some_and(|users| users.protects())
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer(
+        self: &Arc<Front>,
+        state: &RestState,
+        mut request: Request<Incoming>,
+        scheme: &'static str,
+        activity: &Arc<Activity>,
+    ) -> Response<Full<Bytes>> {
+        let mut lease = self.requests.lease();
+        if let Err(error) = check_size(&request).and_then(|()| lease.grow(1)) {
+            let mut response = error.response();
+            // Whatever else it has to say was not going to be read.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        let mut extra = self.cors.as_ref().map(|cors| cors::headers(cors, &request)).unwrap_or_default();
+        headers::apply(&self.header_rules, &mut extra);
+        if request.body().is_end_stream() {
+            activity.work();
+        }
+        let (activity, bodies) = (Arc::clone(activity), self.bodies.clone());
+        let arrival = Arrival { scheme, activity: Arc::clone(&activity), bodies, front: Arc::clone(self) };
+        request.extensions_mut().insert(arrival);
+        let mut response = routes::answer(state, request).await;
+        overlay(&mut extra, response.headers_mut());
+        activity.rest();
+        response
+    }
+}
+
+impl Arrival {
+    /// Whether the listener has a resource.
+    pub(super) fn serves(&self, segments: &[&str]) -> bool {
+        let is_admin = matches!(segments, ["admin", ..]);
+        match self.front.side {
+            Side::All => true,
+            Side::Main => !is_admin,
+            Side::Admin => is_admin,
+        }
+    }
+
+    /// Lets a request pass or not.
+    ///
+    /// # Errors
+    /// [`RestError::Unauthorized`].
+    pub(super) fn authorize<B>(&self, request: &Request<B>, segments: &[&str]) -> Result<(), RestError> {
+        match &self.front.users {
+            Some(users) => users.check(request, segments),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_size<B>(request: &Request<B>) -> Result<(), RestError> {
+    let uri_bytes = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if uri_bytes > URI_BYTES_MAX {
+        return Err(RestError::UriTooLong);
+    }
+    let header_bytes = |headers: &HeaderMap| -> usize {
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+    };
+    if header_bytes(request.headers()) > HEADER_BYTES_MAX { Err(RestError::HeadersTooLarge) } else { Ok(()) }
+}
+
+/// Adds `extra` to an answer's own headers, which win where both have a name.
+fn overlay(extra: &mut HeaderMap, own: &mut HeaderMap) {
+    for name in own.keys() {
+        extra.remove(name);
+    }
+    own.extend(extra.drain());
+}
