@@ -79,7 +79,9 @@ pub fn built_in() -> Registry {
     Registry {
         connectors: connectors::CONNECTORS.to_vec(),
         converters: engine::convert::CONVERTERS.to_vec(),
+        header_converters: engine::convert::HEADER_CONVERTERS.to_vec(),
         providers: crate::config::providers::BUILT_IN.to_vec(),
+        ..Registry::default()
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BinaryViewArray};
 use arrow_buffer::ScalarBuffer;
 use bytes::Bytes;
 
 use crate::column::Column;
 use crate::connector::TopicPartition;
+use crate::headers::Headers;
 use crate::offsets::{SourceOffsets, SourcePartition};
 
 /// An ordered list of runs.
@@ -216,68 +216,5 @@ impl Timestamps {
             Timestamps::Each(values) => Timestamps::Each(values.slice(start, len)),
             other => other.clone(),
         }
-    }
-}
-
-/// Headers of all records, as Kafka holds them: keys may repeat and need not be UTF-8, order is kept.
-#[derive(Debug, Clone, Default)]
-pub struct Headers(Option<HeaderColumns>);
-
-/// The flattened headers of the rows of a run.
-#[derive(Debug, Clone)]
-struct HeaderColumns {
-    /// `bounds[row]..bounds[row + 1]` are the headers of `row`.
-    bounds: ScalarBuffer<u32>,
-    keys: BinaryViewArray,
-    values: BinaryViewArray,
-}
-
-impl Headers {
-    /// No record has headers: costs nothing per row.
-    pub fn none() -> Headers {
-        Headers(None)
-    }
-
-    /// Headers `bounds[row]..bounds[row + 1]` of the flattened keys and values belong to `row`.
-    ///
-    /// # Panics
-    /// When the lengths don't fit: a bug of the caller.
-    pub fn new(bounds: ScalarBuffer<u32>, keys: BinaryViewArray, values: BinaryViewArray) -> Headers {
-        let count = *bounds.last().expect("bounds hold rows + 1 entries") as usize;
-        assert!(count <= keys.len(), "header bounds reach beyond the keys");
-        assert_eq!(keys.len(), values.len(), "one value for each header key");
-        Headers(Some(HeaderColumns { bounds, keys, values }))
-    }
-
-    /// Whether no record has a header.
-    pub fn is_none(&self) -> bool {
-        self.0.is_none()
-    }
-
-    /// The headers of one record, in order: key and value bytes.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> + Clone {
-        self.0.iter().flat_map(move |headers| {
-            let range = headers.bounds[row] as usize..headers.bounds[row + 1] as usize;
-            range.map(|index| {
-                let value = headers.values.is_valid(index).then(|| headers.values.value(index));
-                (headers.keys.value(index), value)
-            })
-        })
-    }
-
-    /// Headers of rows `start..start + len`.
-    #[must_use]
-    pub fn slice(&self, start: usize, len: usize) -> Headers {
-        Headers(self.0.as_ref().map(|headers| HeaderColumns {
-            bounds: headers.bounds.slice(start, len + 1),
-            keys: headers.keys.clone(),
-            values: headers.values.clone(),
-        }))
-    }
-
-    fn memory_bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |headers| {
-            headers.keys.get_buffer_memory_size() + headers.values.get_buffer_memory_size()
-        })
     }
 }

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Authors implement the typed traits ([`SourceConnector`], [`SourceTask`], [`SinkConnector`], [`SinkTask`],
-//! [`Converter`]); the engine sees the erased forms in [`plugin`], made by one blanket implementation. A row that
+//! [`Converter`], [`HeaderConverter`], [`Transform`], [`Predicate`], the last four with [`Plugin`]); the engine sees the erased forms in
+//! [`plugin`], made by one blanket implementation. A row that
 //! cannot be handled is data ([`RowError`]), never a reason to drop the rest of the batch.
 #![warn(missing_docs)]
 
@@ -23,6 +24,7 @@ pub mod connector;
 pub mod converter;
 pub mod errant;
 pub mod error;
+pub mod headers;
 pub mod java_map;
 pub mod java_regex;
 pub mod java_text;
@@ -31,21 +33,27 @@ pub mod plugin;
 pub mod provider;
 pub mod rows;
 pub mod schema;
+pub mod transform;
 pub mod value;
 pub mod views;
 
-pub use batch::{Batch, Body, Columns, Headers, KafkaOffsets, Origin, Packed, Run, Timestamps};
+pub use batch::{Batch, Body, Columns, KafkaOffsets, Origin, Packed, Run, Timestamps};
 pub use column::{Column, Data};
 pub use config_def::{Config, ConfigDef, ConfigKey};
 pub use connector::{
     OffsetReader, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,
     SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
-pub use converter::{Converter, Decoded, Encoded, RowError, Segment};
+pub use converter::{Converter, Decoded, DecodedHeaders, Encoded, HeaderConverter, RowError, Segment};
 pub use errant::{ErrantRecordReporter, ErrantRecords};
 pub use error::{Error, Kind, Result};
+pub use headers::{
+    ConnectHeaders, HeaderColumns, HeaderPart, HeaderRef, HeaderValueRef, HeaderValues, Headers,
+};
 pub use offsets::{SourceOffset, SourceOffsets, SourcePartition};
+pub use plugin::Plugin;
 pub use provider::{ConfigProvider, Provided};
 pub use rows::{Rows, RowsBuilder};
 pub use schema::{Field, Schema, SchemaRef, Type};
+pub use transform::{Matches, Predicate, Records, Tested, Touches, Transform, Transformed};
 pub use value::{Value, ValueRef};

@@ -2,27 +2,38 @@
 
 use std::sync::Arc;
 
-use api::config_def::ConfigDef;
-use api::plugin::ConverterPlugin;
+use api::config_def::{Config, ConfigDef};
+use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use api::{
-    Column, Converter, Data, Decoded, Encoded, Error, Result, RowError, Schema, SchemaRef, Segment, Type,
+    Column, Converter, Data, Decoded, Encoded, Error, Plugin, Result, RowError, Schema, SchemaRef, Segment,
+    Type,
 };
 use arrow_array::BinaryViewArray;
 use arrow_array::cast::AsArray;
 
 /// `org.apache.kafka.connect.converters.ByteArrayConverter`.
-pub const BYTE_ARRAY: ConverterPlugin = ConverterPlugin {
-    class: "org.apache.kafka.connect.converters.ByteArrayConverter",
-    version: super::VERSION,
-    config_def: ConfigDef::default,
-    create: |_props, _role| {
-        Ok(Box::new(ByteArrayConverter { schema: Arc::new(Schema::new(Type::Bytes).optional()) }))
-    },
-};
+pub const BYTE_ARRAY: ConverterPlugin = ConverterPlugin::of::<ByteArrayConverter>();
+
+/// The same for headers.
+pub const BYTE_ARRAY_HEADERS: HeaderConverterPlugin =
+    HeaderConverterPlugin::of_converter::<ByteArrayConverter>();
 
 #[derive(Debug)]
 struct ByteArrayConverter {
     schema: SchemaRef,
+}
+
+impl Plugin for ByteArrayConverter {
+    const CLASS: &'static str = "org.apache.kafka.connect.converters.ByteArrayConverter";
+    const VERSION: &'static str = super::VERSION;
+
+    fn config_def() -> ConfigDef {
+        ConfigDef::default()
+    }
+
+    fn create(_config: Config) -> Result<ByteArrayConverter> {
+        Ok(ByteArrayConverter { schema: Arc::new(Schema::new(Type::Bytes).optional()) })
+    }
 }
 
 impl Converter for ByteArrayConverter {

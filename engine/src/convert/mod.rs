@@ -8,11 +8,11 @@ pub mod json;
 mod byte_array;
 mod string;
 
-pub use byte_array::BYTE_ARRAY;
-pub use json::JSON;
-pub use string::STRING;
+pub use byte_array::{BYTE_ARRAY, BYTE_ARRAY_HEADERS};
+pub use json::{JSON, JSON_HEADERS};
+pub use string::{STRING, STRING_HEADERS};
 
-use api::plugin::ConverterPlugin;
+use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use api::{Encoded, Error, RowError};
 use arrow_array::BinaryViewArray;
 
@@ -21,6 +21,9 @@ pub(crate) const VERSION: &str = "4.3.0";
 
 /// All converters, sorted by class name.
 pub const CONVERTERS: &[ConverterPlugin] = &[BYTE_ARRAY, JSON, STRING];
+
+/// All header converters, sorted by class name.
+pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[BYTE_ARRAY_HEADERS, JSON_HEADERS, STRING_HEADERS];
 
 /// What encoding gives when no row can be encoded.
 pub(crate) fn refuse_all(rows: usize, error: impl Fn() -> Error) -> Encoded {

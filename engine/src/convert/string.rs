@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance};
-use api::plugin::ConverterPlugin;
+use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance};
+use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use api::views::{BytesViews, as_text};
 use api::{
-    Column, Converter, Data, Decoded, Encoded, Error, Result, Schema, SchemaRef, Segment, Type, ValueRef,
-    java_text,
+    Column, Converter, Data, Decoded, Encoded, Error, Plugin, Result, Schema, SchemaRef, Segment, Type,
+    ValueRef, java_text,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::{BinaryViewArray, StringViewArray};
@@ -17,26 +17,10 @@ use arrow_buffer::Buffer;
 const ENCODING: &str = "converter.encoding";
 
 /// `org.apache.kafka.connect.storage.StringConverter`.
-pub const STRING: ConverterPlugin = ConverterPlugin {
-    class: "org.apache.kafka.connect.storage.StringConverter",
-    version: super::VERSION,
-    config_def,
-    create: |props, _role| {
-        let config = config_def().parse(props)?;
-        let encoding = Encoding::named(config.string(ENCODING))?;
-        Ok(Box::new(StringConverter { encoding, schema: Arc::new(Schema::new(Type::String).optional()) }))
-    },
-};
+pub const STRING: ConverterPlugin = ConverterPlugin::of::<StringConverter>();
 
-fn config_def() -> ConfigDef {
-    ConfigDef::default().key(ConfigKey::new(
-        ENCODING,
-        ConfigType::String,
-        Default::Value("UTF-8"),
-        Importance::High,
-        "The name of the Java character set to use for encoding strings as byte arrays.",
-    ))
-}
+/// The same for headers.
+pub const STRING_HEADERS: HeaderConverterPlugin = HeaderConverterPlugin::of_converter::<StringConverter>();
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
@@ -83,6 +67,26 @@ impl Encoding {
 struct StringConverter {
     encoding: Encoding,
     schema: SchemaRef,
+}
+
+impl Plugin for StringConverter {
+    const CLASS: &'static str = "org.apache.kafka.connect.storage.StringConverter";
+    const VERSION: &'static str = super::VERSION;
+
+    fn config_def() -> ConfigDef {
+        ConfigDef::default().key(ConfigKey::new(
+            ENCODING,
+            ConfigType::String,
+            Default::Value("UTF-8"),
+            Importance::High,
+            "The name of the Java character set to use for encoding strings as byte arrays.",
+        ))
+    }
+
+    fn create(config: Config) -> Result<StringConverter> {
+        let encoding = Encoding::named(config.string(ENCODING))?;
+        Ok(StringConverter { encoding, schema: Arc::new(Schema::new(Type::String).optional()) })
+    }
 }
 
 impl Converter for StringConverter {

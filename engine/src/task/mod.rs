@@ -6,11 +6,13 @@
 mod engine;
 mod errors;
 mod run;
+mod topic_creation;
 mod trace;
 
 pub use engine::{Engine, EngineConfig};
 pub use errors::{DeadLetterSpec, ErrorLog, ErrorPolicy, RateLimits, Tolerance};
 pub(crate) use run::Control;
+pub use topic_creation::{TopicCreation, TopicGroup, TopicTemplate};
 pub use trace::trace;
 
 use std::fmt;
@@ -105,6 +107,8 @@ pub struct SourceSpec {
     pub cluster: ClusterConfig,
     /// Producer settings.
     pub producer: ProducerConfig,
+    /// How to make topics that do not exist; `None`: the broker does, where it is allowed to.
+    pub topic_creation: Option<Box<TopicCreation>>,
     /// Where source offsets are kept.
     pub offsets: Arc<dyn OffsetStore>,
     /// `offset.flush.interval.ms`.

@@ -97,19 +97,24 @@ impl World {
         World { engine, bootstrap, broker, events, states, suffix }
     }
 
-    fn cluster(&self) -> ClusterConfig {
+    pub(crate) fn cluster(&self) -> ClusterConfig {
         ClusterConfig::new(HostPort::parse_list(&self.bootstrap).unwrap())
     }
 
     /// Runs a client future on a thread of its own runtime.
-    fn client<T>(&self, use_it: impl AsyncFnOnce(Cluster) -> T) -> T {
+    pub(crate) fn client<T>(&self, use_it: impl AsyncFnOnce(Cluster) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async { use_it(Cluster::new(Env::real(), self.cluster())).await })
     }
 
+    /// A name that no other run uses.
+    pub(crate) fn unique(&self, stem: &str) -> String {
+        format!("{stem}-{}", self.suffix)
+    }
+
     pub(crate) fn topic(&self, stem: &str, partitions: i32) -> String {
-        let name = format!("{stem}-{}", self.suffix);
+        let name = self.unique(stem);
         self.client(async |cluster| {
             let topic = NewTopic::new(&name, partitions).with_replication_factor(1);
             for created in Admin::new(cluster).create_topics(&[topic]).await {
@@ -172,14 +177,28 @@ impl World {
         offsets: Arc<dyn OffsetStore>,
         producer: ProducerConfig,
     ) -> TaskHandle {
-        let source = SourceSpec {
+        self.source_changed(connector, plugin, props, offsets, |spec| spec.producer = producer)
+    }
+
+    /// A source whose specification `change` has the last word on.
+    pub(crate) fn source_changed(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        offsets: Arc<dyn OffsetStore>,
+        change: impl FnOnce(&mut SourceSpec),
+    ) -> TaskHandle {
+        let mut source = SourceSpec {
             cluster: self.cluster(),
-            producer,
+            producer: ProducerConfig::default(),
+            topic_creation: None,
             offsets,
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),
         };
+        change(&mut source);
         self.start_task(connector, plugin, props, TaskKind::Source(source))
     }
 

@@ -40,7 +40,7 @@ pub use connector_file::{ConnectorFileError, read_connector_file};
 pub(crate) use java_order::java_order;
 pub(crate) use listener::bracketed;
 pub use listener::{Listener, ListenerError, Protocol};
-pub use plugins::{OverridePolicy, Plugins, Registry, UnknownConnector};
+pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};
 pub use response_headers::{HeaderAction, HeaderRule};
 pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};
 pub use worker::{WorkerConfig, is_secret};

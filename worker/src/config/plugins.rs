@@ -1,6 +1,9 @@
 //! Which plug-ins there are, and the names they answer to.
 
-use api::plugin::{ConnectorPlugin, ConverterPlugin};
+use api::config_def::ConfigDef;
+use api::plugin::{
+    ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
+};
 use api::provider::ProviderPlugin;
 use api::{Error, Result};
 
@@ -11,6 +14,12 @@ pub struct Registry {
     pub connectors: Vec<ConnectorPlugin>,
     /// Converters.
     pub converters: Vec<ConverterPlugin>,
+    /// Header converters.
+    pub header_converters: Vec<HeaderConverterPlugin>,
+    /// Transforms.
+    pub transforms: Vec<TransformPlugin>,
+    /// Predicates.
+    pub predicates: Vec<PredicatePlugin>,
     /// Configuration providers.
     pub providers: Vec<ProviderPlugin>,
 }
@@ -20,7 +29,76 @@ pub struct Registry {
 pub struct Plugins {
     connectors: Vec<ConnectorPlugin>,
     converters: Vec<ConverterPlugin>,
+    header_converters: Vec<HeaderConverterPlugin>,
+    transforms: Vec<TransformPlugin>,
+    predicates: Vec<PredicatePlugin>,
     providers: Vec<ProviderPlugin>,
+}
+
+/// The kinds of plug-ins that REST lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginKind {
+    /// A sink connector.
+    Sink,
+    /// A source connector.
+    Source,
+    /// A transform.
+    Transformation,
+    /// A predicate.
+    Predicate,
+    /// A converter.
+    Converter,
+    /// A header converter.
+    HeaderConverter,
+}
+
+impl PluginKind {
+    /// The name that REST answers use.
+    pub fn name(self) -> &'static str {
+        match self {
+            PluginKind::Sink => "sink",
+            PluginKind::Source => "source",
+            PluginKind::Transformation => "transformation",
+            PluginKind::Predicate => "predicate",
+            PluginKind::Converter => "converter",
+            PluginKind::HeaderConverter => "header_converter",
+        }
+    }
+
+    /// The end of class names that a pruned name leaves out.
+    fn suffix(self) -> &'static str {
+        match self {
+            PluginKind::Sink | PluginKind::Source => "Connector",
+            PluginKind::Transformation => "Transformation",
+            PluginKind::Predicate => "Predicate",
+            PluginKind::Converter => "Converter",
+            PluginKind::HeaderConverter => "HeaderConverter",
+        }
+    }
+}
+
+/// A plug-in of any kind that REST lists.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedPlugin {
+    /// Which kind.
+    pub kind: PluginKind,
+    /// Full Java class name.
+    pub class: &'static str,
+    /// Version.
+    pub version: &'static str,
+    /// Its own configuration table, keys without prefix.
+    pub config_def: fn() -> ConfigDef,
+}
+
+macro_rules! listed {
+    ($plugins:expr, $kind:expr) => {
+        $plugins.iter().map(|plugin| ListedPlugin {
+            kind: $kind,
+            class: plugin.class,
+            version: plugin.version,
+            config_def: plugin.config_def,
+        })
+    };
 }
 
 /// No connector answers to a name.
@@ -33,12 +111,22 @@ pub struct UnknownConnector {
 impl Plugins {
     /// Sorts a registry.
     pub fn new(registry: Registry) -> Plugins {
-        let Registry { mut connectors, mut converters, mut providers } = registry;
+        let Registry {
+            mut connectors,
+            mut converters,
+            mut header_converters,
+            mut transforms,
+            mut predicates,
+            mut providers,
+        } = registry;
         // Java lists sinks first.
         connectors.sort_by_key(|plugin| (plugin.is_source(), plugin.class));
         converters.sort_by_key(|plugin| plugin.class);
+        header_converters.sort_by_key(|plugin| plugin.class);
+        transforms.sort_by_key(|plugin| plugin.class);
+        predicates.sort_by_key(|plugin| plugin.class);
         providers.sort_by_key(|plugin| plugin.class);
-        Plugins { connectors, converters, providers }
+        Plugins { connectors, converters, header_converters, transforms, predicates, providers }
     }
 
     /// All connectors: sinks, then sources, each by class name.
@@ -78,12 +166,75 @@ impl Plugins {
         }
     }
 
-    /// The converter with this class name or alias; `None` as well when several answer to it.
+    /// All header converters by class name.
+    pub fn header_converters(&self) -> &[HeaderConverterPlugin] {
+        &self.header_converters
+    }
+
+    /// All transforms by class name.
+    pub fn transforms(&self) -> &[TransformPlugin] {
+        &self.transforms
+    }
+
+    /// All predicates by class name.
+    pub fn predicates(&self) -> &[PredicatePlugin] {
+        &self.predicates
+    }
+
+    /// Every plug-in in the order of `/connector-plugins?connectorsOnly=false`. A class of two kinds comes twice.
+    pub fn listed(&self) -> impl Iterator<Item = ListedPlugin> + Clone {
+        let connectors = self.connectors.iter().map(|plugin| ListedPlugin {
+            kind: if plugin.is_source() { PluginKind::Source } else { PluginKind::Sink },
+            class: plugin.class,
+            version: plugin.version,
+            config_def: plugin.config_def,
+        });
+        connectors
+            .chain(listed!(self.transforms, PluginKind::Transformation))
+            .chain(listed!(self.predicates, PluginKind::Predicate))
+            .chain(listed!(self.converters, PluginKind::Converter))
+            .chain(listed!(self.header_converters, PluginKind::HeaderConverter))
+    }
+
+    /// The plug-in of any kind with this class name or alias; of a class of two kinds the first that is listed.
+    pub fn find(&self, name: &str) -> Option<ListedPlugin> {
+        let class = self.class_of(name)?;
+        self.listed().find(|plugin| plugin.class == class)
+    }
+
+    /// The converter with this class name or alias.
     pub fn converter(&self, name: &str) -> Option<ConverterPlugin> {
-        match find(self.converters.iter().map(|plugin| plugin.class), name, "Converter") {
-            Found::One(index) => Some(self.converters[index]),
-            Found::None | Found::Several(_) => None,
+        let class = self.class_of(name)?;
+        self.converters.iter().find(|plugin| plugin.class == class).copied()
+    }
+
+    /// The header converter with this class name or alias.
+    pub fn header_converter(&self, name: &str) -> Option<HeaderConverterPlugin> {
+        let class = self.class_of(name)?;
+        self.header_converters.iter().find(|plugin| plugin.class == class).copied()
+    }
+
+    /// The transform with this class name or alias.
+    pub fn transform(&self, name: &str) -> Option<TransformPlugin> {
+        let class = self.class_of(name)?;
+        self.transforms.iter().find(|plugin| plugin.class == class).copied()
+    }
+
+    /// The predicate with this class name or alias.
+    pub fn predicate(&self, name: &str) -> Option<PredicatePlugin> {
+        let class = self.class_of(name)?;
+        self.predicates.iter().find(|plugin| plugin.class == class).copied()
+    }
+
+    /// The class that a name stands for (`PluginUtils#computeAliases`). All kinds share one space of aliases, so `String` names the
+    /// converter of strings among header converters, too; one that two classes claim names nothing.
+    fn class_of(&self, name: &str) -> Option<&'static str> {
+        if let Some(exact) = self.listed().find(|plugin| plugin.class == name) {
+            return Some(exact.class);
         }
+        let mut named = self.listed().filter(|plugin| is_alias(plugin.class, name, plugin.kind.suffix()));
+        let class = named.next()?.class;
+        named.all(|plugin| plugin.class == class).then_some(class)
     }
 
     /// All configuration providers by class name.
@@ -124,17 +275,23 @@ fn find(classes: impl Iterator<Item = &'static str> + Clone, name: &str, suffix:
     if let Some(index) = classes.clone().position(|class| class == name) {
         return Found::One(index);
     }
-    let is_alias = |class: &str| {
-        let simple = class.rsplit(['.', '$']).next().unwrap_or(class);
-        simple == name || (pruned(simple, suffix) == name && !name.is_empty())
-    };
-    let found: Vec<_> =
-        classes.enumerate().filter(|(_, class)| is_alias(class)).map(|(index, _)| index).collect();
+    let found: Vec<_> = classes
+        .enumerate()
+        .filter(|(_, class)| is_alias(class, name, suffix))
+        .map(|(index, _)| index)
+        .collect();
     match found.as_slice() {
         [] => Found::None,
         [index] => Found::One(*index),
         _ => Found::Several(found),
     }
+}
+
+/// Whether a class answers to its simple or pruned name. Nested classes have none of their own: the many `Key` and `Value` would only
+/// take it from one another.
+fn is_alias(class: &str, name: &str, suffix: &str) -> bool {
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    !name.is_empty() && !simple.contains('$') && (simple == name || pruned(simple, suffix) == name)
 }
 
 /// The simple name cut at the last occurrence of the kind (`PluginUtils#prunedName`).
@@ -214,6 +371,19 @@ mod tests {
         check("b.OtherSinkConnector", &["b.OtherSinkConnector"]);
         check("FileStream", &[]);
         check("", &[]);
+    }
+
+    #[test]
+    fn kinds_share_one_space_of_aliases() {
+        let plugins = Plugins::new(crate::worker::built_in());
+        let class = |found: Option<ListedPlugin>| found.map(|plugin| plugin.class);
+        let string = "org.apache.kafka.connect.storage.StringConverter";
+        assert_eq!(plugins.header_converter("String").unwrap().class, string);
+        assert_eq!(plugins.converter(string).unwrap().class, string);
+        assert_eq!(class(plugins.find("StringConverter")), Some(string));
+        assert!(plugins.transform("String").is_none());
+        assert!(!is_alias("a.transforms.Cast$Key", "Key", "Transformation"));
+        assert!(!is_alias("a.transforms.Cast$Key", "Cast", "Transformation"));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(super) fn task_spec(
         ClientSpec::Producer(cluster, producer) => TaskKind::Source(SourceSpec {
             cluster,
             producer,
+            topic_creation: None,
             offsets: Arc::clone(offsets),
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,

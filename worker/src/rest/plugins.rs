@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::error::{Answer, json};
 use super::request::Parts;
 use super::state::RestState;
+use crate::config::PluginKind;
 
 #[derive(Serialize)]
 struct PluginInfo {
@@ -17,19 +18,11 @@ struct PluginInfo {
 pub(super) async fn list(state: &RestState, parts: &Parts) -> Answer {
     let herder = state.herder().await?;
     let plugins = herder.plugins();
-    let connectors = plugins.connectors().iter().map(|plugin| PluginInfo {
-        class: plugin.class,
-        r#type: if plugin.is_source() { "source" } else { "sink" },
-        version: plugin.version,
-    });
-    let mut listed: Vec<_> = connectors.collect();
-    if !parts.flag("connectorsOnly", true) {
-        let converters = plugins.converters().iter();
-        listed.extend(converters.map(|plugin| PluginInfo {
-            class: plugin.class,
-            r#type: "converter",
-            version: plugin.version,
-        }));
-    }
+    let connectors_only = parts.flag("connectorsOnly", true);
+    let is_connector = |kind| matches!(kind, PluginKind::Sink | PluginKind::Source);
+    let listed = plugins.listed().filter(|plugin| !connectors_only || is_connector(plugin.kind));
+    let listed: Vec<_> = listed
+        .map(|plugin| PluginInfo { class: plugin.class, r#type: plugin.kind.name(), version: plugin.version })
+        .collect();
     Ok(json(StatusCode::OK, &listed))
 }

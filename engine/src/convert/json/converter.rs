@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use api::plugin::ConverterPlugin;
+use api::config_def::{Config, ConfigDef};
+use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use api::views::BytesViews;
-use api::{Column, Converter, Decoded, Encoded, Error, Props, Result, RowError, SchemaRef};
+use api::{Column, Converter, Decoded, Encoded, Error, Plugin, Result, RowError, SchemaRef};
 use arrow_array::{Array, BinaryViewArray};
 use arrow_buffer::Buffer;
 
@@ -16,12 +17,10 @@ use super::write_columns::RowWriter;
 use super::{envelope, schema_json, schemaless};
 
 /// `org.apache.kafka.connect.json.JsonConverter`.
-pub const JSON: ConverterPlugin = ConverterPlugin {
-    class: "org.apache.kafka.connect.json.JsonConverter",
-    version: super::super::VERSION,
-    config_def: settings::table,
-    create: |props, _role| Ok(Box::new(JsonConverter::new(props)?)),
-};
+pub const JSON: ConverterPlugin = ConverterPlugin::of::<JsonConverter>();
+
+/// The same for headers.
+pub const JSON_HEADERS: HeaderConverterPlugin = HeaderConverterPlugin::of_converter::<JsonConverter>();
 
 #[derive(Debug)]
 struct JsonConverter {
@@ -44,10 +43,16 @@ struct Writer {
     prefix: Option<(Option<SchemaRef>, Vec<u8>)>,
 }
 
-impl JsonConverter {
-    fn new(props: &Props) -> Result<JsonConverter> {
-        let settings = Settings::parse(props)?;
-        let Settings { has_envelope, schemas_max, schema_content, style } = settings;
+impl Plugin for JsonConverter {
+    const CLASS: &'static str = "org.apache.kafka.connect.json.JsonConverter";
+    const VERSION: &'static str = super::super::VERSION;
+
+    fn config_def() -> ConfigDef {
+        settings::table()
+    }
+
+    fn create(config: Config) -> Result<JsonConverter> {
+        let Settings { has_envelope, schemas_max, schema_content, style } = Settings::new(&config);
         let reader = if has_envelope {
             let fixed = schema_content.map(|content| parse_schema(&content)).transpose()?.flatten();
             Reader::Typed(Box::new(envelope::Reader::new(schemas_max, style.null_is_default, fixed)))

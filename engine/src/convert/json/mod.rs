@@ -39,5 +39,5 @@ mod write_columns;
 #[cfg(test)]
 mod tests;
 
-pub use converter::JSON;
+pub use converter::{JSON, JSON_HEADERS};
 pub use write::write_string;

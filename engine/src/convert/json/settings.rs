@@ -1,7 +1,6 @@
 //! The converter's settings.
 
-use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
-use api::{Props, Result};
+use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
 
 use super::write::Style;
 
@@ -25,9 +24,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn parse(props: &Props) -> Result<Settings> {
-        let config = table().parse(props)?;
-        Ok(Settings {
+    pub(super) fn new(config: &Config) -> Settings {
+        Settings {
             has_envelope: config.boolean(SCHEMAS_ENABLE),
             schemas_max: usize::try_from(config.int(SCHEMAS_CACHE_SIZE)).unwrap_or(0),
             schema_content: config
@@ -39,7 +37,7 @@ impl Settings {
                 null_is_default: config.boolean(REPLACE_NULL_WITH_DEFAULT),
                 depth: 0,
             },
-        })
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod commits;
 mod produce;
 mod progress;
+mod topics;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -24,6 +25,7 @@ use tracing::warn;
 
 use self::commits::StoredOffsets;
 use self::progress::{Progress, take_acknowledgements};
+use self::topics::TopicMaker;
 use super::Converters;
 use super::side::AbortOnDrop;
 use crate::connector::panicked;
@@ -42,6 +44,8 @@ pub(crate) struct SourcePipeline {
     env: Env,
     producer: Rc<Producer>,
     topics: HashMap<Arc<str>, TopicHandle>,
+    /// `None`: topics are left to the broker.
+    topic_maker: Option<TopicMaker>,
     progress: Rc<Progress>,
     /// When the next commit is due.
     commits: Interval,
@@ -65,8 +69,21 @@ impl SourcePipeline {
         let mut commits = interval_at(Instant::now() + period, period);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let topics = HashMap::new();
+        let topic_maker = spec.topic_creation.clone().map(|rules| TopicMaker::new(rules, env.clone()));
         let (producer, progress) = (Rc::new(producer), Rc::new(progress));
-        Ok(SourcePipeline { id, spec, task, converters, env, producer, topics, progress, commits, metrics })
+        Ok(SourcePipeline {
+            id,
+            spec,
+            task,
+            converters,
+            env,
+            producer,
+            topics,
+            topic_maker,
+            progress,
+            commits,
+            metrics,
+        })
     }
 
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.

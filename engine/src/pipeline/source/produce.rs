@@ -1,10 +1,9 @@
-//! Polled batches to the producer: convert, find the topic, append; wait where the producer is full.
+//! Polled batches to the producer: convert, append; wait where the producer is full.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use api::{Batch, Body, Error, Origin, Result, Run};
-use protocol::client::producer::{AppendError, ProduceRecord, TopicHandle};
+use protocol::client::producer::{AppendError, ProduceRecord};
 use protocol::wire::records::Header;
 
 use super::{SourcePipeline, unrecoverable};
@@ -86,25 +85,5 @@ impl SourcePipeline {
                 () = self.producer.ready() => return Ok(true),
             }
         }
-    }
-
-    /// The topic's handle; `None` when told to stop while Kafka does not say.
-    pub(super) async fn topic(
-        &mut self,
-        topic: &Arc<str>,
-        control: &mut Control,
-    ) -> Result<Option<TopicHandle>> {
-        if let Some(handle) = self.topics.get(topic) {
-            return Ok(Some(handle.clone()));
-        }
-        let handle = tokio::select! {
-            biased;
-            () = control.stopped() => return Ok(None),
-            handle = self.producer.topic(topic) => {
-                handle.map_err(|error| unrecoverable("Unrecoverable exception trying to send", error))?
-            }
-        };
-        self.topics.insert(Arc::clone(topic), handle.clone());
-        Ok(Some(handle))
     }
 }

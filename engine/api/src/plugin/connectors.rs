@@ -1,5 +1,5 @@
-//! The erased side of the plug-in surface: plain data and boxed futures, one per batch. The engine and the registry see
-//! only this; the blanket implementations here are the only ones.
+//! Connectors as the engine sees them: plain data and boxed futures, one per batch. The blanket implementations here are the
+//! only ones.
 
 use crate::batch::Batch;
 use crate::config_def::ConfigDef;
@@ -7,7 +7,6 @@ use crate::connector::{
     LocalBoxFuture, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,
     SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
-use crate::converter::Converter;
 use crate::error::Result;
 
 /// A started connector of either kind.
@@ -176,33 +175,5 @@ impl ConnectorPlugin {
     /// Whether it is a source.
     pub fn is_source(&self) -> bool {
         matches!(self.create_task, CreateTask::Source(_))
-    }
-}
-
-/// Whether a converter serves record keys or record values (`converter.type` in Java).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConverterRole {
-    /// Record keys.
-    Key,
-    /// Record values.
-    Value,
-}
-
-/// One line of the converter registry.
-#[derive(Clone, Copy)]
-pub struct ConverterPlugin {
-    /// Full Java class name.
-    pub class: &'static str,
-    /// Version to report.
-    pub version: &'static str,
-    /// Its configuration table, keys without the `key.converter.` prefix.
-    pub config_def: fn() -> ConfigDef,
-    /// Makes an instance for one task from its settings, keys without prefix.
-    pub create: fn(&Props, ConverterRole) -> Result<Box<dyn Converter>>,
-}
-
-impl std::fmt::Debug for ConverterPlugin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConverterPlugin").field("class", &self.class).finish_non_exhaustive()
     }
 }
