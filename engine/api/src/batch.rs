@@ -51,6 +51,21 @@ impl Run {
         }
     }
 
+    /// Rows `start..start + len` without copying values. What is packed stays whole: it is not known where its records are.
+    ///
+    /// # Panics
+    /// When `len` is 0.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> Run {
+        let (origin, body) = match &self.body {
+            Body::Columns(columns) => {
+                (self.origin.slice(start, len), Body::Columns(columns.slice(start, len)))
+            }
+            Body::Packed(_) => (self.origin.clone(), self.body.clone()),
+        };
+        Run { topic: Arc::clone(&self.topic), partition: self.partition, origin, body }
+    }
+
     /// Bytes that the run keeps alive, for byte budgets.
     pub fn memory_bytes(&self) -> usize {
         match &self.body {
@@ -116,6 +131,16 @@ impl KafkaOffsets {
             None => self.base + row as i64,
             Some(deltas) => self.base + i64::from(deltas[row]),
         }
+    }
+
+    /// Which of `rows` records has `offset`.
+    pub fn row_of(&self, offset: i64, rows: usize) -> Option<usize> {
+        let distance = offset.checked_sub(self.base)?;
+        let row = match &self.deltas {
+            None => usize::try_from(distance).ok()?,
+            Some(deltas) => deltas.binary_search(&i32::try_from(distance).ok()?).ok()?,
+        };
+        (row < rows).then_some(row)
     }
 
     /// Offsets of rows `start..start + len`, which are at least one. The slice goes on right after its last row.

@@ -244,9 +244,24 @@ pub trait SinkTask: 'static {
     /// Takes a batch. It need not be durable before [`SinkTask::pre_commit`] says so.
     ///
     /// # Errors
-    /// [`crate::Kind::Retriable`]: the same batch comes again later while the consumer is paused but alive. Anything else
-    /// fails the task.
+    /// [`crate::Kind::Retriable`]: the same batch comes again later while the consumer is paused but alive.
+    ///
+    /// [`crate::Kind::BadRecord`]: some record of the batch cannot be written, whatever else happens. Where the connector tolerates
+    /// that (`errors.tolerance=all`), the batch comes again in halves, and those in halves, until just the bad records have been found,
+    /// which are then skipped or go to the dead letter queue. For that a `put` that fails must have taken nothing of the batch, or
+    /// taking a record twice must come to the same as taking it once. A sink that cannot promise either says so in
+    /// [`SinkTask::can_put_in_parts`]. One that knows which records are bad reports them instead
+    /// ([`SinkContext::errant_records`]): that costs no second `put`.
+    ///
+    /// Anything else fails the task. So should whatever would befall any record, such as a missing table: it is no
+    /// [`crate::Kind::BadRecord`].
     fn put(&mut self, batch: &Batch) -> impl Future<Output = Result<()>>;
+
+    /// Whether a batch that `put` refused with [`crate::Kind::BadRecord`] may be put again in parts: see there. Otherwise it fails the
+    /// task.
+    fn can_put_in_parts(&self) -> bool {
+        true
+    }
 
     /// Makes durable what was put and returns the offsets that may be committed: `offsets` itself, or less.
     ///

@@ -1,6 +1,7 @@
 //! The one error type of the plug-in surface, named for what the caller should do about it.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Result with the plug-in [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -24,13 +25,14 @@ pub enum Kind {
 /// An error of a plug-in or of the engine on a plug-in's behalf.
 ///
 /// Prints as its message; the cause chain is in [`std::error::Error::source`]. [`Error::java_class`] is the Java
-/// exception class under which it appears in a status trace, so that scripts which grep for it keep working.
-#[derive(Debug)]
+/// exception class under which it appears in a status trace, so that scripts which grep for it keep working. Cheap to clone: one
+/// failure may be that of many records.
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: Kind,
     message: String,
     java_class: Option<&'static str>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -62,7 +64,7 @@ impl Error {
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -1,48 +1,162 @@
 //! From raw columns to Connect data: runs the converters and cuts runs where a schema changes or a row is left out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, Run, Segment};
+use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, Origin, RowError, Run, Segment};
 use arrow_array::BinaryViewArray;
+use tokio::time::Instant;
 
-use super::Converters;
-use super::policy;
-use crate::metrics::TaskMetrics;
+use super::errors::{Failure, Originals, Records, Retrying, kept};
+use super::{Converters, of_every_row};
+
+/// A batch that is being decoded: it may have to wait in the middle, where a converter asks for another attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Decoding {
+    /// Raw runs, the next one first.
+    todo: VecDeque<Run>,
+    /// The run in which rows wait for another attempt.
+    begun: Option<Box<BegunRun>>,
+    done: Vec<Run>,
+}
+
+/// A run on its way through its columns' converters.
+#[derive(Debug)]
+struct BegunRun {
+    run: Run,
+    /// What has come out: of the key, of the value.
+    segments: [Option<Vec<Segment>>; 2],
+    /// The column whose turn it is.
+    column: usize,
+    retrying: Option<Retrying>,
+    failures: Vec<Failure>,
+}
+
+impl Decoding {
+    pub(crate) fn new(batch: Batch) -> Decoding {
+        Decoding { todo: batch.runs.into(), begun: None, done: Vec::new() }
+    }
+
+    /// Drops the records of partitions that are no longer ours.
+    pub(crate) fn forget(&mut self, is_gone: &impl Fn(&Run) -> bool) {
+        self.todo.retain(|run| !is_gone(run));
+        self.done.retain(|run| !is_gone(run));
+        self.begun.take_if(|begun| is_gone(&begun.run));
+    }
+}
+
+/// What came of a step that may have to be taken again.
+#[derive(Debug)]
+pub(crate) enum Step<T> {
+    /// All is done.
+    Done(T),
+    /// Some rows are to be tried again then.
+    Wait(Instant),
+}
 
 impl Converters {
     /// Replaces every run of raw columns by runs of Connect data.
     ///
     /// # Errors
-    /// When a row fails under [`Tolerance::None`], or a converter cannot work at all.
-    pub(crate) fn decode(&mut self, batch: Batch, metrics: &TaskMetrics) -> Result<Batch, Error> {
-        let mut runs = Vec::with_capacity(batch.runs.len());
-        for run in batch.runs {
-            self.decode_run(run, metrics, &mut runs)?;
+    /// When a row fails and is not tolerated, or a converter cannot work at all.
+    pub(crate) fn decode(
+        &mut self,
+        work: &mut Decoding,
+        originals: &Originals,
+    ) -> Result<Step<Batch>, Error> {
+        loop {
+            let mut begun = match work.begun.take() {
+                Some(begun) => *begun,
+                None => match work.todo.pop_front() {
+                    None => return Ok(Step::Done(Batch { runs: std::mem::take(&mut work.done) })),
+                    Some(run) if matches!(run.body, Body::Packed(_)) => {
+                        work.done.push(run);
+                        continue;
+                    }
+                    Some(run) => BegunRun {
+                        run,
+                        segments: [None, None],
+                        column: 0,
+                        retrying: None,
+                        failures: Vec::new(),
+                    },
+                },
+            };
+            if let Some(due) = self.convert_run(&mut begun)? {
+                work.begun = Some(Box::new(begun));
+                return Ok(Step::Wait(due));
+            }
+            self.finish_run(begun, originals, &mut work.done)?;
         }
-        Ok(Batch { runs })
     }
 
-    fn decode_run(&mut self, run: Run, metrics: &TaskMetrics, out: &mut Vec<Run>) -> Result<(), Error> {
-        let Run { topic, partition, origin, body } = run;
-        let columns = match body {
-            Body::Columns(columns) => columns,
-            packed @ Body::Packed(_) => {
-                out.push(Run { topic, partition, origin, body: packed });
-                return Ok(());
+    /// Takes a run through the converters that it has not been through; says when to go on, if some rows have to wait.
+    fn convert_run(&mut self, begun: &mut BegunRun) -> Result<Option<Instant>, Error> {
+        let BegunRun { run, segments, column: next, retrying, failures } = begun;
+        let Body::Columns(columns) = &run.body else { return Ok(None) };
+        while *next < segments.len() {
+            let (converter, place, column) = match *next {
+                0 => (self.key.as_mut(), self.key_place, &columns.key),
+                _ => (self.value.as_mut(), self.value_place, &columns.value),
+            };
+            match (&mut segments[*next], retrying.take()) {
+                (Some(_), Some(waiting)) if Instant::now() < waiting.due => {
+                    let due = waiting.due;
+                    *retrying = Some(waiting);
+                    return Ok(Some(due));
+                }
+                (Some(segments), Some(waiting)) => {
+                    let mut errors = Vec::new();
+                    for range in waiting.ranges() {
+                        let (start, len) = (range.start, range.len());
+                        let again = convert(converter, &run.topic, &column.slice(start, len))?;
+                        replace(segments, start, len, again.segments);
+                        errors.extend(again.errors.into_iter().map(|e| RowError { row: e.row + start, ..e }));
+                    }
+                    *retrying = self.errors.sort(place, errors, Some(&waiting), failures);
+                }
+                (first, _) => {
+                    let Decoded { segments, mut errors } = convert(converter, &run.topic, column)?;
+                    *first = Some(segments);
+                    if !errors.is_empty() {
+                        // A record that has failed is not looked at by later stages.
+                        failures.sort_by_key(|failure| failure.row);
+                        errors.retain(|e| {
+                            failures.binary_search_by_key(&e.row, |failure| failure.row).is_err()
+                        });
+                        *retrying = self.errors.sort(place, errors, None, failures);
+                    }
+                }
             }
+            match retrying {
+                Some(waiting) => return Ok(Some(waiting.due)),
+                None => *next += 1,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leaves failed rows out and cuts the run where a schema changes.
+    fn finish_run(&self, begun: BegunRun, originals: &Originals, out: &mut Vec<Run>) -> Result<(), Error> {
+        let BegunRun { run, segments: [Some(keys), Some(values)], failures, .. } = begun else {
+            return Ok(());
         };
+        let skipped = match &run.origin {
+            Origin::Kafka { from, offsets } if !failures.is_empty() => {
+                self.errors.judge(failures, Records::Consumed { originals, from, offsets })?
+            }
+            _ => Vec::new(),
+        };
+        let Run { topic, partition, origin, body: Body::Columns(columns) } = run else { return Ok(()) };
         let rows = columns.value.len();
-        let keys = convert(self.key.as_mut(), &topic, columns.key)?;
-        let values = convert(self.value.as_mut(), &topic, columns.value)?;
-        let skipped = self.skipped(keys.errors, values.errors, metrics)?;
-        if let ([key], [value], []) = (&*keys.segments, &*values.segments, &*skipped) {
+        if let ([key], [value], []) = (&*keys, &*values, &*skipped) {
             let body =
                 Body::Columns(Columns { key: key.column.clone(), value: value.column.clone(), ..columns });
             out.push(Run { topic, partition, origin, body });
             return Ok(());
         }
-        let (keys, values) = (Cursor::new(&keys.segments), Cursor::new(&values.segments));
-        for kept in policy::kept(rows, &skipped) {
+        let (keys, values) = (Cursor::new(&keys), Cursor::new(&values));
+        for kept in kept(rows, &skipped) {
             let mut start = kept.start;
             while start < kept.end {
                 let end = kept.end.min(keys.segment_end(start)).min(values.segment_end(start));
@@ -61,27 +175,50 @@ impl Converters {
     }
 }
 
-fn convert(converter: &mut dyn Converter, topic: &str, column: Column) -> Result<Decoded, Error> {
-    match column.data {
-        Data::Raw(bytes) => converter.to_connect(topic, &bytes),
+fn convert(converter: &mut dyn Converter, topic: &str, column: &Column) -> Result<Decoded, Error> {
+    let decoded = match &column.data {
+        Data::Raw(bytes) => converter.to_connect(topic, bytes),
         // Keys that are all null: let the converter say what a null is, once.
-        Data::Null(rows) => {
-            let one = converter.to_connect(topic, &BinaryViewArray::new_null(rows.min(1)))?;
-            let schema = one.segments.into_iter().next().and_then(|segment| segment.column.schema);
-            let errors = one.errors;
-            if !errors.is_empty() {
-                return converter.to_connect(topic, &BinaryViewArray::new_null(rows));
+        Data::Null(rows) => match converter.to_connect(topic, &BinaryViewArray::new_null((*rows).min(1))) {
+            Ok(one) if one.errors.is_empty() => {
+                let schema = one.segments.into_iter().next().and_then(|segment| segment.column.schema);
+                Ok(Decoded {
+                    segments: vec![Segment { column: Column { schema, data: Data::Null(*rows) } }],
+                    errors: Vec::new(),
+                })
             }
-            Ok(Decoded {
-                segments: vec![Segment { column: Column { schema, data: Data::Null(rows) } }],
-                errors,
-            })
-        }
+            _ => converter.to_connect(topic, &BinaryViewArray::new_null(*rows)),
+        },
         data => Ok(Decoded {
-            segments: vec![Segment { column: Column { schema: column.schema, data } }],
+            segments: vec![Segment { column: Column { schema: column.schema.clone(), data: data.clone() } }],
             errors: Vec::new(),
         }),
+    };
+    decoded.or_else(|error| {
+        Ok(Decoded {
+            segments: vec![Segment { column: Column::null(column.len()) }],
+            errors: of_every_row(column.len(), error)?,
+        })
+    })
+}
+
+/// Puts `new` segments in the place of `len` rows from `start` on.
+fn replace(segments: &mut Vec<Segment>, start: usize, len: usize, new: Vec<Segment>) {
+    let mut before = Vec::new();
+    let mut after = Vec::new();
+    let mut at = 0;
+    for Segment { column } in segments.drain(..) {
+        let (begin, end) = (at, at + column.len());
+        at = end;
+        if begin < start {
+            before.push(Segment { column: column.slice(0, end.min(start) - begin) });
+        }
+        let rest = begin.max(start + len);
+        if end > rest {
+            after.push(Segment { column: column.slice(rest - begin, end - rest) });
+        }
     }
+    segments.extend(before.into_iter().chain(new).chain(after));
 }
 
 /// Looks rows up in the segments that follow one another.
@@ -122,10 +259,14 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
 
+    use std::rc::Rc;
+
     use api::{Headers, KafkaOffsets, Origin, RowError, Timestamps};
     use arrow_array::{Array, StringViewArray};
+    use protocol::net::Env;
 
-    use crate::task::{TaskId, Tolerance};
+    use crate::pipeline::{ErrorHandler, Place, Stage};
+    use crate::task::{ErrorPolicy, TaskId, Tolerance};
 
     use super::*;
 
@@ -162,14 +303,26 @@ mod tests {
         }
     }
 
+    fn converters(policy: ErrorPolicy) -> Converters {
+        let id = TaskId { connector: Arc::from("c"), task: 0 };
+        let errors = Rc::new(ErrorHandler::new(id, policy, Env::real(), Arc::default()));
+        let place = |stage| Place { stage, class: "Cutting" };
+        Converters {
+            errors,
+            key: Box::new(Cutting),
+            key_place: place(Stage::KeyConverter),
+            value: Box::new(Cutting),
+            value_place: place(Stage::ValueConverter),
+        }
+    }
+
     fn decode(
         keys: Vec<Option<&[u8]>>,
         values: Vec<Option<&[u8]>>,
         tolerance: Tolerance,
     ) -> Result<Batch, Error> {
         let rows = values.len();
-        let id = TaskId { connector: Arc::from("c"), task: 0 };
-        let mut decoder = Converters { id, tolerance, key: Box::new(Cutting), value: Box::new(Cutting) };
+        let mut decoder = converters(ErrorPolicy { tolerance, ..ErrorPolicy::default() });
         let columns = Columns {
             key: Column::raw(BinaryViewArray::from_iter(keys)),
             value: Column::raw(BinaryViewArray::from_iter(values)),
@@ -181,7 +334,10 @@ mod tests {
             offsets: KafkaOffsets { base: 100, deltas: None, next: 100 + rows as i64 },
         };
         let run = Run { topic: Arc::from("t"), partition: Some(0), origin, body: Body::Columns(columns) };
-        decoder.decode(Batch { runs: vec![run] }, &TaskMetrics::default())
+        match decoder.decode(&mut Decoding::new(Batch { runs: vec![run] }), &Originals::default())? {
+            Step::Done(batch) => Ok(batch),
+            Step::Wait(_) => panic!("nothing is tried again"),
+        }
     }
 
     /// Every run as (offset, key, value) of its rows.

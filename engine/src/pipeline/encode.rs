@@ -1,10 +1,12 @@
 //! From Connect data to Kafka's bytes: runs the converters over a source's columns.
 
-use api::{Columns, Error};
+use api::{Body, Column, Converter, Encoded, Error, RowError, Run};
 use arrow_array::{Array, BinaryViewArray};
+use tokio::time::Instant;
 
-use super::Converters;
-use crate::metrics::TaskMetrics;
+use super::decode::Step;
+use super::errors::{Failure, Records, Retrying};
+use super::{Converters, cell, of_every_row};
 
 /// Keys and values of a run as bytes.
 #[derive(Debug)]
@@ -28,25 +30,87 @@ impl EncodedRun {
     }
 }
 
+/// A run on its way through the converters: it may have to wait in the middle, where one asks for another attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Encoding {
+    /// What has come out: of the key, of the value.
+    bytes: [Option<BinaryViewArray>; 2],
+    /// The column whose turn it is.
+    column: usize,
+    retrying: Option<Retrying>,
+    failures: Vec<Failure>,
+}
+
 impl Converters {
-    /// Encodes the keys and values of a run for `topic`.
+    /// Encodes the keys and values of a run for its topic. To be called again with the same `work` when it has waited.
     ///
     /// # Errors
-    /// When a row fails under [`Tolerance::None`], or a converter cannot work at all.
-    pub(crate) fn encode(
-        &mut self,
-        topic: &str,
-        columns: &Columns,
-        metrics: &TaskMetrics,
-    ) -> Result<EncodedRun, Error> {
-        let keys = self.key.from_connect(topic, &columns.key)?;
-        let values = self.value.from_connect(topic, &columns.value)?;
-        let skipped = self.skipped(keys.errors, values.errors, metrics)?;
-        let has_keys = keys.bytes.null_count() < keys.bytes.len();
-        Ok(EncodedRun { keys: has_keys.then_some(keys.bytes), values: values.bytes, skipped })
+    /// When a row fails and is not tolerated, or a converter cannot work at all.
+    pub(crate) fn encode(&mut self, run: &Run, work: &mut Encoding) -> Result<Step<EncodedRun>, Error> {
+        let Body::Columns(columns) = &run.body else {
+            return Err(Error::fatal("a source task gave a packed batch"));
+        };
+        let Encoding { bytes, column: next, retrying, failures } = work;
+        while *next < bytes.len() {
+            let (converter, place, column) = match *next {
+                0 => (self.key.as_mut(), self.key_place, &columns.key),
+                _ => (self.value.as_mut(), self.value_place, &columns.value),
+            };
+            match (&mut bytes[*next], retrying.take()) {
+                (Some(_), Some(waiting)) if Instant::now() < waiting.due => {
+                    let due = waiting.due;
+                    *retrying = Some(waiting);
+                    return Ok(Step::Wait(due));
+                }
+                (Some(bytes), Some(waiting)) => {
+                    let mut errors = Vec::new();
+                    for range in waiting.ranges() {
+                        let (start, len) = (range.start, range.len());
+                        let again = convert(converter, &run.topic, &column.slice(start, len))?;
+                        *bytes = replaced(bytes, start, &again.bytes);
+                        errors.extend(again.errors.into_iter().map(|e| RowError { row: e.row + start, ..e }));
+                    }
+                    *retrying = self.errors.sort(place, errors, Some(&waiting), failures);
+                }
+                (first, _) => {
+                    let Encoded { bytes, mut errors } = convert(converter, &run.topic, column)?;
+                    *first = Some(bytes);
+                    if !errors.is_empty() {
+                        // A record that has failed is not looked at by later stages.
+                        failures.sort_by_key(|failure| failure.row);
+                        errors.retain(|e| {
+                            failures.binary_search_by_key(&e.row, |failure| failure.row).is_err()
+                        });
+                        *retrying = self.errors.sort(place, errors, None, failures);
+                    }
+                }
+            }
+            match retrying {
+                Some(waiting) => return Ok(Step::Wait(waiting.due)),
+                None => *next += 1,
+            }
+        }
+        let Encoding { bytes: [Some(keys), Some(values)], failures, .. } = std::mem::take(work) else {
+            return Err(Error::fatal("a run was encoded twice"));
+        };
+        let skipped = self.errors.judge(failures, Records::Polled(run))?;
+        let has_keys = keys.null_count() < keys.len();
+        Ok(Step::Done(EncodedRun { keys: has_keys.then_some(keys), values, skipped }))
     }
 }
 
-fn cell(array: &BinaryViewArray, row: usize) -> Option<&[u8]> {
-    array.is_valid(row).then(|| array.value(row))
+fn convert(converter: &mut dyn Converter, topic: &str, column: &Column) -> Result<Encoded, Error> {
+    converter.from_connect(topic, column).or_else(|error| {
+        let rows = column.len();
+        Ok(Encoded { bytes: BinaryViewArray::new_null(rows), errors: of_every_row(rows, error)? })
+    })
+}
+
+/// The rows of `new` in the place of those from `start` on.
+fn replaced(old: &BinaryViewArray, start: usize, new: &BinaryViewArray) -> BinaryViewArray {
+    let rows = (0..old.len()).map(|row| match row.checked_sub(start) {
+        Some(replaced) if replaced < new.len() => cell(new, replaced),
+        _ => cell(old, row),
+    });
+    BinaryViewArray::from_iter(rows)
 }

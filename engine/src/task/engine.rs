@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Order, Target, TaskEvent, TaskHandle, TaskSpec, run};
 use crate::metrics::TaskMetrics;
+use crate::pipeline::RateLimiters;
 use crate::rt::Executors;
 
 /// What an [`Engine`] is made of.
@@ -24,12 +25,13 @@ pub struct EngineConfig {
 pub struct Engine {
     config: Arc<EngineConfig>,
     runs: Arc<AtomicU64>,
+    rate_limiters: Arc<RateLimiters>,
 }
 
 impl Engine {
     /// An engine over executors that run already.
     pub fn new(config: EngineConfig) -> Engine {
-        Engine { config: Arc::new(config), runs: Arc::default() }
+        Engine { config: Arc::new(config), runs: Arc::default(), rate_limiters: Arc::default() }
     }
 
     /// The client's world.
@@ -53,8 +55,9 @@ impl Engine {
         let env = self.config.env.clone();
         let control = run::Control::new(id.clone(), run, orders, events);
         let task_metrics = Arc::clone(&metrics);
+        let limiter = self.rate_limiters.of(&id.connector, spec.rate_limits);
         let task = self.config.executors.place().spawn(move || async move {
-            run::run(spec, env, control, task_metrics).await;
+            run::run(spec, env, control, task_metrics, limiter).await;
             ended_sender.send_replace(true);
         });
         let abort = task.abort_handle();

@@ -1,6 +1,7 @@
 //! A task from its specification to its end: built on its core, run, and its end reported, whatever it was.
 
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use api::Error;
@@ -14,7 +15,7 @@ use tracing::{error, info};
 use super::{ConverterSpec, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
 use crate::connector::panicked;
 use crate::metrics::TaskMetrics;
-use crate::pipeline::{Converters, SinkPipeline, SourcePipeline};
+use crate::pipeline::{Converters, ErrorHandler, Place, RateLimiter, SinkPipeline, SourcePipeline, Stage};
 
 /// A task's side of its handle.
 pub(crate) struct Control {
@@ -113,12 +114,19 @@ impl std::fmt::Debug for Control {
 }
 
 /// Runs a task to its end. A panic ends this task and nothing else.
-pub(super) async fn run(spec: TaskSpec, env: Env, mut control: Control, metrics: Arc<TaskMetrics>) {
+pub(super) async fn run(
+    spec: TaskSpec,
+    env: Env,
+    mut control: Control,
+    metrics: Arc<TaskMetrics>,
+    limiter: Option<Arc<RateLimiter>>,
+) {
     let place = match spec.kind {
         TaskKind::Source(_) => "pipeline.source",
         TaskKind::Sink(_) => "pipeline.sink",
     };
-    let outcome = AssertUnwindSafe(build_and_run(spec, env, &mut control, metrics)).catch_unwind().await;
+    let outcome =
+        AssertUnwindSafe(build_and_run(spec, env, &mut control, metrics, limiter)).catch_unwind().await;
     match outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
         Ok(()) => {
             info!(task = %control.id, "task stopped");
@@ -137,22 +145,25 @@ async fn build_and_run(
     env: Env,
     control: &mut Control,
     metrics: Arc<TaskMetrics>,
+    limiter: Option<Arc<RateLimiter>>,
 ) -> Result<(), Error> {
     let TaskSpec { id, plugin, props, key_converter, value_converter, errors, kind, .. } = spec;
+    let errors = Rc::new(ErrorHandler::new(id.clone(), errors, env.clone(), Arc::clone(&metrics)));
     let converters = Converters {
-        id: id.clone(),
-        tolerance: errors.tolerance,
+        errors,
         key: create(&key_converter, ConverterRole::Key)?,
+        key_place: Place { stage: Stage::KeyConverter, class: key_converter.plugin.class },
         value: create(&value_converter, ConverterRole::Value)?,
+        value_place: Place { stage: Stage::ValueConverter, class: value_converter.plugin.class },
     };
     match (plugin.create_task, kind) {
         (CreateTask::Source(create), TaskKind::Source(source)) => {
             let task = create(&props)?;
-            SourcePipeline::new(id, source, task, converters, env, metrics)?.run(control).await
+            SourcePipeline::new(id, source, task, converters, env, metrics, limiter)?.run(control).await
         }
         (CreateTask::Sink(create), TaskKind::Sink(sink)) => {
             let task = create(&props)?;
-            SinkPipeline::new(id, sink, task, converters, env, metrics).run(control).await
+            SinkPipeline::new(id, sink, task, converters, env, metrics, limiter).run(control).await
         }
         (_, _) => Err(Error::fatal(format!("{} is not of the kind it was started as", plugin.class))),
     }

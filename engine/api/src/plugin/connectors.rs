@@ -70,6 +70,8 @@ pub trait AnySinkTask {
     fn open<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`SinkTask::put`].
     fn put<'a>(&'a mut self, batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>>;
+    /// See [`SinkTask::can_put_in_parts`].
+    fn can_put_in_parts(&self) -> bool;
     /// See [`SinkTask::pre_commit`].
     fn pre_commit(&mut self, offsets: SinkOffsets) -> LocalBoxFuture<'_, Result<SinkOffsets>>;
     /// See [`SinkTask::close`].
@@ -90,6 +92,9 @@ impl<T: SinkTask> AnySinkTask for T {
     }
     fn put<'a>(&'a mut self, batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(SinkTask::put(self, batch))
+    }
+    fn can_put_in_parts(&self) -> bool {
+        SinkTask::can_put_in_parts(self)
     }
     fn pre_commit(&mut self, offsets: SinkOffsets) -> LocalBoxFuture<'_, Result<SinkOffsets>> {
         Box::pin(SinkTask::pre_commit(self, offsets))

@@ -4,13 +4,42 @@ use std::rc::Rc;
 
 use api::{Result, SinkOffsets, TopicPartition};
 use protocol::client::OffsetAndMetadata;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
-use super::{Commit, SinkPipeline, one};
+use super::{Commit, LAST_COMMIT_PERCENT, SinkPipeline, one};
 use crate::pipeline::side::AbortOnDrop;
+use crate::task::Control;
 
 impl SinkPipeline {
+    /// How far these partitions have got, by what the task has taken and what is safe in the dead letter queue.
+    pub(super) fn committable<'a>(
+        &self,
+        partitions: impl Iterator<Item = &'a TopicPartition>,
+    ) -> SinkOffsets {
+        let dead_letters = self.errors.dead_letters();
+        let known = partitions.filter_map(|partition| self.current.get_key_value(partition));
+        let offsets = known.map(|(partition, current)| {
+            let limit = dead_letters.and_then(|dead_letters| dead_letters.limit(partition));
+            (partition.clone(), limit.map_or(*current, |limit| limit.min(*current)))
+        });
+        offsets.collect()
+    }
+
+    /// Waits until every dead letter is written or known not to be, within what a commit may take.
+    pub(super) async fn settle_dead_letters(&self, control: &mut Control) {
+        if let Some(dead_letters) = self.errors.dead_letters() {
+            tokio::select! {
+                biased;
+                () = dead_letters.settled() => {}
+                () = sleep(self.spec.offset_flush_timeout) => {
+                    warn!(task = %self.id, "dead letters were not written in time; offsets up to them are committed");
+                }
+                () = control.stopped_for(self.spec.shutdown_timeout * LAST_COMMIT_PERCENT / 200) => {}
+            }
+        }
+    }
+
     /// Asks the task what may be committed. `None`: nothing new.
     pub(super) async fn prepare(&mut self, offsets: SinkOffsets) -> Result<Option<SinkOffsets>> {
         if offsets.is_empty() {
@@ -48,7 +77,8 @@ impl SinkPipeline {
         if self.commit.is_some() {
             return Ok(());
         }
-        match self.prepare(self.current.clone()).await {
+        self.errors.tell_suppressed();
+        match self.prepare(self.committable(self.current.keys())).await {
             Ok(None) => {}
             Ok(Some(offsets)) => {
                 let consumer = Rc::clone(&self.consumer);
@@ -114,7 +144,8 @@ impl SinkPipeline {
         }
         self.current.clone_from(&self.committed);
         self.fetched.clear();
-        self.refused = None;
+        self.held = None;
+        self.apply_flow();
         self.resume_all();
     }
 }

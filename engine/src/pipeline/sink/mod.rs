@@ -6,13 +6,14 @@
 
 mod commits;
 mod partitions;
+mod pending;
 mod put;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use api::plugin::AnySinkTask;
-use api::{Batch, Error, Result, SinkContext, SinkOffsets, Tier, TopicPartition};
+use api::{Error, Result, SinkContext, SinkOffsets, Tier, TopicPartition};
 use indexmap::IndexSet;
 use protocol::client::consumer::{Consumer, Fetched, Polled};
 use protocol::cluster::Cluster;
@@ -20,10 +21,12 @@ use protocol::net::Env;
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
-use super::Converters;
+use self::pending::Pending;
 use super::epochs::LeaderEpochs;
+use super::errors::{DeadLetters, ErrantReports, ErrorHandler};
 use super::index::Indexer;
 use super::side::AbortOnDrop;
+use super::{Converters, RateLimiter};
 use crate::metrics::TaskMetrics;
 use crate::task::{Control, SinkSpec, Target, TaskId};
 
@@ -61,25 +64,26 @@ pub(crate) struct SinkPipeline {
     epochs: LeaderEpochs,
     /// Fetched but not yet made into a batch, in fetch order.
     fetched: std::collections::VecDeque<Fetched>,
-    refused: Option<Refused>,
+    /// The batch in hand, where it cannot go on at once.
+    held: Option<Held>,
+    /// Whether nothing more is taken from Kafka for now.
+    is_held_up: bool,
     commit: Option<Commit>,
     next_commit: Instant,
     is_paused: bool,
+    errors: Rc<ErrorHandler>,
+    reports: Rc<ErrantReports>,
+    limiter: Option<Arc<RateLimiter>>,
     metrics: Arc<TaskMetrics>,
 }
 
-/// A batch on its way to the sink.
-struct Pending {
-    batch: Batch,
-    /// Where each partition goes on once the batch is taken.
-    next: SinkOffsets,
-}
-
-/// A batch that the sink asked to have again later.
-struct Refused {
+/// A batch that goes on later: the sink asked to have it again, some of its records are to be converted again, or the connector has
+/// moved as much as it may.
+struct Held {
     pending: Pending,
+    /// How long the sink is to be left alone if it asks once more.
     wait: Duration,
-    at: Instant,
+    due: Instant,
 }
 
 /// A commit under way.
@@ -97,7 +101,10 @@ impl SinkPipeline {
         converters: Converters,
         env: Env,
         metrics: Arc<TaskMetrics>,
+        limiter: Option<Arc<RateLimiter>>,
     ) -> SinkPipeline {
+        let errors = Rc::clone(&converters.errors);
+        let reports = ErrantReports::new(errors.tolerance());
         let cluster = Cluster::new(env, spec.cluster.clone());
         let indexer = Indexer::new(cluster.pool().clone());
         let consumer = Rc::new(Consumer::new(cluster, spec.consumer.clone()));
@@ -115,10 +122,14 @@ impl SinkPipeline {
             committed: SinkOffsets::new(),
             epochs: LeaderEpochs::default(),
             fetched: std::collections::VecDeque::new(),
-            refused: None,
+            held: None,
+            is_held_up: false,
             commit: None,
             next_commit,
             is_paused: false,
+            errors,
+            reports,
+            limiter,
             metrics,
         }
     }
@@ -141,6 +152,13 @@ impl SinkPipeline {
         if let Some(commit) = self.commit.take() {
             commit.outcome.abort().await;
         }
+        self.errors.tell_suppressed();
+        drop(self.converters);
+        if let Ok(errors) = Rc::try_unwrap(self.errors)
+            && let Some(dead_letters) = errors.take_dead_letters()
+        {
+            dead_letters.close().await;
+        }
         if let Ok(consumer) = Rc::try_unwrap(self.consumer) {
             match control.time_left(self.spec.shutdown_timeout * LEAVE_PERCENT / 100) {
                 // The good-bye is sent even when there is no time to wait for its answer.
@@ -153,11 +171,20 @@ impl SinkPipeline {
 
     /// `false`: told to stop before the task was started.
     async fn start(&mut self, control: &mut Control) -> Result<bool> {
+        tokio::select! {
+            biased;
+            () = control.stopped() => return Ok(false),
+            opened = self.errors.open_dead_letters() => opened?,
+        }
         if control.wait_while_paused().await == Target::Stopped {
             return Ok(false);
         }
         self.consumer.subscribe(self.spec.topics.clone());
-        self.task.start(&SinkContext::default()).await?;
+        let mut context = SinkContext::default();
+        if self.errors.reports() {
+            context = context.with_errant_records(self.reports.handle());
+        }
+        self.task.start(&context).await?;
         self.tier = self.task.tier();
         info!(task = %self.id, topics = ?self.spec.topics, tier = ?self.tier, "sink task started");
         Ok(true)
@@ -174,6 +201,9 @@ impl SinkPipeline {
             if is_paused != self.is_paused {
                 self.apply_pause(is_paused, control);
             }
+            if let Some(error) = self.errors.dead_letters().and_then(DeadLetters::take_failure) {
+                return Err(error);
+            }
             self.finish_commit().await;
             if Instant::now() >= self.next_commit {
                 self.begin_commit().await?;
@@ -182,9 +212,11 @@ impl SinkPipeline {
                 self.put_available(control).await?;
             }
             let wait = self.wait();
+            let errors = Rc::clone(&self.errors);
             let polled = tokio::select! {
                 biased;
                 () = control.changed() => continue,
+                () = dead_letter_answered(&errors) => continue,
                 polled = self.consumer.poll(wait) => polled,
             };
             match polled.map_err(consume_failed)? {
@@ -201,15 +233,15 @@ impl SinkPipeline {
         let now = Instant::now();
         let mut until = self.next_commit;
         // What a paused task has in hand waits until it is resumed.
-        if let Some(refused) = &self.refused
+        if let Some(held) = &self.held
             && !self.is_paused
         {
-            until = until.min(refused.at);
+            until = until.min(held.due);
         }
         if let Some(commit) = &self.commit {
             until = until.min(commit.since + self.spec.offset_flush_timeout);
         }
-        if !self.fetched.is_empty() && self.refused.is_none() && !self.is_paused {
+        if !self.fetched.is_empty() && !self.is_held_up && !self.is_paused {
             return Duration::ZERO;
         }
         until.saturating_duration_since(now).min(POLL_WAIT_MAX)
@@ -232,9 +264,18 @@ impl SinkPipeline {
         self.consumer.pause(&to_protocol(self.assigned.iter()));
     }
 
-    /// Lets partitions flow again, unless the task is paused or a refused batch waits.
+    /// Takes nothing more from Kafka while the batch in hand cannot go on, and goes on with it. The consumer is alive all the while.
+    fn apply_flow(&mut self) {
+        let is_held_up = self.held.is_some() || self.is_short_of_room();
+        if is_held_up != self.is_held_up {
+            self.is_held_up = is_held_up;
+            if is_held_up { self.pause_all() } else { self.resume_all() }
+        }
+    }
+
+    /// Lets partitions flow again, unless the task is paused or held up.
     fn resume_all(&self) {
-        if self.is_paused || self.refused.is_some() {
+        if self.is_paused || self.is_held_up {
             return;
         }
         self.consumer.resume(&to_protocol(self.assigned.iter()));
@@ -244,6 +285,14 @@ impl SinkPipeline {
 impl std::fmt::Debug for SinkPipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SinkPipeline").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Waits until the dead letter queue has an answer, for ever where there is none.
+async fn dead_letter_answered(errors: &ErrorHandler) {
+    match errors.dead_letters() {
+        Some(dead_letters) => dead_letters.answered().await,
+        None => std::future::pending().await,
     }
 }
 

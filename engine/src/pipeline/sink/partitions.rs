@@ -1,6 +1,6 @@
 //! Partitions that come and go: opened, closed with their last commit, forgotten.
 
-use api::{Origin, Result, SinkOffsets, TopicPartition};
+use api::{Result, TopicPartition};
 use protocol::client::consumer::{PositionReset, Rebalance};
 use tokio::time::sleep;
 use tracing::{debug, warn};
@@ -37,7 +37,7 @@ impl SinkPipeline {
                 }
                 self.assigned.extend(opened.iter().cloned());
                 debug!(task = %self.id, partitions = ?opened, "partitions assigned");
-                if self.is_paused || self.refused.is_some() {
+                if self.is_paused || self.is_held_up {
                     self.pause_all();
                 }
                 if !opened.is_empty() {
@@ -75,11 +75,8 @@ impl SinkPipeline {
             // is on the same connection, before it; one that waits to be sent again is not sent.
             commit.outcome.abort().await;
         }
-        let offsets: SinkOffsets = leaving
-            .iter()
-            .filter_map(|partition| self.current.get_key_value(partition))
-            .map(|(partition, offset)| (partition.clone(), *offset))
-            .collect();
+        self.settle_dead_letters(control).await;
+        let offsets = self.committable(leaving.iter());
         let prepared = self.prepare(offsets).await;
         self.task.close(leaving).await?;
         if let Ok(Some(offsets)) = prepared {
@@ -119,11 +116,8 @@ impl SinkPipeline {
         self.committed.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
         self.epochs.retain(|partition| !is_gone(&partition.topic, partition.partition));
         self.fetched.retain(|fetched| !is_gone(&fetched.topic, fetched.partition));
-        if let Some(refused) = &mut self.refused {
-            refused.pending.batch.runs.retain(|run| {
-                !matches!(&run.origin, Origin::Kafka { from, .. } if is_gone(&from.topic, from.partition))
-            });
-            refused.pending.next.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
+        if let Some(held) = &mut self.held {
+            held.pending.forget(&|from| is_gone(&from.topic, from.partition));
         }
     }
 }

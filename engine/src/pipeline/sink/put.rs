@@ -1,34 +1,38 @@
-//! Fetched record sets to the batches that the sink gets, and what becomes of those that it refuses for now.
+//! Fetched record sets to the batches that the sink gets, and what becomes of those that it refuses.
 
 use std::sync::Arc;
 
-use api::{Batch, Error, Kind, Result, SinkOffsets, Tier, TopicPartition};
+use api::{Batch, Error, Kind, Origin, Result, Run, SinkOffsets, Tier, TopicPartition};
 use tokio::time::{Duration, Instant};
 use tracing::warn;
 
-use super::{BATCH_BYTES, Pending, REDELIVERY_WAIT_MAX, REDELIVERY_WAIT_MIN, Refused, SinkPipeline};
-use crate::task::{Control, Target};
+use super::pending::{Parts, Pending, Work};
+use super::{BATCH_BYTES, Held, REDELIVERY_WAIT_MAX, REDELIVERY_WAIT_MIN, SinkPipeline};
+use crate::pipeline::decode::{Decoding, Step};
+use crate::pipeline::errors::{DeadLetters, Failure, Originals, Place, Records};
+use crate::task::{Control, Target, Tolerance};
 
 impl SinkPipeline {
-    /// Puts everything fetched, in batches, until told otherwise or refused.
+    /// Puts everything fetched, in batches, until told otherwise or held up.
     pub(super) async fn put_available(&mut self, control: &mut Control) -> Result<()> {
-        if let Some(refused) = self.refused.take() {
-            if Instant::now() < refused.at {
-                self.refused = Some(refused);
-                return Ok(());
-            }
-            self.put(refused.pending, refused.wait).await?;
-            self.resume_all();
-        }
-        while self.refused.is_none() && !self.fetched.is_empty() && control.target() == Target::Running {
-            let pending = self.next_batch()?;
-            self.put(pending, REDELIVERY_WAIT_MIN).await?;
+        while control.target() == Target::Running {
+            let (pending, wait) = match self.held.take() {
+                Some(held) if Instant::now() < held.due => {
+                    self.held = Some(held);
+                    break;
+                }
+                Some(held) => (held.pending, held.wait),
+                None if self.fetched.is_empty() || self.is_short_of_room() => break,
+                None => (self.next_batch()?, REDELIVERY_WAIT_MIN),
+            };
+            self.go_on_with(pending, wait, control).await?;
             if Instant::now() >= self.next_commit {
                 break;
             }
             // The fetcher and other tasks share this core: let them have their turn, the next fetch goes out meanwhile.
             tokio::task::yield_now().await;
         }
+        self.apply_flow();
         Ok(())
     }
 
@@ -36,6 +40,7 @@ impl SinkPipeline {
     pub(super) fn next_batch(&mut self) -> Result<Pending> {
         let mut batch = Batch::default();
         let mut next = SinkOffsets::new();
+        let mut originals = Originals::default();
         let mut bytes = 0;
         while bytes < BATCH_BYTES
             && let Some(fetched) = self.fetched.pop_front()
@@ -48,41 +53,163 @@ impl SinkPipeline {
             self.committed.entry(partition.clone()).or_insert(fetched.first_wanted_offset);
             self.epochs.read_up_to(&partition, fetched.next_offset, fetched.leader_epoch);
             next.insert(partition, fetched.next_offset);
+            originals.keep(fetched);
         }
+        let records = batch.record_count();
         self.metrics.bytes_in.add(bytes as u64);
-        self.metrics.records_in.add(batch.record_count() as u64);
-        if self.tier == Tier::Columns {
-            batch = self.converters.decode(batch, &self.metrics)?;
-        }
-        Ok(Pending { batch, next })
+        self.metrics.records_in.add(records as u64);
+        let work = if self.tier == Tier::Columns {
+            Work::Decoding(Decoding::new(batch))
+        } else {
+            Work::Putting(self.parts(batch, records, bytes))
+        };
+        Ok(Pending { work, originals, next, bytes, records })
     }
 
-    pub(super) async fn put(&mut self, pending: Pending, wait: Duration) -> Result<()> {
-        match self.task.put(&pending.batch).await {
-            Ok(()) => {
-                self.metrics.batches.add(1);
-                self.metrics.records_out.add(pending.batch.record_count() as u64);
-                for (partition, offset) in pending.next {
-                    // A partition that was revoked while its batch was refused is no longer ours to advance.
-                    if self.assigned.contains(&partition) {
-                        self.current.insert(partition, offset);
+    /// As much at once as the connector's rate allows.
+    fn parts(&self, batch: Batch, records: usize, bytes: usize) -> Parts {
+        let rows_max = self.limiter.as_ref().map_or(usize::MAX, |limiter| limiter.part_rows(records, bytes));
+        Parts::new(batch, rows_max)
+    }
+
+    /// Decodes and puts a batch, as far as it goes: what is held up is in [`SinkPipeline::held`] afterwards.
+    pub(super) async fn go_on_with(
+        &mut self,
+        mut pending: Pending,
+        wait: Duration,
+        control: &mut Control,
+    ) -> Result<()> {
+        if let Work::Decoding(decoding) = &mut pending.work {
+            match self.converters.decode(decoding, &pending.originals)? {
+                Step::Wait(due) => {
+                    self.held = Some(Held { pending, wait, due });
+                    return Ok(());
+                }
+                Step::Done(batch) => {
+                    self.flush_dead_letters();
+                    pending.work = Work::Putting(self.parts(batch, pending.records, pending.bytes));
+                }
+            }
+        }
+        let Pending { work: Work::Putting(parts), originals, records, bytes, .. } = &mut pending else {
+            return Ok(());
+        };
+        while let Some(part) = parts.take() {
+            let now = Instant::now();
+            if let Some(due) = self.limiter.as_ref().and_then(|limiter| limiter.due(now)) {
+                parts.give_back(part);
+                self.held = Some(Held { pending, wait, due });
+                return Ok(());
+            }
+            let rows = part.record_count();
+            match self.put(&part, originals).await? {
+                Put::Taken => {
+                    self.report_refused(parts.taken(&part), originals)?;
+                    if let Some(limiter) = &self.limiter {
+                        limiter.moved(rows, *bytes * rows / (*records).max(1), now);
                     }
                 }
-                Ok(())
+                Put::Later(error) => {
+                    warn!(
+                        task = %self.id, %error, retry_ms = wait.as_millis(),
+                        "the sink asked to have the batch again later; consumption is paused meanwhile"
+                    );
+                    parts.give_back(part);
+                    let next_wait = (wait * 2).min(REDELIVERY_WAIT_MAX);
+                    self.held = Some(Held { pending, wait: next_wait, due: now + wait });
+                    return Ok(());
+                }
+                Put::Bad(error) => {
+                    let part = self.errors.unpacked(part, originals)?;
+                    parts.refused(part, error).map_err(unrecoverable)?;
+                    // What was read before is done; what was not, may have to be given up to another member meanwhile.
+                    tokio::task::yield_now().await;
+                }
             }
-            Err(error) if error.kind() == Kind::Retriable => {
-                warn!(
-                    task = %self.id, %error, retry_ms = wait.as_millis(),
-                    "the sink asked to have the batch again later; consumption is paused meanwhile"
-                );
-                self.pause_all();
-                let next_wait = (wait * 2).min(REDELIVERY_WAIT_MAX);
-                self.refused = Some(Refused { pending, wait: next_wait, at: Instant::now() + wait });
-                Ok(())
+            if !parts.is_empty() && (control.target() != Target::Running || now >= self.next_commit) {
+                self.held = Some(Held { pending, wait: REDELIVERY_WAIT_MIN, due: now });
+                return Ok(());
             }
+        }
+        let refused = parts.take_refused();
+        self.report_refused(refused, originals)?;
+        self.flush_dead_letters();
+        for (partition, offset) in pending.next {
+            // A partition that was revoked while its batch was held up is no longer ours to advance.
+            if self.assigned.contains(&partition) {
+                self.current.insert(partition, offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the sink a batch, and acts upon what it reports of it.
+    async fn put(&mut self, batch: &Batch, originals: &Originals) -> Result<Put> {
+        self.reports.begin();
+        let outcome = self.task.put(batch).await;
+        let reported = self.reports.end(batch);
+        match outcome {
+            Ok(()) => {
+                self.judge_reported(reported?, originals).map_err(unrecoverable)?;
+                self.metrics.batches.add(1);
+                self.metrics.records_out.add(batch.record_count() as u64);
+                Ok(Put::Taken)
+            }
+            // Whatever was reported is reported again.
+            Err(error) if error.kind() == Kind::Retriable => Ok(Put::Later(error)),
+            Err(error) if error.kind() == Kind::BadRecord && self.divides_batches() => Ok(Put::Bad(error)),
             Err(error) => {
-                Err(Error::fatal("Exiting WorkerSinkTask due to unrecoverable exception.").with_source(error))
+                // Told of it all the same: the task ends with the sink's error.
+                let _first = self.judge_reported(reported?, originals);
+                Err(unrecoverable(error))
             }
         }
     }
+
+    /// Whether a batch that the sink refuses because of some of its records is put again in parts.
+    fn divides_batches(&self) -> bool {
+        self.errors.tolerance() == Tolerance::All && self.task.can_put_in_parts()
+    }
+
+    fn judge_reported(&self, reported: Vec<(&Run, Vec<Failure>)>, originals: &Originals) -> Result<()> {
+        for (run, failures) in reported {
+            if let Origin::Kafka { from, offsets } = &run.origin {
+                self.errors.judge_reported(&failures, Records::Consumed { originals, from, offsets })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips the records that made the sink refuse what they were in.
+    fn report_refused(&self, refused: Vec<(Run, Error)>, originals: &Originals) -> Result<()> {
+        for (run, error) in refused {
+            if let Origin::Kafka { from, offsets } = &run.origin {
+                let failure = Failure { row: 0, place: Place::PUT, error, is_out_of_retries: false };
+                self.errors.judge(vec![failure], Records::Consumed { originals, from, offsets })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_dead_letters(&self) {
+        if let Some(dead_letters) = self.errors.dead_letters() {
+            dead_letters.flush();
+        }
+    }
+
+    /// Whether records that failed wait for room in the producer of the dead letter queue.
+    pub(super) fn is_short_of_room(&self) -> bool {
+        self.errors.dead_letters().is_some_and(DeadLetters::is_full)
+    }
+}
+
+/// What the sink did with a batch.
+enum Put {
+    Taken,
+    Later(Error),
+    Bad(Error),
+}
+
+fn unrecoverable(error: Error) -> Error {
+    Error::fatal("Exiting WorkerSinkTask due to unrecoverable exception.").with_source(error)
 }

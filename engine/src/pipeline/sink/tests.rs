@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use api::Batch;
 use api::connector::LocalBoxFuture;
 use api::plugin::ConverterRole;
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use protocol::wire::records::RecordSet;
 
 use super::*;
 use crate::convert::STRING;
-use crate::task::{Order, Tolerance};
+use crate::pipeline::{Place, Stage};
+use crate::task::{ErrorPolicy, Order};
 
 /// What the task was called with.
 type Calls = Rc<RefCell<Vec<String>>>;
@@ -31,6 +33,9 @@ impl AnySinkTask for Recording {
     }
     fn put<'a>(&'a mut self, _batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(std::future::ready(Err(Error::retriable("not now"))))
+    }
+    fn can_put_in_parts(&self) -> bool {
+        true
     }
     fn pre_commit(&mut self, offsets: SinkOffsets) -> LocalBoxFuture<'_, Result<SinkOffsets>> {
         Box::pin(std::future::ready(Ok(offsets)))
@@ -58,11 +63,17 @@ fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
             shutdown_timeout: Duration::from_secs(5),
         };
         let string = |role| (STRING.create)(&api::Props::new(), role).unwrap();
-        let (key, value) = (string(ConverterRole::Key), string(ConverterRole::Value));
-        let converters = Converters { id: id.clone(), tolerance: Tolerance::None, key, value };
+        let errors = ErrorHandler::new(id.clone(), ErrorPolicy::default(), Env::real(), Arc::default());
+        let converters = Converters {
+            errors: Rc::new(errors),
+            key: string(ConverterRole::Key),
+            key_place: Place { stage: Stage::KeyConverter, class: STRING.class },
+            value: string(ConverterRole::Value),
+            value_place: Place { stage: Stage::ValueConverter, class: STRING.class },
+        };
         let calls = Calls::default();
         let task = Box::new(Recording(Rc::clone(&calls)));
-        let mut pipeline = SinkPipeline::new(id, spec, task, converters, Env::real(), Arc::default());
+        let mut pipeline = SinkPipeline::new(id, spec, task, converters, Env::real(), Arc::default(), None);
         pipeline.tier = Tier::Bytes;
         test(pipeline, calls).await;
     });
@@ -93,13 +104,16 @@ fn partition(partition: i32) -> protocol::client::TopicPartition {
 #[test]
 fn a_paused_task_with_data_in_hand_waits() {
     with_pipeline(async |mut pipeline, _calls| {
+        let (_handle, orders) = tokio::sync::watch::channel(Order::new(Target::Running));
+        let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
+        let control = &mut Control::new(pipeline.id.clone(), 0, orders, events);
         pipeline.fetched.push_back(fetched(0));
         assert_eq!(pipeline.wait(), Duration::ZERO);
         pipeline.is_paused = true;
         assert_eq!(pipeline.wait(), POLL_WAIT_MAX);
         pipeline.is_paused = false;
         let pending = pipeline.next_batch().unwrap();
-        pipeline.put(pending, Duration::ZERO).await.unwrap();
+        pipeline.go_on_with(pending, Duration::ZERO, control).await.unwrap();
         assert_eq!(pipeline.wait(), Duration::ZERO, "the refused batch is due");
         pipeline.is_paused = true;
         assert_eq!(pipeline.wait(), POLL_WAIT_MAX);

@@ -26,8 +26,8 @@ use tracing::warn;
 use self::commits::StoredOffsets;
 use self::progress::{Progress, take_acknowledgements};
 use self::topics::TopicMaker;
-use super::Converters;
 use super::side::AbortOnDrop;
+use super::{Converters, RateLimiter};
 use crate::connector::panicked;
 use crate::metrics::TaskMetrics;
 use crate::task::{Control, SourceSpec, Target, TaskId};
@@ -49,6 +49,7 @@ pub(crate) struct SourcePipeline {
     progress: Rc<Progress>,
     /// When the next commit is due.
     commits: Interval,
+    limiter: Option<Arc<RateLimiter>>,
     metrics: Arc<TaskMetrics>,
 }
 
@@ -60,6 +61,7 @@ impl SourcePipeline {
         converters: Converters,
         env: Env,
         metrics: Arc<TaskMetrics>,
+        limiter: Option<Arc<RateLimiter>>,
     ) -> Result<SourcePipeline> {
         let cluster = Cluster::new(env.clone(), spec.cluster.clone());
         let producer = Producer::new(cluster, spec.producer.clone())
@@ -82,6 +84,7 @@ impl SourcePipeline {
             topic_maker,
             progress,
             commits,
+            limiter,
             metrics,
         })
     }
@@ -89,8 +92,9 @@ impl SourcePipeline {
     /// Runs until told to stop, or until something fails. The task is stopped and what was produced is committed either way.
     pub(crate) async fn run(mut self, control: &mut Control) -> Result<()> {
         let (progress, metrics) = (Rc::clone(&self.progress), Arc::clone(&self.metrics));
+        let errors = Rc::clone(&self.converters.errors);
         let acknowledgements =
-            take_acknowledgements(Rc::clone(&self.producer), Rc::clone(&progress), metrics);
+            take_acknowledgements(Rc::clone(&self.producer), Rc::clone(&progress), metrics, errors);
         let acks = AbortOnDrop::spawn(async move {
             // Unseen, a panic here would leave a task that runs and never commits again.
             if let Err(panic) = AssertUnwindSafe(acknowledgements).catch_unwind().await {
@@ -107,6 +111,7 @@ impl SourcePipeline {
             warn!(task = %self.id, %error, "failed to stop the source task");
         }
         acks.abort().await;
+        self.converters.errors.tell_suppressed();
         if let Ok(producer) = Rc::try_unwrap(self.producer) {
             // What is still on its way was warned about by `finish`; its offsets are not committed.
             let _left = producer.close(Duration::ZERO, &mut Vec::new()).await;

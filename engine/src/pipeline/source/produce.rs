@@ -5,10 +5,13 @@ use std::rc::Rc;
 use api::{Batch, Body, Error, Origin, Result, Run};
 use protocol::client::producer::{AppendError, ProduceRecord};
 use protocol::wire::records::Header;
+use tokio::time::{Instant, sleep_until};
 
 use super::{SourcePipeline, unrecoverable};
-use crate::pipeline::policy::kept;
-use crate::task::Control;
+use crate::pipeline::decode::Step;
+use crate::pipeline::encode::{EncodedRun, Encoding};
+use crate::pipeline::errors::{kept, not_sent};
+use crate::task::{Control, Tolerance};
 
 impl SourcePipeline {
     /// Converts a batch and hands it to the producer. Returns early, with the rest of the batch left out and uncommitted, when
@@ -17,22 +20,59 @@ impl SourcePipeline {
         self.metrics.batches.add(1);
         for run in batch.runs {
             self.metrics.records_in.add(run.record_count() as u64);
-            if run.record_count() > 0 && !self.produce_run(run, control).await? {
+            if run.record_count() > 0 && !self.produce_at_rate(run, control).await? {
                 return Ok(());
             }
         }
         Ok(())
     }
 
+    /// Produces a run, in parts with pauses where the connector may move only so much.
+    async fn produce_at_rate(&mut self, run: Run, control: &mut Control) -> Result<bool> {
+        let Some(limiter) = self.limiter.clone() else { return self.produce_run(run, control).await };
+        let rows = run.record_count();
+        let part_rows = limiter.part_rows(rows, run.memory_bytes());
+        for start in (0..rows).step_by(part_rows) {
+            if let Some(due) = limiter.due(Instant::now())
+                && !self.wait_until(due, control).await?
+            {
+                return Ok(false);
+            }
+            let part = run.slice(start, part_rows.min(rows - start));
+            let (records, before) = (part.record_count(), self.metrics.bytes_in.get());
+            if !self.produce_run(part, control).await? {
+                return Ok(false);
+            }
+            let bytes = usize::try_from(self.metrics.bytes_in.get() - before).unwrap_or(usize::MAX);
+            limiter.moved(records, bytes, Instant::now());
+        }
+        Ok(true)
+    }
+
+    /// `None`: told to stop while some rows had to be tried again.
+    async fn encode(&mut self, run: &Run, control: &mut Control) -> Result<Option<EncodedRun>> {
+        let mut work = Encoding::default();
+        loop {
+            match self.converters.encode(run, &mut work)? {
+                Step::Done(encoded) => return Ok(Some(encoded)),
+                Step::Wait(due) => {
+                    if !self.wait_until(due, control).await? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
     pub(super) async fn produce_run(&mut self, run: Run, control: &mut Control) -> Result<bool> {
-        let Run { topic, partition, origin, body } = run;
+        let Run { topic, partition, origin, body } = &run;
         let (Body::Columns(columns), Origin::Source { partition: source, offsets }) = (body, origin) else {
             return Err(Error::fatal("a source task gave records that were read from Kafka"));
         };
         let rows = columns.value.len();
-        let encoded = self.converters.encode(&topic, &columns, &self.metrics)?;
-        let Some(handle) = self.topic(&topic, control).await? else { return Ok(false) };
-        let token = self.progress.ledger.borrow_mut().open(&source, offsets.get(rows - 1))?;
+        let Some(encoded) = self.encode(&run, control).await? else { return Ok(false) };
+        let Some(handle) = self.topic(topic, control).await? else { return Ok(false) };
+        let token = self.progress.ledger.borrow_mut().open(source, offsets.get(rows - 1))?;
         let now_ms = self.env.now_ms();
         let mut headers: Vec<Header<'_>> = Vec::new();
         let mut bytes = 0;
@@ -45,7 +85,7 @@ impl SourcePipeline {
                 headers.extend(columns.headers.row(row).map(|(key, value)| Header { key, value }));
                 let timestamp_ms = columns.timestamps.get(row).unwrap_or(now_ms);
                 let record = ProduceRecord { timestamp_ms, key, value, headers: &headers };
-                match self.producer.append(&handle, partition, &record, token) {
+                match self.producer.append(&handle, *partition, &record, token) {
                     Ok(()) => {
                         bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
                         row += 1;
@@ -56,6 +96,12 @@ impl SourcePipeline {
                         if !self.wait_for_room(control).await? {
                             return Ok(false);
                         }
+                    }
+                    Err(error) if self.tolerates(&error) => {
+                        self.progress.ledger.borrow_mut().submit(token, row - submitted);
+                        self.converters.errors.not_produced(1, not_sent(error), Some((&run, row)));
+                        row += 1;
+                        submitted = row;
                     }
                     Err(error) => {
                         // Those before it are on their way, and their acknowledgements will come.
@@ -69,6 +115,30 @@ impl SourcePipeline {
         self.progress.ledger.borrow_mut().seal(token);
         self.metrics.bytes_in.add(bytes as u64);
         Ok(true)
+    }
+
+    /// Whether a record that can never be sent is skipped (KIP-779).
+    fn tolerates(&self, error: &AppendError) -> bool {
+        let is_of_the_record =
+            matches!(error, AppendError::TooLarge { .. } | AppendError::NoSuchPartition { .. });
+        is_of_the_record && self.converters.errors.tolerance() == Tolerance::All
+    }
+
+    /// `false`: told to stop meanwhile. Everything else goes on.
+    pub(super) async fn wait_until(&mut self, due: Instant, control: &mut Control) -> Result<bool> {
+        let progress = Rc::clone(&self.progress);
+        // What was appended before does not wait with us.
+        self.producer.flush_hint();
+        loop {
+            tokio::select! {
+                biased;
+                error = progress.failure() => return Err(error),
+                () = control.stopped() => return Ok(false),
+                _ = self.commits.tick() => self.begin_commit(),
+                () = progress.committed.notified() => self.tell_committed().await,
+                () = sleep_until(due) => return Ok(true),
+            }
+        }
     }
 
     /// `false`: told to stop meanwhile. What is acknowledged is committed all the same: a Kafka partition that takes nothing must

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 use super::unrecoverable;
 use crate::metrics::TaskMetrics;
 use crate::offset::Ledger;
+use crate::pipeline::ErrorHandler;
+use crate::task::Tolerance;
 
 /// What the futures of the pipeline share.
 pub(super) struct Progress {
@@ -66,6 +68,7 @@ pub(super) async fn take_acknowledgements(
     producer: Rc<Producer>,
     progress: Rc<Progress>,
     metrics: Arc<TaskMetrics>,
+    errors: Rc<ErrorHandler>,
 ) {
     let mut completions: Vec<Completion> = Vec::new();
     loop {
@@ -78,6 +81,12 @@ pub(super) async fn take_acknowledgements(
                         .ledger
                         .borrow_mut()
                         .acknowledge(completion.token, completion.record_count as usize);
+                }
+                // They are passed over, with their offsets (KIP-779).
+                Err(error) if errors.tolerance() == Tolerance::All => {
+                    let count = completion.record_count as usize;
+                    errors.not_produced(count, Error::fatal(error.to_string()).with_source(error), None);
+                    progress.ledger.borrow_mut().acknowledge(completion.token, count);
                 }
                 // Not acknowledged in the ledger: the offsets of lost records are never committed.
                 Err(error) => {
