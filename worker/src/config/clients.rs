@@ -104,6 +104,25 @@ pub fn admin_client(bootstrap: &str, props: &Props) -> Result<(ClusterConfig, Ad
     Ok((configured.cluster, configured.client))
 }
 
+/// The admin client of one connector: the worker's own keys, its `admin.*`, then the connector's `admin.override.*`.
+///
+/// # Errors
+/// The first key that is wrong, with Java's message.
+pub fn connector_admin(
+    worker: &WorkerConfig,
+    connector: &str,
+    props: &Props,
+) -> Result<(ClusterConfig, AdminConfig)> {
+    let bootstrap: Vec<_> = worker.bootstrap.iter().map(ToString::to_string).collect();
+    let mut layered = worker.originals.clone();
+    layered.insert("client.id".to_owned(), format!("connector-worker-adminclient-{connector}"));
+    layered.extend(worker.client_props("admin."));
+    let own = overrides(props, "admin.override.");
+    refuse_reach(&own)?;
+    layered.extend(own);
+    admin_client(&bootstrap.join(","), &layered)
+}
+
 fn overrides(props: &Props, prefix: &str) -> Props {
     let stripped =
         props.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
@@ -253,6 +272,17 @@ mod tests {
         assert_eq!(admin_client("c:1", &Props::new()).unwrap().0.bootstrap.len(), 1);
         let error = admin_client("c", &Props::new()).unwrap_err();
         assert_eq!(error.message(), "Invalid url in bootstrap.servers: c");
+    }
+
+    #[test]
+    fn a_connectors_admin_client_has_its_overrides() {
+        let worker = worker(&[("request.timeout.ms", "70000"), ("admin.retry.backoff.ms", "7")]);
+        let own = props(&[("admin.override.bootstrap.servers", "x:1"), ("admin.override.retry.backoff.ms", "9")]);
+        let (cluster, _) = connector_admin(&worker, "c", &own).unwrap();
+        assert_eq!((cluster.client_id.as_ref(), cluster.bootstrap.len()), ("connector-worker-adminclient-c", 1));
+        assert_eq!((cluster.request_timeout_ms, cluster.retry_backoff_ms), (70_000, 9));
+        let error = connector_admin(&worker, "c", &props(&[("admin.override.request.timeout.ms", "x")]));
+        assert!(error.unwrap_err().message().contains("request.timeout.ms"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod clients;
 
 mod java_order;
 
-pub use clients::{ClientSpec, admin_client, client_specs};
+pub use clients::{ClientSpec, admin_client, client_specs, connector_admin};
 pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
 pub(crate) use java_order::java_order;

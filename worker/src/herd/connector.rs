@@ -6,6 +6,7 @@ use api::Props;
 use api::plugin::ConnectorPlugin;
 
 use super::event::{Epoch, Token};
+use super::offsets::OffsetRequest;
 use crate::config::{TargetState, java_order};
 
 /// State of a connector instance or task, under Java's names.
@@ -90,6 +91,8 @@ pub(super) enum Step {
     Resume,
     /// What remains of a stop once tasks and instance are gone.
     Stopped,
+    /// Changes offsets and answers.
+    ChangeOffsets(Token, OffsetRequest),
     MarkRestarting {
         instance: bool,
         tasks: Vec<u32>,
@@ -124,6 +127,13 @@ pub(super) enum Waiting {
     Start { epoch: Epoch, deadline_ms: Option<u64> },
     /// An instance to split its work; bounded likewise.
     Generate { epoch: Epoch, deadline_ms: Option<u64> },
+    /// Offsets to be changed.
+    Offsets {
+        epoch: Epoch,
+        token: Token,
+        verb: &'static str,
+        deadline_ms: u64,
+    },
     /// Tasks to end.
     Ended { epochs: BTreeSet<Epoch>, deadline_ms: u64 },
 }
@@ -132,7 +142,7 @@ impl Waiting {
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         match self {
             Waiting::Start { deadline_ms, .. } | Waiting::Generate { deadline_ms, .. } => *deadline_ms,
-            Waiting::Ended { deadline_ms, .. } => Some(*deadline_ms),
+            Waiting::Offsets { deadline_ms, .. } | Waiting::Ended { deadline_ms, .. } => Some(*deadline_ms),
         }
     }
 }

@@ -6,6 +6,7 @@ use api::Props;
 use api::plugin::ConnectorPlugin;
 use engine::task::{TaskId, TaskState};
 
+use super::offsets::OffsetRequest;
 use super::view::{ConnectorInfo, ConnectorStateInfo};
 use crate::config::TargetState;
 
@@ -60,6 +61,8 @@ pub enum CommandKind {
         /// Only what is FAILED.
         only_failed: bool,
     },
+    /// Change its offsets; it must be stopped.
+    Offsets(OffsetRequest),
     /// Restart one task.
     RestartTask {
         /// Its number.
@@ -94,6 +97,15 @@ pub enum Event {
         epoch: Epoch,
         /// Task configurations as the connector gave them, or why there are none.
         result: Result<Vec<Props>, GenerateError>,
+    },
+    /// A change of offsets has ended.
+    OffsetsChanged {
+        /// Of which connector.
+        connector: Arc<str>,
+        /// Which change.
+        epoch: Epoch,
+        /// Whether the connector knows all its offsets to be changed.
+        result: Result<bool, Refusal>,
     },
     /// A task reports its state.
     TaskReported {
@@ -156,6 +168,24 @@ pub enum Action {
         /// Its configuration.
         config: Props,
     },
+    /// Change the offsets of a connector that has no tasks; answer with [`Event::OffsetsChanged`].
+    ChangeOffsets {
+        /// Which connector.
+        connector: Arc<str>,
+        /// Which change.
+        epoch: Epoch,
+        /// Its registry line.
+        plugin: ConnectorPlugin,
+        /// Its configuration.
+        config: Props,
+        /// What to change.
+        request: OffsetRequest,
+    },
+    /// Go no further with a change of offsets: nobody waits for it any more.
+    AbandonOffsets {
+        /// Which change.
+        epoch: Epoch,
+    },
     /// Start a task; answer with [`Event::TaskReported`] and at last [`Event::TaskEnded`].
     StartTask {
         /// Which task.
@@ -215,6 +245,8 @@ pub enum Outcome {
     Done,
     /// What will be restarted.
     Restarting(ConnectorStateInfo),
+    /// Offsets have been changed; what to tell whoever asked.
+    OffsetsChanged(String),
 }
 
 /// Why a command was not carried out. Texts are Java's.
@@ -226,6 +258,9 @@ pub enum Refusal {
     /// It is there already.
     #[error("{0}")]
     AlreadyExists(String),
+    /// It can't be asked for as things are.
+    #[error("{0}")]
+    BadRequest(String),
     /// It was tried and failed.
     #[error("{0}")]
     Failed(String),

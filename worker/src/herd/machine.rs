@@ -13,6 +13,9 @@ use crate::config::TargetState;
 /// How long a connector that hangs in `start` or in splitting its work may keep others waiting (Java: 5 s as well).
 pub(super) const INSTANCE_WAIT_MS: u64 = 5_000;
 
+/// How long a change of offsets may take: a little less than its request waits.
+pub(super) const OFFSETS_WAIT_MS: u64 = 85_000;
+
 /// All connectors of a worker.
 #[derive(Debug)]
 pub struct Herd {
@@ -51,6 +54,9 @@ impl Herd {
             }
             Event::TasksGenerated { connector, epoch, result } => {
                 self.tasks_generated(&connector, epoch, result)
+            }
+            Event::OffsetsChanged { connector, epoch, result } => {
+                self.offsets_changed(&connector, epoch, result, &mut out);
             }
             Event::TaskReported { id, epoch, state } => self.task_reported(&id, epoch, state),
             Event::TaskEnded { id, epoch } => self.task_ended(&id, epoch),
@@ -158,6 +164,10 @@ impl Herd {
             }
             CommandKind::Restart { include_tasks, only_failed } => {
                 return self.plan_restart(name, include_tasks, only_failed);
+            }
+            CommandKind::Offsets(request) => {
+                self.present(name, || format!("Connector {name} not found"))?;
+                vec![Step::ChangeOffsets(token, request)]
             }
             CommandKind::RestartTask { task } => {
                 let connector = self.present(name, || format!("Connector {name} not found"))?;
@@ -272,6 +282,34 @@ impl Herd {
         }
     }
 
+    fn offsets_changed(
+        &mut self,
+        name: &str,
+        epoch: Epoch,
+        result: Result<bool, Refusal>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(connector) = self.connectors.get_mut(name) else { return };
+        let Some(Waiting::Offsets { token, verb, .. }) = connector
+            .waiting
+            .take_if(|waiting| matches!(waiting, Waiting::Offsets { epoch: awaited, .. } if *awaited == epoch))
+        else {
+            return;
+        };
+        let done = if verb == "reset" { "reset" } else { "altered" };
+        let message = |knows_all| {
+            if knows_all {
+                return format!("The offsets for this connector have been {done} successfully");
+            }
+            format!(
+                "The Connect framework-managed offsets for this connector have been {done} successfully. However, if this \
+                 connector manages offsets externally, they will need to be manually {done} in the system that the connector uses."
+            )
+        };
+        let result = result.map(|knows_all| Outcome::OffsetsChanged(message(knows_all)));
+        out.push(Action::Reply { token, result });
+    }
+
     fn task_reported(&mut self, id: &TaskId, epoch: Epoch, state: TaskState) {
         let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
         let Some(task) = connector.tasks.get_mut(id.task as usize) else { return };
@@ -329,6 +367,13 @@ impl Herd {
                     connector.failure = Some(format!("Connector {name} hangs and was given up"));
                     out.push(Action::StopInstance { epoch });
                 }
+                Waiting::Offsets { epoch, token, verb, .. } => {
+                    let kind = if connector.plugin.is_source() { "source" } else { "sink" };
+                    let failure =
+                        format!("Timed out while trying to {verb} the offsets of {kind} connector {name}");
+                    out.push(Action::AbandonOffsets { epoch });
+                    out.push(Action::Reply { token, result: Err(Refusal::Failed(failure)) });
+                }
                 Waiting::Ended { epochs, .. } => {
                     for (task, number) in connector.tasks.iter_mut().zip(0..) {
                         let Some(epoch) = task.running.take_if(|epoch| epochs.contains(epoch)) else {
@@ -350,16 +395,21 @@ impl Herd {
         }
         for connector in self.connectors.values_mut() {
             for step in connector.steps.drain(..) {
-                if let Step::Reply(token, _) = step {
+                if let Step::Reply(token, _) | Step::ChangeOffsets(token, _) = step {
                     out.push(Action::Reply { token, result: Err(Refusal::ShuttingDown) });
                 }
             }
-            // Tasks that are stopping already are asked again below: everything ends within one common time.
-            if let Some(Waiting::Start { epoch, .. } | Waiting::Generate { epoch, .. }) =
-                connector.waiting.take()
-            {
-                connector.instance = None;
-                out.push(Action::StopInstance { epoch });
+            match connector.waiting.take() {
+                Some(Waiting::Start { epoch, .. } | Waiting::Generate { epoch, .. }) => {
+                    connector.instance = None;
+                    out.push(Action::StopInstance { epoch });
+                }
+                Some(Waiting::Offsets { epoch, token, .. }) => {
+                    out.push(Action::AbandonOffsets { epoch });
+                    out.push(Action::Reply { token, result: Err(Refusal::ShuttingDown) });
+                }
+                // Asked again below: everything ends within one common time.
+                Some(Waiting::Ended { .. }) | None => {}
             }
             connector.steps.extend([Step::StopTasks(Tasks::All), Step::StopInstance]);
         }

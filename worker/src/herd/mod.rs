@@ -28,9 +28,12 @@ mod shell;
 
 mod task_spec;
 
+mod offsets;
+
 pub use connector::{State, Status};
 pub use event::{Action, Command, CommandKind, Epoch, Event, Outcome, Refusal, Token};
 pub use machine::Herd;
+pub use offsets::{OffsetRequest, RequestedOffset};
 pub use shell::{Herder, HerderConfig};
 pub use view::{
     ConfigInfo, ConnectorInfo, ConnectorStateInfo, InstanceState, TaskIdInfo, TaskInfo, TaskStateInfo,

@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 use super::event::{Action, Command, Epoch, Event, GenerateError, Outcome, Refusal, Token};
 use super::machine::Herd;
+use super::offsets::{self, OffsetRequest, Owner};
 use super::resolving::Resolving;
 use super::task_spec::task_spec;
 use crate::config::{ConnectorConfig, Plugins, WorkerConfig, providers};
@@ -81,6 +82,7 @@ pub(super) struct Running {
     pub(super) resolving: HashMap<Epoch, Resolving>,
     /// Restarts that are due when what a provider gave ends, by connector and path.
     pub(super) reloads: HashMap<(Arc<str>, String), AbortHandle>,
+    offset_changes: HashMap<Epoch, AbortHandle>,
     /// From the engine's count of starts to ours.
     epochs: HashMap<u64, Epoch>,
 }
@@ -144,6 +146,23 @@ impl Herder {
         &self.shared.config.worker
     }
 
+    /// A connector's offsets, as the JSON of Java's answer.
+    ///
+    /// # Errors
+    /// When there is no such connector, or whoever keeps its offsets does not answer.
+    pub async fn offsets(&self, connector: &str) -> Result<String, Refusal> {
+        let owner = self.look(|herd| herd.owner(connector));
+        let owner = owner.ok_or_else(|| Refusal::NotFound(format!("Connector {connector} not found")))?;
+        offsets::list(&self.shared.config, &self.resolve_owner(owner).await?).await
+    }
+
+    /// The same with the variables of its configuration replaced.
+    async fn resolve_owner(&self, owner: Owner) -> Result<Owner, Refusal> {
+        let resolved = self.shared.config.worker.providers.resolve(&owner.config).await;
+        let resolved = resolved.map_err(|error| Refusal::Failed(error.message().to_owned()))?;
+        Ok(Owner { config: resolved.props, ..owner })
+    }
+
     /// Counters of the tasks of a connector that run, by task number.
     pub fn metrics(&self, connector: &str) -> Vec<Arc<TaskMetrics>> {
         let running = self.shared.running.borrow();
@@ -193,6 +212,14 @@ impl Herder {
             }
             Action::GenerateTasks { connector, epoch, config } => {
                 tokio::task::spawn_local(self.clone().generate(connector, epoch, config));
+            }
+            Action::ChangeOffsets { connector, epoch, plugin, config, request } => {
+                self.change_offsets(epoch, Owner { connector, plugin, config }, request);
+            }
+            Action::AbandonOffsets { epoch } => {
+                if let Some(change) = self.shared.running.borrow_mut().offset_changes.remove(&epoch) {
+                    change.abort();
+                }
             }
             Action::StartTask { id, epoch, plugin: _, config, props, starts_paused } => {
                 let resolving = Resolving { starts_paused, is_stopped: false };
@@ -285,6 +312,25 @@ impl Herder {
             tracing::warn!(connector = &**connector, "{message}");
         }
         Ok(props.into_iter().map(|task| providers::reverse(raw, task)).collect())
+    }
+
+    fn change_offsets(&self, epoch: Epoch, owner: Owner, request: OffsetRequest) {
+        let herder = self.clone();
+        let change = tokio::task::spawn_local(async move {
+            let verb = request.verb();
+            let connector = Arc::clone(&owner.connector);
+            let result = match herder.resolve_owner(owner).await {
+                Ok(owner) => offsets::change(&herder.shared.config, &owner, request).await,
+                Err(refusal) => Err(refusal),
+            };
+            match &result {
+                Ok(_) => tracing::info!(connector = &*connector, "offsets changed by request: {verb}"),
+                Err(error) => tracing::warn!(connector = &*connector, %error, "failed to {verb} offsets"),
+            }
+            herder.shared.running.borrow_mut().offset_changes.remove(&epoch);
+            herder.step(Event::OffsetsChanged { connector, epoch, result });
+        });
+        self.shared.running.borrow_mut().offset_changes.insert(epoch, change.abort_handle());
     }
 
     pub(super) fn start_task(

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use engine::task::TaskId;
 
 use super::connector::{Connector, ReplyKind, State, Status, Step, Task, Tasks, Waiting};
-use super::event::{Action, Epoch, Outcome, Refusal};
-use super::machine::Herd;
+use super::event::{Action, Epoch, Outcome, Refusal, Token};
+use super::machine::{Herd, OFFSETS_WAIT_MS};
+use super::offsets::{OffsetRequest, still_running};
 use crate::config::TargetState;
 
 /// What a step needs beside its connector.
 struct Context<'a> {
     name: &'a Arc<str>,
+    /// A task was given up that may still be doing something.
+    has_zombies: bool,
     now_ms: u64,
     stop_timeout_ms: u64,
     next_epoch: &'a mut Epoch,
@@ -24,7 +27,8 @@ enum After {
     Go,
     Wait(Waiting),
     Remove,
-    Reply(u64, ReplyKind),
+    Reply(Token, ReplyKind),
+    Refuse(Token, Refusal),
 }
 
 impl Herd {
@@ -50,6 +54,7 @@ impl Herd {
             let name = Arc::clone(name);
             let mut context = Context {
                 name: &name,
+                has_zombies: self.zombies.values().any(|zombie| zombie.connector == name),
                 now_ms,
                 stop_timeout_ms: self.stop_timeout_ms,
                 next_epoch: &mut self.next_epoch,
@@ -58,6 +63,7 @@ impl Herd {
             match connector.carry_out(step, &mut context) {
                 After::Go => {}
                 After::Wait(waiting) => connector.waiting = Some(waiting),
+                After::Refuse(token, refusal) => out.push(Action::Reply { token, result: Err(refusal) }),
                 After::Remove => {
                     let removed = self.connectors.shift_remove_index(index).map(|(_, connector)| connector);
                     for step in removed.into_iter().flat_map(|connector| connector.steps) {
@@ -129,6 +135,7 @@ impl Connector {
                 self.applied = None;
                 After::Go
             }
+            Step::ChangeOffsets(token, request) => self.change_offsets(token, request, context),
             Step::MarkRestarting { instance, tasks } => {
                 if instance {
                     self.status = Some(Status::of(State::Restarting));
@@ -231,6 +238,38 @@ impl Connector {
                 starts_paused: self.target != TargetState::Started,
             });
         }
+    }
+
+    fn change_offsets(
+        &mut self,
+        token: Token,
+        request: OffsetRequest,
+        context: &mut Context<'_>,
+    ) -> After {
+        let (name, verb) = (context.name, request.verb());
+        if self.target != TargetState::Stopped || !self.tasks.is_empty() {
+            return After::Refuse(
+                token,
+                Refusal::BadRequest(format!(
+                    "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the \
+                     specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
+                )),
+            );
+        }
+        if context.has_zombies {
+            let message = still_running(verb, name, self.plugin.is_source());
+            return After::Refuse(token, Refusal::Failed(message));
+        }
+        let epoch = context.epoch();
+        context.out.push(Action::ChangeOffsets {
+            connector: Arc::clone(name),
+            epoch,
+            plugin: self.plugin,
+            config: self.config.clone(),
+            request,
+        });
+        let deadline_ms = context.now_ms + OFFSETS_WAIT_MS;
+        After::Wait(Waiting::Offsets { epoch, token, verb, deadline_ms })
     }
 
     fn pause(&mut self, context: &mut Context<'_>) {

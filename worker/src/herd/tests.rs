@@ -40,6 +40,8 @@ struct World {
     task_count: usize,
     fails_generate: bool,
     ignores_stop: bool,
+    hangs_offsets: bool,
+    offset_changes: BTreeMap<Epoch, Arc<str>>,
 }
 
 fn props(entries: &[(&str, &str)]) -> Props {
@@ -62,6 +64,8 @@ impl World {
             task_count: 1,
             fails_generate: false,
             ignores_stop: false,
+            hangs_offsets: false,
+            offset_changes: BTreeMap::new(),
         }
     }
 
@@ -101,7 +105,23 @@ impl World {
                 };
                 events.push(Event::TasksGenerated { connector, epoch, result });
             }
+            Action::ChangeOffsets { connector, epoch, .. } => {
+                let is_of = |id: &TaskId| id.connector == connector;
+                assert!(!self.tasks.values().any(is_of), "offsets are changed while a task of {connector} lives");
+                self.offset_changes.insert(epoch, Arc::clone(&connector));
+                if !self.hangs_offsets {
+                    self.offset_changes.remove(&epoch);
+                    events.push(Event::OffsetsChanged { connector, epoch, result: Ok(true) });
+                }
+            }
+            Action::AbandonOffsets { epoch } => {
+                assert!(self.offset_changes.remove(&epoch).is_some());
+            }
             Action::StartTask { id, epoch, starts_paused, .. } => {
+                assert!(
+                    !self.offset_changes.values().any(|connector| *connector == id.connector),
+                    "{id} starts while its offsets change"
+                );
                 let others = self.tasks.iter().filter(|(epoch, _)| !self.abandoned.contains(epoch));
                 assert!(others.into_iter().all(|(_, other)| *other != id), "{id} runs already");
                 self.tasks.insert(epoch, id.clone());
@@ -368,6 +388,50 @@ fn a_start_that_hangs_is_given_up_once_somebody_waits() {
 }
 
 #[test]
+fn offsets_change_only_when_everything_has_stopped() {
+    let mut world = World::new();
+    let reset = || CommandKind::Offsets(OffsetRequest::Reset);
+    assert_eq!(message(world.run("c", reset())), "Connector c not found");
+    world.create("c").unwrap();
+    let running = message(world.run("c", reset()));
+    assert!(running.starts_with("Connectors must be in the STOPPED state before"), "{running}");
+    world.run("c", CommandKind::Pause).unwrap();
+    assert_eq!(message(world.run("c", reset())), running);
+    let stop = world.send("c", CommandKind::Stop);
+    world.replies.remove(&stop).unwrap().unwrap();
+    let done = "The offsets for this connector have been reset successfully".to_owned();
+    assert_eq!(world.run("c", reset()), Ok(Outcome::OffsetsChanged(done)));
+    // A resume that comes meanwhile waits, but not for ever.
+    world.hangs_offsets = true;
+    let changing = world.send("c", reset());
+    world.run("c", CommandKind::Resume).unwrap();
+    assert_eq!(world.states("c"), "Stopped");
+    world.pass(85_000);
+    assert_eq!(
+        world.replies[&changing],
+        Err(Refusal::Failed("Timed out while trying to reset the offsets of sink connector c".to_owned()))
+    );
+    assert_eq!(world.states("c"), "Running Running");
+}
+
+#[test]
+fn a_stop_that_is_under_way_comes_first_and_a_zombie_forbids() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    world.ignores_stop = true;
+    world.send("c", CommandKind::Stop);
+    let changing = world.send("c", CommandKind::Offsets(OffsetRequest::Reset));
+    assert!(!world.replies.contains_key(&changing));
+    world.pass(STOP_TIMEOUT_MS);
+    let refused = message(world.replies[&changing].clone());
+    assert!(refused.contains("because its tasks haven't stopped completely yet"), "{refused}");
+    let zombie = *world.abandoned.iter().next().unwrap();
+    let ended = world.end(zombie).unwrap();
+    world.feed(ended);
+    world.run("c", CommandKind::Offsets(OffsetRequest::Reset)).unwrap();
+}
+
+#[test]
 fn a_task_that_just_ends_has_failed() {
     let mut world = World::new();
     world.create("c").unwrap();
@@ -402,6 +466,7 @@ enum Step {
         hangs_start: bool,
         fails_generate: bool,
         ignores_stop: bool,
+        hangs_offsets: bool,
         task_count: usize,
     },
     FailTask(usize),
@@ -411,10 +476,10 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (0..3_usize, 0..12_u8).prop_map(|(name, kind)| Step::Command(name, kind)),
-        2 => (prop::bool::weighted(0.2), prop::bool::weighted(0.1), prop::bool::weighted(0.2), prop::bool::weighted(0.2), 0..4_usize)
-            .prop_map(|(fails_start, hangs_start, fails_generate, ignores_stop, task_count)| Step::Behave {
-                fails_start, hangs_start, fails_generate, ignores_stop, task_count
+        6 => (0..3_usize, 0..13_u8).prop_map(|(name, kind)| Step::Command(name, kind)),
+        2 => (prop::bool::weighted(0.2), prop::bool::weighted(0.1), prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2), 0..4_usize)
+            .prop_map(|(fails_start, hangs_start, fails_generate, ignores_stop, hangs_offsets, task_count)| Step::Behave {
+                fails_start, hangs_start, fails_generate, ignores_stop, hangs_offsets, task_count
             }),
         1 => any::<prop::sample::Index>().prop_map(|index| Step::FailTask(index.index(8))),
         1 => any::<prop::sample::Index>().prop_map(|index| Step::EndTask(index.index(8))),
@@ -435,6 +500,7 @@ fn command(kind: u8) -> CommandKind {
         7 => CommandKind::Resume,
         8 => CommandKind::Stop,
         9 => CommandKind::RestartInstance,
+        12 => CommandKind::Offsets(OffsetRequest::Reset),
         10 => CommandKind::Restart { include_tasks: true, only_failed: false },
         _ => CommandKind::RestartTask { task: 0 },
     }
@@ -452,8 +518,10 @@ proptest! {
                 Step::Command(name, kind) => {
                     world.send(["a", "b", "c"][name], command(kind));
                 }
-                Step::Behave { fails_start, hangs_start, fails_generate, ignores_stop, task_count } => {
-                    world = World { fails_start, hangs_start, fails_generate, ignores_stop, task_count, ..world };
+                Step::Behave { fails_start, hangs_start, fails_generate, ignores_stop, hangs_offsets, task_count } => {
+                    world = World {
+                        fails_start, hangs_start, fails_generate, ignores_stop, hangs_offsets, task_count, ..world
+                    };
                 }
                 Step::FailTask(index) | Step::EndTask(index) => {
                     let Some(epoch) = world.tasks.keys().nth(index).copied() else { continue };
@@ -477,6 +545,7 @@ proptest! {
         world.pass(STOP_TIMEOUT_MS);
         prop_assert!(world.has_ended);
         prop_assert!(world.instances.is_empty());
+        prop_assert!(world.offset_changes.is_empty());
         prop_assert_eq!(world.replies.len() as u64, world.next_token);
         let abandoned: Vec<_> = world.tasks.keys().copied().collect();
         prop_assert_eq!(abandoned, world.abandoned.iter().copied().collect::<Vec<_>>());

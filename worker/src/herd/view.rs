@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::connector::{Connector, State, Status};
 use super::machine::Herd;
+use super::offsets::Owner;
 
 /// `ConnectorInfo`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -152,6 +153,16 @@ impl Herd {
         let connector = self.connectors.get(connector)?;
         let status = connector.tasks.get(task as usize)?.status.as_ref()?;
         Some(TaskStateInfo { id: task, state: self.state_of(connector, status) })
+    }
+
+    /// What is needed to ask about a connector's offsets.
+    pub(super) fn owner(&self, connector: &str) -> Option<Owner> {
+        let (name, connector) = self.connectors.get_key_value(connector)?;
+        Some(Owner {
+            connector: Arc::clone(name),
+            plugin: connector.plugin,
+            config: connector.config.clone(),
+        })
     }
 
     fn state_of(&self, connector: &Connector, status: &Status) -> InstanceState {

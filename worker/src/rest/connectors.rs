@@ -89,7 +89,7 @@ pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer 
     let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
     match state.command(name, CommandKind::Configure { plugin, config }).await? {
         Outcome::Created(info) | Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
-        Outcome::Done | Outcome::Restarting(_) => Ok(empty(StatusCode::OK)),
+        _ => Ok(empty(StatusCode::OK)),
     }
 }
 
@@ -127,6 +127,6 @@ fn shown(parts: &Parts, name: &str, outcome: Outcome) -> Answer {
             Ok(response)
         }
         Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
-        Outcome::Done | Outcome::Restarting(_) => Ok(empty(StatusCode::OK)),
+        _ => Ok(empty(StatusCode::OK)),
     }
 }

@@ -82,6 +82,7 @@ impl RestError {
             RestError::BodyBroken(_)
             | RestError::BadRequest(_)
             | RestError::Invalid(Invalid::Connector(_) | Invalid::Errors(_)) => StatusCode::BAD_REQUEST,
+            RestError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             RestError::Refused(Refusal::AlreadyExists(_)) => StatusCode::CONFLICT,
             RestError::Malformed(_)
             | RestError::Invalid(Invalid::Client(_))
@@ -155,6 +156,14 @@ impl From<Invalid> for RestError {
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
     let bytes = serde_json::to_vec(body).expect("answers are plain data with string keys");
     let mut response = Response::new(Full::new(bytes.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An answer whose body is JSON already.
+pub(super) fn json_text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -1,7 +1,7 @@
 //! Java Connect's REST interface.
 //!
 //! ```text
-//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, plugins ─▶ herder ─▶ JSON
+//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, offsets, plugins ─▶ herder ─▶ JSON
 //!                                         │
 //!                                         └─ error: the only place that knows status codes of failures
 //! ```
@@ -30,6 +30,7 @@ mod state;
 
 mod connectors;
 mod lifecycle;
+mod offsets;
 mod plugins;
 mod root;
 

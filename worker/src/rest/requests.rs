@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::RestError;
 use crate::config::{RawConfig, TargetState};
+use crate::herd::RequestedOffset;
 
 /// `CreateConnectorRequest`.
 #[derive(Debug)]
@@ -56,6 +57,48 @@ pub(super) fn create_connector(body: &[u8]) -> Result<CreateConnector, RestError
 /// Reads a flat map of strings.
 pub(super) fn config(body: &[u8]) -> Result<RawConfig, RestError> {
     raw_config(object(body, "java.util.LinkedHashMap<java.lang.String,java.lang.String>")?)
+}
+
+const OFFSETS_CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets";
+const OFFSET_CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset";
+
+/// Reads the body of `PATCH /connectors/{name}/offsets` (`ConnectorOffsets`); null and missing lists are empty ones.
+pub(super) fn offsets(body: &[u8]) -> Result<Vec<RequestedOffset>, RestError> {
+    let mut fields = object(body, OFFSETS_CLASS)?;
+    let listed = fields.remove("offsets");
+    if let Some((field, _)) = fields.iter().next() {
+        return Err(malformed(format!(
+            "Unrecognized field \"{field}\" (class {OFFSETS_CLASS}), not marked as ignorable (one known property: \"offsets\")"
+        )));
+    }
+    match listed {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(items)) => items.into_iter().map(requested_offset).collect(),
+        Some(other) => Err(wrong_type(&format!("java.util.ArrayList<{OFFSET_CLASS}>"), &other)),
+    }
+}
+
+fn requested_offset(item: Value) -> Result<RequestedOffset, RestError> {
+    let mut fields = match item {
+        Value::Object(fields) => fields,
+        Value::Null => return Err(malformed("An entry of 'offsets' is null")),
+        other => return Err(wrong_type(OFFSET_CLASS, &other)),
+    };
+    let mut side = |name| match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(map)) => Ok(Some(map)),
+        Some(other) => {
+            Err(wrong_type("java.util.LinkedHashMap<java.lang.String,java.lang.Object>", &other))
+        }
+    };
+    let (partition, offset) = (side("partition")?, side("offset")?);
+    if let Some((field, _)) = fields.iter().next() {
+        return Err(malformed(format!(
+            "Unrecognized field \"{field}\" (class {OFFSET_CLASS}), not marked as ignorable (2 known properties: \
+             \"partition\", \"offset\")"
+        )));
+    }
+    Ok(RequestedOffset { partition, offset })
 }
 
 fn object(body: &[u8], class: &str) -> Result<Map<String, Value>, RestError> {
@@ -151,6 +194,7 @@ mod tests {
         fn any_body_is_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..200)) {
             let _outcome = create_connector(&body);
             let _outcome = config(&body);
+            let _outcome = offsets(&body);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::error::{Answer, RestError};
 use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body};
 use super::state::RestState;
-use super::{connectors, lifecycle, plugins, root};
+use super::{connectors, lifecycle, offsets, plugins, root};
 
 /// Answers one request.
 pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -50,6 +50,7 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["connectors", _, "status" | "tasks-config"] => "HEAD,GET,OPTIONS",
         ["connectors", _, "restart"] => "POST,OPTIONS",
         ["connectors", _, "pause" | "resume" | "stop" | "fence"] => "OPTIONS,PUT",
+        ["connectors", _, "offsets"] => "HEAD,DELETE,GET,OPTIONS,PATCH",
         ["connectors", _, "tasks"] => "HEAD,POST,GET,OPTIONS",
         ["connectors", _, "tasks", _, "status"] => "HEAD,GET,OPTIONS",
         ["connectors", _, "tasks", _, "restart"] => "POST,OPTIONS",
@@ -85,6 +86,11 @@ async fn dispatch(
         ("PUT", ["connectors", name, "resume"]) => lifecycle::resume(state, name).await,
         ("PUT", ["connectors", name, "stop"]) => lifecycle::stop(state, name).await,
         ("PUT", ["connectors", _, "fence"]) => lifecycle::fence(),
+        ("GET", ["connectors", name, "offsets"]) => offsets::list(state, name).await,
+        ("PATCH", ["connectors", name, "offsets"]) => {
+            offsets::alter(state, name, &read_body(request).await?).await
+        }
+        ("DELETE", ["connectors", name, "offsets"]) => offsets::reset(state, name).await,
         ("GET", ["connectors", name, "tasks"]) => lifecycle::tasks(state, name).await,
         ("POST", ["connectors", _, "tasks"]) => lifecycle::set_tasks(),
         ("GET", ["connectors", name, "tasks-config"]) => lifecycle::task_configs(state, name).await,

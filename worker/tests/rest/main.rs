@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod offsets;
 mod plugins;
 
 use std::fs;

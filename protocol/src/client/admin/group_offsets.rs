@@ -17,8 +17,8 @@ use super::operations::{Admin, item_error};
 use super::topics::topic_name;
 use crate::client::offset_fetch::{self, GroupAnswer, GroupQuery};
 use crate::client::{OffsetAndMetadata, TopicPartition};
-use crate::cluster::{Target, decide};
-use crate::{Error, Result};
+use crate::cluster::{RetryAction, Target, decide};
+use crate::{Error, ErrorCode, Result};
 
 /// The committed position of each partition that has one.
 pub type GroupOffsets = Vec<(TopicPartition, OffsetAndMetadata)>;
@@ -90,7 +90,7 @@ impl Admin {
             &target,
             offsets.len(),
             |index| &offsets[index].0,
-            decide,
+            decide_position,
             async |open| {
                 let build = |version: i16| {
                     let mut topics: IndexMap<&str, Vec<OffsetCommitRequestPartition>> = IndexMap::new();
@@ -152,7 +152,7 @@ impl Admin {
             &target,
             partitions.len(),
             |index| &partitions[index],
-            decide,
+            decide_position,
             async |open| {
                 let build = |_version| {
                     let wanted = by_topic(open.iter().map(|index| &partitions[*index]));
@@ -191,6 +191,11 @@ impl Admin {
         )
         .await
     }
+}
+
+/// As Java's admin client: the coordinator knows all topics, so that a partition which it does not know is not there.
+fn decide_position(error: &Error) -> RetryAction {
+    if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) { RetryAction::Fail } else { decide(error) }
 }
 
 fn with_position(answer: GroupAnswer) -> Result<GroupOffsets> {

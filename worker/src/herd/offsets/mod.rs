@@ -1,0 +1,80 @@
+//! A connector's offsets seen and changed from outside (KIP-875): stored ones of a source, committed ones of a sink's group.
+//!
+//! The state machine decides when a change may happen: the connector is stopped, its tasks are gone, and nothing else happens to
+//! it meanwhile. This module carries it out: check, tell the connector, then make it durable.
+
+mod request;
+
+mod source;
+
+mod sink;
+
+use std::sync::Arc;
+
+use api::Props;
+use api::plugin::ConnectorPlugin;
+
+pub use request::{OffsetRequest, RequestedOffset};
+
+use super::event::Refusal;
+use super::shell::HerderConfig;
+
+/// Whose offsets.
+pub(super) struct Owner {
+    pub(super) connector: Arc<str>,
+    pub(super) plugin: ConnectorPlugin,
+    pub(super) config: Props,
+}
+
+/// The offsets of a connector as Java's REST answer: `{"offsets":[…]}`.
+///
+/// # Errors
+/// When the store or the brokers do not answer.
+pub(super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String, Refusal> {
+    if owner.plugin.is_source() { source::list(herder, owner).await } else { sink::list(herder, owner).await }
+}
+
+/// Changes offsets; durable when it returns. `true`: the connector knows all its offsets to be changed.
+///
+/// # Errors
+/// When something of the request can't be; nothing has changed then, except that a sink's good partitions have.
+pub(super) async fn change(
+    herder: &HerderConfig,
+    owner: &Owner,
+    request: OffsetRequest,
+) -> Result<bool, Refusal> {
+    if owner.plugin.is_source() {
+        source::change(herder, owner, request).await
+    } else {
+        sink::change(herder, owner, request).await
+    }
+}
+
+/// Java's words for a connector whose tasks have not all ended, though it is stopped.
+pub(super) fn still_running(verb: &str, connector: &str, is_source: bool) -> String {
+    let (offsets, tasks) =
+        if is_source { ("offsets", "zombie tasks") } else { ("consumer group offsets", "zombie sink tasks") };
+    format!(
+        "Failed to {verb} {offsets} for connector {connector} either because its tasks haven't stopped completely yet or the \
+         connector was resumed before the request to {verb} its offsets could be successfully completed. If the connector is \
+         in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the Connect cluster may \
+         need to be restarted to get rid of the {tasks}."
+    )
+}
+
+/// What the connector itself says to a change, in the words of Java's answers.
+async fn ask_connector(owner: &Owner, changes: engine::connector::OffsetChanges) -> Result<bool, Refusal> {
+    let Owner { connector, plugin, config } = owner;
+    let asked = engine::connector::alter_offsets(*plugin, connector, config.clone(), changes).await;
+    asked.map_err(|error| {
+        let kind = if plugin.is_source() { "source" } else { "sink" };
+        match error.java_class() {
+            "java.lang.UnsupportedOperationException" => Refusal::Failed(format!(
+                "Failed to modify offsets for connector {connector} because it doesn't support external modification of offsets"
+            )),
+            // Java passes on what is meant for the operator, and hides what a bug said.
+            class if class.starts_with("org.apache.kafka.") => Refusal::Failed(error.message().to_owned()),
+            _ => Refusal::Failed(format!("Failed to modify offsets for {kind} connector {connector}")),
+        }
+    })
+}
