@@ -277,9 +277,13 @@ mod tests {
     #[test]
     fn a_connectors_admin_client_has_its_overrides() {
         let worker = worker(&[("request.timeout.ms", "70000"), ("admin.retry.backoff.ms", "7")]);
-        let own = props(&[("admin.override.bootstrap.servers", "x:1"), ("admin.override.retry.backoff.ms", "9")]);
+        let own =
+            props(&[("admin.override.bootstrap.servers", "x:1"), ("admin.override.retry.backoff.ms", "9")]);
         let (cluster, _) = connector_admin(&worker, "c", &own).unwrap();
-        assert_eq!((cluster.client_id.as_ref(), cluster.bootstrap.len()), ("connector-worker-adminclient-c", 1));
+        assert_eq!(
+            (cluster.client_id.as_ref(), cluster.bootstrap.len()),
+            ("connector-worker-adminclient-c", 1)
+        );
         assert_eq!((cluster.request_timeout_ms, cluster.retry_backoff_ms), (70_000, 9));
         let error = connector_admin(&worker, "c", &props(&[("admin.override.request.timeout.ms", "x")]));
         assert!(error.unwrap_err().message().contains("request.timeout.ms"));

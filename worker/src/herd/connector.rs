@@ -128,12 +128,7 @@ pub(super) enum Waiting {
     /// An instance to split its work; bounded likewise.
     Generate { epoch: Epoch, deadline_ms: Option<u64> },
     /// Offsets to be changed.
-    Offsets {
-        epoch: Epoch,
-        token: Token,
-        verb: &'static str,
-        deadline_ms: u64,
-    },
+    Offsets { epoch: Epoch, token: Token, verb: &'static str, deadline_ms: u64 },
     /// Tasks to end.
     Ended { epochs: BTreeSet<Epoch>, deadline_ms: u64 },
 }

@@ -290,10 +290,9 @@ impl Herd {
         out: &mut Vec<Action>,
     ) {
         let Some(connector) = self.connectors.get_mut(name) else { return };
-        let Some(Waiting::Offsets { token, verb, .. }) = connector
-            .waiting
-            .take_if(|waiting| matches!(waiting, Waiting::Offsets { epoch: awaited, .. } if *awaited == epoch))
-        else {
+        let Some(Waiting::Offsets { token, verb, .. }) = connector.waiting.take_if(
+            |waiting| matches!(waiting, Waiting::Offsets { epoch: awaited, .. } if *awaited == epoch),
+        ) else {
             return;
         };
         let done = if verb == "reset" { "reset" } else { "altered" };

@@ -240,12 +240,7 @@ impl Connector {
         }
     }
 
-    fn change_offsets(
-        &mut self,
-        token: Token,
-        request: OffsetRequest,
-        context: &mut Context<'_>,
-    ) -> After {
+    fn change_offsets(&mut self, token: Token, request: OffsetRequest, context: &mut Context<'_>) -> After {
         let (name, verb) = (context.name, request.verb());
         if self.target != TargetState::Stopped || !self.tasks.is_empty() {
             return After::Refuse(

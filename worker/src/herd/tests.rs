@@ -107,7 +107,10 @@ impl World {
             }
             Action::ChangeOffsets { connector, epoch, .. } => {
                 let is_of = |id: &TaskId| id.connector == connector;
-                assert!(!self.tasks.values().any(is_of), "offsets are changed while a task of {connector} lives");
+                assert!(
+                    !self.tasks.values().any(is_of),
+                    "offsets are changed while a task of {connector} lives"
+                );
                 self.offset_changes.insert(epoch, Arc::clone(&connector));
                 if !self.hangs_offsets {
                     self.offset_changes.remove(&epoch);

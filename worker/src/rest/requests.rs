@@ -87,9 +87,7 @@ fn requested_offset(item: Value) -> Result<RequestedOffset, RestError> {
     let mut side = |name| match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(map)) => Ok(Some(map)),
-        Some(other) => {
-            Err(wrong_type("java.util.LinkedHashMap<java.lang.String,java.lang.Object>", &other))
-        }
+        Some(other) => Err(wrong_type("java.util.LinkedHashMap<java.lang.String,java.lang.Object>", &other)),
     };
     let (partition, offset) = (side("partition")?, side("offset")?);
     if let Some((field, _)) = fields.iter().next() {

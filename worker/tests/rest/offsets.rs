@@ -55,7 +55,8 @@ fn source_offsets_are_listed_altered_and_reset() {
     // The task goes on from there.
     check(rest, "PUT", &format!("/connectors/{name}/resume"), "", 202, "");
     wait_for("the lines again", || {
-        (complete_lines(setup.path("out.txt").as_ref()) == ["one", "two", "three", "two", "three"]).then_some(())
+        (complete_lines(setup.path("out.txt").as_ref()) == ["one", "two", "three", "two", "three"])
+            .then_some(())
     });
     stop(rest, &name);
     check(rest, "DELETE", &path, "", 200, RESET);
@@ -81,8 +82,16 @@ fn source_offsets_that_make_no_sense_are_refused_as_java_refuses_them() {
     fails("null", p1, "Partition objects cannot be null");
     fails("{}", p1, "Partition objects should contain the key 'filename'");
     fails(f, "{}", "Offset objects should either be null or contain the key 'position'");
-    fails(f, r#"{"position":"3"}"#, "The value for the 'position' key in the offset is expected to be a Long value");
-    fails(f, r#"{"position":-1}"#, "The value for the 'position' key in the offset should be a non-negative value");
+    fails(
+        f,
+        r#"{"position":"3"}"#,
+        "The value for the 'position' key in the offset is expected to be a Long value",
+    );
+    fails(
+        f,
+        r#"{"position":-1}"#,
+        "The value for the 'position' key in the offset should be a non-negative value",
+    );
     let primitive = "Offsets may only contain primitive types as values, but field";
     fails(f, r#"{"n":{"a":1}}"#, &format!("{primitive} n contains MAP"));
     fails(r#"{"filename":[1]}"#, p1, &format!("{primitive} filename contains ARRAY"));
@@ -126,7 +135,15 @@ fn requests_that_are_no_offsets_are_refused_before_the_connector_is_looked_for()
         let message = "Partitions / offsets need to be provided for an alter offsets request";
         check_error(rest, "PATCH", path, body, 400, message);
     }
-    for body in ["null", "[]", r#"{"x":1}"#, r#"{"offsets":{}}"#, r#"{"offsets":[1]}"#, r#"{"offsets":[null]}"#, "{bad"] {
+    for body in [
+        "null",
+        "[]",
+        r#"{"x":1}"#,
+        r#"{"offsets":{}}"#,
+        r#"{"offsets":[1]}"#,
+        r#"{"offsets":[null]}"#,
+        "{bad",
+    ] {
         assert_eq!(rest.send("PATCH", path, Some(body)).status, 500, "{body}");
     }
     check_error(rest, "PATCH", path, r#"{"offsets":[{}]}"#, 404, "Connector nope not found");
@@ -215,7 +232,8 @@ fn a_group_with_members_is_left_alone() {
     );
     wait_for_offsets(rest, "/connectors/stopped/offsets", &listed);
     let partition = format!(r#"{{"kafka_topic":"{topic}","kafka_partition":0}}"#);
-    let answer = rest.send("PATCH", "/connectors/stopped/offsets", Some(&one(&partition, r#"{"kafka_offset":0}"#)));
+    let answer =
+        rest.send("PATCH", "/connectors/stopped/offsets", Some(&one(&partition, r#"{"kafka_offset":0}"#)));
     let text = "Failed to alter consumer group offsets for connector stopped either because its tasks haven't stopped completely";
     assert!(answer.status == 500 && answer.body.contains(text), "{answer:?}");
     let answer = rest.send("DELETE", "/connectors/stopped/offsets", None);

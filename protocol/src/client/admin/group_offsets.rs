@@ -195,7 +195,11 @@ impl Admin {
 
 /// As Java's admin client: the coordinator knows all topics, so that a partition which it does not know is not there.
 fn decide_position(error: &Error) -> RetryAction {
-    if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) { RetryAction::Fail } else { decide(error) }
+    if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+        RetryAction::Fail
+    } else {
+        decide(error)
+    }
 }
 
 fn with_position(answer: GroupAnswer) -> Result<GroupOffsets> {

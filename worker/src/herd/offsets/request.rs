@@ -51,7 +51,9 @@ pub(super) fn flat(map: Map<String, Value>) -> Result<Vec<(Arc<str>, ConnectValu
                 Value::Array(_) => "ARRAY",
                 Value::Object(_) => "MAP",
             };
-            Err(format!("Offsets may only contain primitive types as values, but field {key} contains {kind}"))
+            Err(format!(
+                "Offsets may only contain primitive types as values, but field {key} contains {kind}"
+            ))
         })
         .collect()
 }

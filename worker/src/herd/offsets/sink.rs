@@ -71,8 +71,7 @@ pub(super) async fn change(
         }
         None => {
             let committed = committed(&admin, &group).await.map_err(|error| refusal(owner, verb, &error))?;
-            let all: IndexMap<_, _> =
-                committed.into_iter().map(|(partition, _)| (partition, None)).collect();
+            let all: IndexMap<_, _> = committed.into_iter().map(|(partition, _)| (partition, None)).collect();
             let knows_all = ask_connector(owner, OffsetChanges::Sink(changes(&all))).await?;
             let deleted = admin.delete_groups(&[&group]).await.pop().unwrap_or(Ok(()));
             match deleted {
@@ -118,8 +117,11 @@ async fn alter(
         .iter()
         .filter_map(|(partition, offset)| Some((partition.clone(), OffsetAndMetadata::new((*offset)?))))
         .collect();
-    let deleted: Vec<_> =
-        wanted.iter().filter(|(_, offset)| offset.is_none()).map(|(partition, _)| partition.clone()).collect();
+    let deleted: Vec<_> = wanted
+        .iter()
+        .filter(|(_, offset)| offset.is_none())
+        .map(|(partition, _)| partition.clone())
+        .collect();
     let mut results = Vec::new();
     if !set.is_empty() {
         results.extend(admin.alter_group_offsets(group, &set).await);
@@ -235,8 +237,7 @@ mod tests {
             parse_json(&entry).unwrap_err()
         };
         assert_eq!(partition("null"), "The partition for a sink connector offset cannot be null or missing");
-        let keys =
-            "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'";
+        let keys = "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'";
         assert_eq!(partition("{}"), keys);
         assert_eq!(partition(r#"{"kafka_topic":"t"}"#), keys);
         assert_eq!(
