@@ -1,5 +1,7 @@
 //! Committed offsets of a sink connector's group.
 
+use std::sync::Arc;
+
 use api::{SinkOffsetChange, TopicPartition, java_map};
 use engine::connector::OffsetChanges;
 use indexmap::IndexMap;
@@ -147,7 +149,7 @@ fn changes(wanted: &IndexMap<KafkaPartition, Option<i64>>) -> Vec<SinkOffsetChan
     wanted
         .iter()
         .map(|(partition, offset)| {
-            (TopicPartition { topic: partition.topic.clone(), partition: partition.partition }, *offset)
+            (TopicPartition { topic: Arc::clone(&partition.topic), partition: partition.partition }, *offset)
         })
         .collect()
 }
