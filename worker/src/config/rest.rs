@@ -169,7 +169,7 @@ fn advertised_protocol(config: &Config) -> Result<Protocol> {
 }
 
 fn cors(config: &Config) -> Result<Option<CorsConfig>> {
-    /// What Jetty allows by itself, in its order.
+    /// What Jetty allows by itself.
     const METHODS: [&str; 3] = ["GET", "POST", "HEAD"];
     const KEY: &str = "access.control.allow.origin";
     let origins = config.string(KEY).trim();
@@ -195,11 +195,8 @@ fn cors(config: &Config) -> Result<Option<CorsConfig>> {
         given if given.is_empty() => METHODS.map(str::to_owned).to_vec(),
         given => given,
     };
-    let methods = super::java_order(methods.into_iter().map(|method| (method, String::new())).collect());
-    Ok(Some(CorsConfig {
-        origins: (!patterns.is_empty()).then_some(patterns),
-        methods: methods.into_keys().collect::<Vec<_>>().join(","),
-    }))
+    // In the order given: Java's is another one in each process.
+    Ok(Some(CorsConfig { origins: (!patterns.is_empty()).then_some(patterns), methods: methods.join(",") }))
 }
 
 fn extensions(classes: &[String], props: &Props) -> Result<Option<PathBuf>> {

@@ -97,21 +97,31 @@ impl Process {
     }
 
     pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Process {
-        let program =
-            std::env::var("AQUEDUCT_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_aqueduct").to_owned());
-        let mut child = Command::new(program)
-            .args(arguments)
-            .env("AQUEDUCT_CORES", "2")
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(Process::program());
+        command.env("AQUEDUCT_CORES", "2").envs(environment.iter().copied());
+        Process::spawn(command.args(arguments))
+    }
+
+    fn program() -> String {
+        std::env::var("AQUEDUCT_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_aqueduct").to_owned())
+    }
+
+    fn spawn(command: &mut Command) -> Process {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
         Process { child, output }
+    }
+
+    /// As [`Process::start`], with no more than so many descriptors.
+    pub(crate) fn start_limited(arguments: &[&str], descriptors: usize) -> Process {
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        let program = Process::program();
+        Process::spawn(
+            Command::new("sh").env("AQUEDUCT_CORES", "2").args(["-c", &script, &program]).args(arguments),
+        )
     }
 
     /// Starts a standalone worker and waits until it is ready.
@@ -261,6 +271,17 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Takes an answer apart that ends with the connection.
+    #[track_caller]
+    pub(crate) fn parse(answer: &str) -> Answer {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers =
+            lines.filter_map(|line| line.split_once(": ")).map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Answer { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -283,7 +304,8 @@ pub(crate) struct Rest {
 
 impl Rest {
     pub(crate) fn new(url: &str) -> Rest {
-        Rest { address: url.trim_start_matches("http://").trim_end_matches('/').to_owned() }
+        let address = url.split_once("://").map_or(url, |(_, address)| address);
+        Rest { address: address.trim_end_matches('/').to_owned() }
     }
 
     #[track_caller]
@@ -312,13 +334,7 @@ impl Rest {
         let _cut_off = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _cut_off = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers =
-            lines.filter_map(|line| line.split_once(": ")).map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Answer { status, headers: headers.collect(), body: body.to_owned() }
+        Answer::parse(&String::from_utf8(answer).unwrap())
     }
 
     /// Creates a connector.

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::config::{Store, StoreFormat, TlsConfig};
-use super::jks;
+use super::{ec_key, jks};
 use crate::net::Secret;
 use crate::{Error, Result};
 
@@ -115,7 +115,17 @@ pub(super) fn identity(config: &TlsConfig) -> Result<Option<Identity>> {
             }
         }
     };
-    Ok(Some(identity))
+    Ok(Some(signing(identity)))
+}
+
+/// With a key in the form that can sign.
+fn signing(mut identity: Identity) -> Identity {
+    if let (PrivateKeyDer::Pkcs8(key), Some(own)) = (&identity.key, identity.chain.first())
+        && let Some(completed) = ec_key::completed(key.secret_pkcs8_der(), own)
+    {
+        identity.key = PrivatePkcs8KeyDer::from(completed).into();
+    }
+    identity
 }
 
 fn pkcs12(bytes: &[u8], password: Option<&str>, place: &str) -> Result<KeyStore> {

@@ -12,6 +12,8 @@ mod client;
 
 mod config;
 
+mod ec_key;
+
 mod error;
 
 mod jks;
