@@ -107,7 +107,7 @@ fn blackhole(criterion: &mut Criterion) {
     fill(cluster.clone(), records);
     let executors = Executors::start(&ExecutorsConfig::default()).expect("threads");
     let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
-    let engine = Engine::new(EngineConfig { executors, env });
+    let engine = Engine::new(EngineConfig { executors, env, metrics: Default::default() });
     let mut group = criterion.benchmark_group("pipeline_blackhole");
     group.throughput(Throughput::Elements(records)).sample_size(10);
     for (name, tier) in [("bytes", Tier::Bytes), ("index", Tier::Index), ("columns", Tier::Columns)] {

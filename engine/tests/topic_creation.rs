@@ -111,8 +111,7 @@ fn a_topic_that_cannot_be_made_fails_the_task_with_javas_words() {
     let template =
         TopicTemplate { partitions: Some(1), replication_factor: Some(99), ..TopicTemplate::default() };
     let trace = world.wait_for_failure(&source(&world, &topic, "mine", Some(template)));
-    let expected = format!(
-        "org.apache.kafka.connect.errors.ConnectException: Error while attempting to create/find topic(s) '{topic}'\n"
-    );
+    let expected =
+        format!("org.apache.kafka.connect.errors.ConnectException: Unable to create topic(s) '{topic}': ");
     assert!(trace.starts_with(&expected), "{trace}");
 }

@@ -32,6 +32,8 @@ pub mod logs;
 
 mod redact;
 
+mod metrics;
+
 pub mod version;
 
 pub use cli::run;

@@ -15,6 +15,7 @@ use protocol::net::Env;
 
 use crate::config::{NewConnector, Plugins, RawConfig, Registry, WorkerConfig, admin_client, validate};
 use crate::herd::{Command, CommandKind, Herder, HerderConfig, Outcome};
+use crate::metrics::windows;
 use crate::rest::{BindError, Bound, RestState, Server};
 use crate::store::{FileOffsetStore, OpenError};
 
@@ -119,11 +120,12 @@ impl Worker {
         let offsets = Arc::new(FileOffsetStore::open(&config.offsets_file)?);
         let (cluster_id, broker_count) = describe(&config, &env).await?;
         let shutdown_timeout = config.shutdown_timeout;
+        let metrics = windows(&config);
         let herder = Herder::new(HerderConfig {
             worker_id,
             worker: Rc::new(config),
             plugins: Rc::new(plugins),
-            engine: Engine::new(EngineConfig { executors: executors.clone(), env }),
+            engine: Engine::new(EngineConfig { executors: executors.clone(), env, metrics }),
             offsets,
         });
         state.set_cluster_id(Arc::clone(&cluster_id));

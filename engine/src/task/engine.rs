@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use protocol::metrics::MetricsConfig;
 use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 
@@ -18,6 +19,8 @@ pub struct EngineConfig {
     pub executors: Executors,
     /// The client's world; its `control` should be an executor that runs no tasks.
     pub env: Env,
+    /// The windows of tasks' metrics.
+    pub metrics: MetricsConfig,
 }
 
 /// Starts tasks. Cheap to clone; usable from any thread.
@@ -48,12 +51,12 @@ impl Engine {
     pub fn start_task(&self, spec: TaskSpec, events: mpsc::UnboundedSender<TaskEvent>) -> TaskHandle {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let id = spec.id.clone();
-        let metrics = Arc::new(TaskMetrics::default());
+        let metrics = Arc::new(TaskMetrics::new(self.config.metrics));
         let first = if spec.starts_paused { Target::Paused } else { Target::Running };
         let (order, orders) = watch::channel(Order::new(first));
         let (ended_sender, ended) = watch::channel(false);
         let env = self.config.env.clone();
-        let control = run::Control::new(id.clone(), run, orders, events);
+        let control = run::Control::new(id.clone(), run, orders, events, Arc::clone(&metrics));
         let task_metrics = Arc::clone(&metrics);
         let limiter = self.rate_limiters.of(&id.connector, spec.rate_limits);
         let task = self.config.executors.place().spawn(move || async move {

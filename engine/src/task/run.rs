@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use super::{ConverterSpec, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
 use crate::connector::panicked;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{LifeState, TaskMetrics};
 use crate::pipeline::{Converters, ErrorHandler, Place, RateLimiter, SinkPipeline, SourcePipeline, Stage};
 
 /// A task's side of its handle.
@@ -24,6 +24,7 @@ pub(crate) struct Control {
     orders: watch::Receiver<Order>,
     events: mpsc::UnboundedSender<TaskEvent>,
     reported: Option<TaskState>,
+    metrics: Arc<TaskMetrics>,
     /// When the task was told to stop, once it has looked.
     stop_told: Option<Instant>,
 }
@@ -34,8 +35,9 @@ impl Control {
         run: u64,
         orders: watch::Receiver<Order>,
         events: mpsc::UnboundedSender<TaskEvent>,
+        metrics: Arc<TaskMetrics>,
     ) -> Control {
-        Control { id, run, orders, events, reported: None, stop_told: None }
+        Control { id, run, orders, events, reported: None, metrics, stop_told: None }
     }
 
     /// What the task should be doing. A dropped handle means: stop.
@@ -102,6 +104,13 @@ impl Control {
             return;
         }
         self.reported = Some(state.clone());
+        self.metrics.life.change(match state {
+            TaskState::Running => LifeState::Running,
+            TaskState::Paused => LifeState::Paused,
+            TaskState::Failed { .. } | TaskState::Stopped => LifeState::Other,
+        });
+        // It has its time from here on.
+        self.metrics.stages.progressed(Instant::now());
         // A worker that no longer listens is shutting down.
         let _nobody = self.events.send(TaskEvent { id: self.id.clone(), run: self.run, state });
     }
@@ -125,8 +134,10 @@ pub(super) async fn run(
         TaskKind::Source(_) => "pipeline.source",
         TaskKind::Sink(_) => "pipeline.sink",
     };
+    let measured = Arc::clone(&metrics);
     let outcome =
         AssertUnwindSafe(build_and_run(spec, env, &mut control, metrics, limiter)).catch_unwind().await;
+    measured.stages.enter(crate::metrics::Stage::Idle);
     match outcome.unwrap_or_else(|panic| Err(panicked(&*panic))) {
         Ok(()) => {
             info!(task = %control.id, "task stopped");
@@ -186,7 +197,7 @@ mod tests {
             let (orders, seen) = watch::channel(Order::new(Target::Running));
             let (events, _inbox) = mpsc::unbounded_channel();
             let id = TaskId { connector: "c".into(), task: 0 };
-            let mut control = Control::new(id, 0, seen, events);
+            let mut control = Control::new(id, 0, seen, events, Arc::default());
             let limit = Duration::from_secs(5);
             assert_eq!(control.time_left(limit), None);
             orders.send_modify(|order| assert!(order.change(Target::Stopped)));

@@ -82,7 +82,7 @@ impl World {
         let config = ExecutorsConfig { is_pinned: false, ..ExecutorsConfig::default() };
         let executors = Executors::start(&config).unwrap();
         let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
-        let engine = Engine::new(EngineConfig { executors, env });
+        let engine = Engine::new(EngineConfig { executors, env, metrics: Default::default() });
         let (events, mut inbox) = mpsc::unbounded_channel::<TaskEvent>();
         let states: Arc<Mutex<HashMap<u64, Vec<TaskState>>>> = Arc::default();
         let seen = Arc::clone(&states);

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::{Commit, LAST_COMMIT_PERCENT, SinkPipeline, one};
+use crate::metrics::Stage;
 use crate::pipeline::side::AbortOnDrop;
 use crate::task::Control;
 
@@ -45,10 +46,13 @@ impl SinkPipeline {
         if offsets.is_empty() {
             return Ok(None);
         }
+        self.metrics.stages.enter(Stage::Commit);
+        self.metrics.commit_sequence.set(self.metrics.commit_sequence.get() + 1);
+        let since = Instant::now();
         let allowed = match self.task.pre_commit(offsets.clone()).await {
             Ok(allowed) => allowed,
             Err(error) => {
-                self.commit_failed(&error.to_string());
+                self.commit_failed(since, &error.to_string());
                 return Err(error);
             }
         };
@@ -68,7 +72,13 @@ impl SinkPipeline {
                 }
             }
         }
-        Ok((!prepared.is_empty()).then_some(prepared))
+        if prepared.is_empty() {
+            // As in Java, where nothing is new that has succeeded.
+            self.metrics.commit_ended(true, since);
+            self.metrics.commits_completed.record(1.0, Instant::now());
+            return Ok(None);
+        }
+        Ok(Some(prepared))
     }
 
     /// Starts to commit what the task has taken, without waiting for the broker.
@@ -99,20 +109,22 @@ impl SinkPipeline {
             let offsets = commit.offsets;
             match commit.outcome.outcome().await {
                 Ok(Ok(())) => {
-                    self.metrics.commits.add(1);
+                    self.metrics.commit_ended(true, commit.since);
+                    self.metrics.commits_completed.record(1.0, Instant::now());
                     for (partition, offset) in offsets {
                         if self.assigned.contains(&partition) {
                             self.epochs.committed(&partition, offset);
                             self.committed.insert(partition, offset);
                         }
                     }
+                    self.positions_changed();
                 }
-                Ok(Err(error)) => self.commit_failed(&error.to_string()),
-                Err(error) => self.commit_failed(&error.to_string()),
+                Ok(Err(error)) => self.commit_failed(commit.since, &error.to_string()),
+                Err(error) => self.commit_failed(commit.since, &error.to_string()),
             }
         } else if commit.since.elapsed() > self.spec.offset_flush_timeout {
             commit.outcome.abort().await;
-            self.commit_failed("Commit of offsets timed out");
+            self.commit_failed(commit.since, "Commit of offsets timed out");
         } else {
             self.commit = Some(commit);
         }
@@ -129,8 +141,8 @@ impl SinkPipeline {
         offsets.iter().map(commit).collect()
     }
 
-    pub(super) fn commit_failed(&self, error: &str) {
-        self.metrics.commits_failed.add(1);
+    pub(super) fn commit_failed(&self, since: Instant, error: &str) {
+        self.metrics.commit_ended(false, since);
         warn!(task = %self.id, error, "failed to commit offsets, trying again at the next interval");
     }
 
@@ -145,6 +157,7 @@ impl SinkPipeline {
         self.current.clone_from(&self.committed);
         self.fetched.clear();
         self.held = None;
+        self.positions_changed();
         self.apply_flow();
         self.resume_all();
     }

@@ -5,10 +5,12 @@
 //! after the next poll. Meanwhile the consumer is paused but alive, and rebalances are served.
 
 mod commits;
+mod observed;
 mod partitions;
 mod pending;
 mod put;
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,13 +23,14 @@ use protocol::net::Env;
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 
+use self::observed::SinkClients;
 use self::pending::Pending;
 use super::epochs::LeaderEpochs;
 use super::errors::{DeadLetters, ErrantReports, ErrorHandler};
 use super::index::Indexer;
 use super::side::AbortOnDrop;
 use super::{Converters, RateLimiter};
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Observed, PartitionLag, Stage, TaskMetrics, register};
 use crate::task::{Control, SinkSpec, Target, TaskId};
 
 /// Fetched bytes are put together up to this size before the sink gets them: what fits into the L2 cache.
@@ -75,6 +78,12 @@ pub(crate) struct SinkPipeline {
     reports: Rc<ErrantReports>,
     limiter: Option<Arc<RateLimiter>>,
     metrics: Arc<TaskMetrics>,
+    /// What others read of how far each assigned partition is.
+    lags: HashMap<TopicPartition, Arc<PartitionLag>>,
+    /// Records taken and not known to be committed.
+    active: i64,
+    /// Its consumer, for whoever looks at this core.
+    observed: Rc<dyn Observed>,
 }
 
 /// A batch that goes on later: the sink asked to have it again, some of its records are to be converted again, or the connector has
@@ -108,6 +117,9 @@ impl SinkPipeline {
         let cluster = Cluster::new(env, spec.cluster.clone());
         let indexer = Indexer::new(cluster.pool().clone());
         let consumer = Rc::new(Consumer::new(cluster, spec.consumer.clone()));
+        let clients = SinkClients { consumer: Rc::downgrade(&consumer), metrics: Arc::clone(&metrics) };
+        let observed: Rc<dyn Observed> = Rc::new(clients);
+        register(&observed);
         let next_commit = Instant::now() + spec.offset_flush_interval;
         SinkPipeline {
             id,
@@ -131,6 +143,9 @@ impl SinkPipeline {
             reports,
             limiter,
             metrics,
+            lags: HashMap::new(),
+            active: 0,
+            observed,
         }
     }
 
@@ -159,6 +174,7 @@ impl SinkPipeline {
         {
             dead_letters.close().await;
         }
+        drop(self.observed);
         if let Ok(consumer) = Rc::try_unwrap(self.consumer) {
             match control.time_left(self.spec.shutdown_timeout * LEAVE_PERCENT / 100) {
                 // The good-bye is sent even when there is no time to wait for its answer.
@@ -212,6 +228,7 @@ impl SinkPipeline {
                 self.put_available(control).await?;
             }
             let wait = self.wait();
+            self.metrics.stages.enter(if self.is_paused { Stage::Idle } else { Stage::Fetch });
             let errors = Rc::clone(&self.errors);
             let polled = tokio::select! {
                 biased;

@@ -2,10 +2,11 @@
 
 use api::{Result, TopicPartition};
 use protocol::client::consumer::{PositionReset, Rebalance};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::{LAST_COMMIT_PERCENT, SinkPipeline, from_protocol};
+use crate::metrics::Stage;
 use crate::task::Control;
 
 impl SinkPipeline {
@@ -19,6 +20,7 @@ impl SinkPipeline {
         self.committed.shift_remove(&partition);
         self.epochs.begin(partition.clone(), reset.after, reset.leader_epoch);
         self.current.insert(partition, reset.after);
+        self.positions_changed();
     }
 
     pub(super) async fn rebalance(&mut self, rebalance: Rebalance, control: &mut Control) -> Result<()> {
@@ -36,6 +38,8 @@ impl SinkPipeline {
                     opened.push(partition);
                 }
                 self.assigned.extend(opened.iter().cloned());
+                self.positions_changed();
+                self.metrics.stages.progressed(Instant::now());
                 debug!(task = %self.id, partitions = ?opened, "partitions assigned");
                 if self.is_paused || self.is_held_up {
                     self.pause_all();
@@ -74,7 +78,9 @@ impl SinkPipeline {
             // The last word on these partitions is the commit below; an older one must not arrive after it. One that is on its way
             // is on the same connection, before it; one that waits to be sent again is not sent.
             commit.outcome.abort().await;
+            self.metrics.commits_skipped.record(1.0, Instant::now());
         }
+        let since = self.metrics.stages.enter(Stage::Commit);
         self.settle_dead_letters(control).await;
         let offsets = self.committable(leaving.iter());
         let prepared = self.prepare(offsets).await;
@@ -90,11 +96,12 @@ impl SinkPipeline {
             };
             match outcome {
                 Some(Ok(())) => {
-                    self.metrics.commits.add(1);
+                    self.metrics.commit_ended(true, since);
+                    self.metrics.commits_completed.record(1.0, Instant::now());
                     self.committed.extend(offsets);
                 }
-                Some(Err(error)) => self.commit_failed(&error.to_string()),
-                None => self.commit_failed("timed out"),
+                Some(Err(error)) => self.commit_failed(since, &error.to_string()),
+                None => self.commit_failed(since, "timed out"),
             }
         }
         self.forget(leaving);
@@ -119,5 +126,6 @@ impl SinkPipeline {
         if let Some(held) = &mut self.held {
             held.pending.forget(&|from| is_gone(&from.topic, from.partition));
         }
+        self.positions_changed();
     }
 }

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::pending::{Parts, Pending, Work};
 use super::{BATCH_BYTES, Held, REDELIVERY_WAIT_MAX, REDELIVERY_WAIT_MIN, SinkPipeline};
+use crate::metrics::{Stage, millis};
 use crate::pipeline::decode::{Decoding, Step};
 use crate::pipeline::errors::{DeadLetters, Failure, Originals, Place, Records};
 use crate::task::{Control, Target, Tolerance};
@@ -42,6 +43,7 @@ impl SinkPipeline {
         let mut next = SinkOffsets::new();
         let mut originals = Originals::default();
         let mut bytes = 0;
+        let now = self.metrics.stages.enter(Stage::Convert);
         while bytes < BATCH_BYTES
             && let Some(fetched) = self.fetched.pop_front()
         {
@@ -58,9 +60,11 @@ impl SinkPipeline {
         let records = batch.record_count();
         self.metrics.bytes_in.add(bytes as u64);
         self.metrics.records_in.add(records as u64);
+        self.metrics.received.record(records as f64, now);
         let work = if self.tier == Tier::Columns {
             Work::Decoding(Decoding::new(batch))
         } else {
+            self.metrics.delivered.record(records as f64, now);
             Work::Putting(self.parts(batch, records, bytes))
         };
         Ok(Pending { work, originals, next, bytes, records })
@@ -80,12 +84,14 @@ impl SinkPipeline {
         control: &mut Control,
     ) -> Result<()> {
         if let Work::Decoding(decoding) = &mut pending.work {
+            let now = self.metrics.stages.enter(Stage::Convert);
             match self.converters.decode(decoding, &pending.originals)? {
                 Step::Wait(due) => {
                     self.held = Some(Held { pending, wait, due });
                     return Ok(());
                 }
                 Step::Done(batch) => {
+                    self.metrics.delivered.record(batch.record_count() as f64, now);
                     self.flush_dead_letters();
                     pending.work = Work::Putting(self.parts(batch, pending.records, pending.bytes));
                 }
@@ -137,21 +143,27 @@ impl SinkPipeline {
         for (partition, offset) in pending.next {
             // A partition that was revoked while its batch was held up is no longer ours to advance.
             if self.assigned.contains(&partition) {
-                self.current.insert(partition, offset);
+                self.advance(partition, offset);
             }
         }
+        self.metrics.set_active(self.active, Instant::now());
         Ok(())
     }
 
     /// Gives the sink a batch, and acts upon what it reports of it.
     async fn put(&mut self, batch: &Batch, originals: &Originals) -> Result<Put> {
         self.reports.begin();
+        let since = self.metrics.stages.enter(Stage::Put);
         let outcome = self.task.put(batch).await;
+        let now = self.metrics.stages.enter(Stage::Fetch);
         let reported = self.reports.end(batch);
         match outcome {
             Ok(()) => {
                 self.judge_reported(reported?, originals).map_err(unrecoverable)?;
                 self.metrics.batches.add(1);
+                self.metrics.calls.record(millis(now - since), now);
+                self.metrics.batch_sizes.record(batch.record_count() as f64, now);
+                self.metrics.stages.progressed(now);
                 self.metrics.records_out.add(batch.record_count() as u64);
                 Ok(Put::Taken)
             }

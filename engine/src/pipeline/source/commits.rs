@@ -88,9 +88,14 @@ async fn commit(
     limit: Duration,
     metrics: &TaskMetrics,
 ) -> bool {
+    let since = Instant::now();
     let taken = progress.ledger.borrow_mut().take_committable();
     let written = match taken {
-        Ok(entries) if entries.is_empty() => return true,
+        Ok(entries) if entries.is_empty() => {
+            // As in Java, where there is nothing to write that has succeeded.
+            metrics.commit_ended(true, since);
+            return true;
+        }
         Ok(entries) => match timeout(limit, store.set(entries.clone())).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err((error, entries)),
@@ -102,11 +107,11 @@ async fn commit(
     };
     match written {
         Ok(()) => {
-            metrics.commits.add(1);
+            metrics.commit_ended(true, since);
             true
         }
         Err((error, entries)) => {
-            metrics.commits_failed.add(1);
+            metrics.commit_ended(false, since);
             warn!(task = %id, %error, "failed to commit source offsets, trying again at the next interval");
             if let Err(error) = progress.ledger.borrow_mut().restore(entries) {
                 progress.fail(error);

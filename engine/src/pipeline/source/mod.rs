@@ -5,6 +5,7 @@
 //! full producer holds up no commit.
 
 mod commits;
+mod observed;
 mod produce;
 mod progress;
 mod topics;
@@ -24,12 +25,13 @@ use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::warn;
 
 use self::commits::StoredOffsets;
+use self::observed::SourceClients;
 use self::progress::{Progress, take_acknowledgements};
 use self::topics::TopicMaker;
 use super::side::AbortOnDrop;
 use super::{Converters, RateLimiter};
 use crate::connector::panicked;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Observed, Stage, TaskMetrics, register};
 use crate::task::{Control, SourceSpec, Target, TaskId};
 
 /// How long to wait after a poll that failed with a retriable error.
@@ -51,6 +53,10 @@ pub(crate) struct SourcePipeline {
     commits: Interval,
     limiter: Option<Arc<RateLimiter>>,
     metrics: Arc<TaskMetrics>,
+    /// Since when the next batch is waited for, over all the polls that were cut short.
+    polls_since: Option<Instant>,
+    /// Its clients, for whoever looks at this core.
+    observed: Rc<dyn Observed>,
 }
 
 impl SourcePipeline {
@@ -73,6 +79,13 @@ impl SourcePipeline {
         let topics = HashMap::new();
         let topic_maker = spec.topic_creation.clone().map(|rules| TopicMaker::new(rules, env.clone()));
         let (producer, progress) = (Rc::new(producer), Rc::new(progress));
+        let clients = SourceClients {
+            producer: Rc::downgrade(&producer),
+            admin: topic_maker.as_ref().map(|maker| Rc::clone(&maker.admin)),
+            metrics: Arc::clone(&metrics),
+        };
+        let observed: Rc<dyn Observed> = Rc::new(clients);
+        register(&observed);
         Ok(SourcePipeline {
             id,
             spec,
@@ -86,6 +99,8 @@ impl SourcePipeline {
             commits,
             limiter,
             metrics,
+            polls_since: None,
+            observed,
         })
     }
 
@@ -112,6 +127,7 @@ impl SourcePipeline {
         }
         acks.abort().await;
         self.converters.errors.tell_suppressed();
+        drop(self.observed);
         if let Ok(producer) = Rc::try_unwrap(self.producer) {
             // What is still on its way was warned about by `finish`; its offsets are not committed.
             let _left = producer.close(Duration::ZERO, &mut Vec::new()).await;
@@ -140,8 +156,16 @@ impl SourcePipeline {
             let target = control.target();
             match target {
                 Target::Stopped => return Ok(()),
-                Target::Paused => control.report_paused(),
-                Target::Running => control.report_running(),
+                Target::Paused => {
+                    control.report_paused();
+                    self.polls_since = None;
+                    self.metrics.stages.enter(Stage::Idle);
+                }
+                Target::Running => {
+                    control.report_running();
+                    let now = self.metrics.stages.enter(Stage::Poll);
+                    self.polls_since.get_or_insert(now);
+                }
             }
             tokio::select! {
                 biased;

@@ -8,6 +8,7 @@ use protocol::wire::records::Header;
 use tokio::time::{Instant, sleep_until};
 
 use super::{SourcePipeline, unrecoverable};
+use crate::metrics::{Stage, millis};
 use crate::pipeline::decode::Step;
 use crate::pipeline::encode::{EncodedRun, Encoding};
 use crate::pipeline::errors::{kept, not_sent};
@@ -18,13 +19,30 @@ impl SourcePipeline {
     /// told to stop while Kafka takes nothing.
     pub(super) async fn produce(&mut self, batch: Batch, control: &mut Control) -> Result<()> {
         self.metrics.batches.add(1);
+        self.batch_polled(batch.record_count());
         for run in batch.runs {
-            self.metrics.records_in.add(run.record_count() as u64);
             if run.record_count() > 0 && !self.produce_at_rate(run, control).await? {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Counts what a poll has given.
+    fn batch_polled(&mut self, record_count: usize) {
+        let now = self.metrics.stages.enter(Stage::Convert);
+        let since = self.polls_since.take().unwrap_or(now);
+        if record_count == 0 {
+            return;
+        }
+        let metrics = &self.metrics;
+        metrics.records_in.add(record_count as u64);
+        metrics.received.record(record_count as f64, now);
+        metrics.calls.record(millis(now - since), now);
+        metrics.batch_sizes.record(record_count as f64, now);
+        let outstanding = self.progress.ledger.borrow().outstanding_records();
+        metrics.set_active((outstanding + record_count) as i64, now);
+        metrics.stages.progressed(now);
     }
 
     /// Produces a run, in parts with pauses where the connector may move only so much.
@@ -70,7 +88,9 @@ impl SourcePipeline {
             return Err(Error::fatal("a source task gave records that were read from Kafka"));
         };
         let rows = columns.value.len();
+        self.metrics.stages.enter(Stage::Convert);
         let Some(encoded) = self.encode(&run, control).await? else { return Ok(false) };
+        self.metrics.stages.enter(Stage::Send);
         let Some(handle) = self.topic(topic, control).await? else { return Ok(false) };
         let token = self.progress.ledger.borrow_mut().open(source, offsets.get(rows - 1))?;
         let now_ms = self.env.now_ms();

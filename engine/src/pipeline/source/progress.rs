@@ -12,6 +12,7 @@ use super::unrecoverable;
 use crate::metrics::TaskMetrics;
 use crate::offset::Ledger;
 use crate::pipeline::ErrorHandler;
+use crate::rt::clock;
 use crate::task::Tolerance;
 
 /// What the futures of the pipeline share.
@@ -73,10 +74,11 @@ pub(super) async fn take_acknowledgements(
     let mut completions: Vec<Completion> = Vec::new();
     loop {
         producer.completions(&mut completions).await;
+        let mut acknowledged = 0;
         for completion in completions.drain(..) {
             match completion.result {
                 Ok(_) => {
-                    metrics.records_out.add(completion.record_count.into());
+                    acknowledged += u64::from(completion.record_count);
                     progress
                         .ledger
                         .borrow_mut()
@@ -95,6 +97,13 @@ pub(super) async fn take_acknowledgements(
                 }
             }
         }
+        let now = clock::now();
+        if acknowledged > 0 {
+            metrics.records_out.add(acknowledged);
+            metrics.delivered.record(acknowledged as f64, now);
+        }
+        metrics.set_active(progress.ledger.borrow().outstanding_records() as i64, now);
+        metrics.stages.progressed(now);
         progress.acknowledged.notify_one();
     }
 }

@@ -1,5 +1,6 @@
 //! Topics before the first record to them: looked for, and made where they are missing and the connector says how (KIP-158).
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use api::{Error, Result};
@@ -16,7 +17,7 @@ use crate::task::{Control, TopicCreation};
 /// Makes topics by a connector's rules.
 pub(super) struct TopicMaker {
     rules: Box<TopicCreation>,
-    pub(super) admin: Admin,
+    pub(super) admin: Rc<Admin>,
     bootstrap: String,
 }
 
@@ -24,7 +25,7 @@ impl TopicMaker {
     pub(super) fn new(rules: Box<TopicCreation>, env: Env) -> TopicMaker {
         let bootstrap = rules.cluster.bootstrap.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let cluster = Cluster::new(env, rules.cluster.clone());
-        let admin = Admin::new(cluster).with_timeout(rules.api_timeout);
+        let admin = Rc::new(Admin::new(cluster).with_timeout(rules.api_timeout));
         TopicMaker { rules, admin, bootstrap }
     }
 
@@ -89,7 +90,11 @@ impl TopicMaker {
                 warn!(topic = &**topic, bootstrap, %error, "the brokers cannot create topics");
                 Err(not_made(new))
             }
-            Some(ErrorCode::INVALID_CONFIG) => {
+            Some(
+                ErrorCode::INVALID_CONFIG
+                | ErrorCode::INVALID_REPLICATION_FACTOR
+                | ErrorCode::INVALID_TOPIC_EXCEPTION,
+            ) => {
                 let said = error.to_string();
                 let said = said.split_once(&format!("{topic}: ")).map_or(&*said, |(_, broker)| broker);
                 Err(unrecoverable(&format!("Unable to create topic(s) '{topic}': {said}"), error))

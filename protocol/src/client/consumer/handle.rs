@@ -168,6 +168,11 @@ impl Consumer {
         self.shared.partitions.borrow().map.get(tp).and_then(|partition| partition.position)
     }
 
+    /// The end of what may be read of the partition (`isolation.level`), as the last answer of its leader had it; None before the first.
+    pub fn end_offset(&self, tp: &TopicPartition) -> Option<i64> {
+        self.shared.partitions.borrow().map.get(tp).and_then(|partition| partition.end_offset)
+    }
+
     /// What to commit so that a successor goes on at [`position`](Self::position): with the leader epoch, by which it notices a log that
     /// was truncated meanwhile (KIP-320).
     pub fn committable(&self, tp: &TopicPartition) -> Option<OffsetAndMetadata> {
