@@ -47,7 +47,24 @@ impl JavaWorker {
         let defaults = [("offset.storage.file.filename", offsets_file.as_str())];
         let class = "org.apache.kafka.connect.cli.ConnectStandalone";
         let ready = ["Kafka Connect started"];
-        Self::start(libs, class, bootstrap, &[&defaults, worker].concat(), connectors, &ready)
+        Self::start(libs, &[], class, bootstrap, &[&defaults, worker].concat(), connectors, &ready)
+    }
+
+    /// As [`JavaWorker::standalone`] without connectors, with Connect's mock and verifiable connectors on its class path.
+    ///
+    /// # Errors
+    /// As [`JavaWorker::standalone`].
+    pub fn standalone_with_test_plugins(
+        libs: &Libs,
+        bootstrap: &str,
+        offsets_file: &Path,
+        worker: &Properties<'_>,
+    ) -> Result<Self> {
+        let offsets_file = offsets_file.display().to_string();
+        let defaults = [("offset.storage.file.filename", offsets_file.as_str())];
+        let (class, ready) = ("org.apache.kafka.connect.cli.ConnectStandalone", ["Kafka Connect started"]);
+        let plugins = libs.test_plugins();
+        Self::start(libs, &[&plugins], class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
     }
 
     /// Starts one `connect-distributed` worker of the cluster `group_id` and waits until it has joined and serves REST.
@@ -73,11 +90,12 @@ impl JavaWorker {
         ];
         let class = "org.apache.kafka.connect.cli.ConnectDistributed";
         let ready = ["Kafka Connect started", "Finished starting connectors and tasks"];
-        Self::start(libs, class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
+        Self::start(libs, &[], class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
     }
 
     fn start(
         libs: &Libs,
+        plugins: &[&Path],
         class: &str,
         bootstrap: &str,
         worker: &Properties<'_>,
@@ -110,7 +128,8 @@ impl JavaWorker {
         }
 
         let runtime = libs.runtime();
-        let program = Program { name: "connect", class, class_path: &[&runtime], jvm_options: JVM_OPTIONS };
+        let class_path = [&[runtime.as_path()], plugins].concat();
+        let program = Program { name: "connect", class, class_path: &class_path, jvm_options: JVM_OPTIONS };
         let mut jvm = Jvm::start(program, &arguments, dir.path())?;
         jvm.wait_for("the worker's start", READY_DEADLINE, |log| {
             ready.iter().all(|line| log.contains(line)).then_some(())

@@ -10,6 +10,7 @@
 //!   │       └─────► kafka ──► java  (jars by Maven, brokers, stopped on drop)
 //!   ├─────► kafka::command          (fetch | start | stop | env | run)
 //!   ├─────► bench                   (criterion, loadtest)
+//!   ├─────► golden                  (what the Java worker answers, for the tests of ours)
 //!   └─────► fuzz                    (libFuzzer)
 //! ```
 
@@ -19,6 +20,7 @@ pub mod kafka;
 
 pub mod bench;
 pub mod fuzz;
+pub mod golden;
 pub mod test;
 pub mod tidy;
 

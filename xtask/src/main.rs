@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, fuzz, kafka, output, test};
+use xtask::{bench, fuzz, golden, kafka, output, test};
 
 /// Everything that is not plain cargo.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ enum Command {
     Kafka(kafka::command::Options),
     /// Run a benchmark: `micro` (criterion) or one that `loadtest` knows, such as `blackhole`
     Bench(bench::Options),
+    /// Record what the real Java worker answers to the transcript of worker/tests/golden
+    Golden(golden::command::Options),
     /// Search for bytes that break a decoder
     Fuzz(fuzz::Options),
 }
@@ -41,6 +43,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Test(options) => test::run(&options),
         Command::Kafka(options) => kafka::command::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Golden(options) => golden::command::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }

@@ -74,10 +74,11 @@ pub(super) async fn configure(state: &RestState, parts: &Parts, name: &str, body
 }
 
 pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer {
-    let changes = requests::config(body)?;
+    let changes = requests::optional_config(body)?;
     let herder = state.herder().await?;
     let current = herder.look(|herd| herd.config(name).cloned());
     let mut config = current.ok_or_else(|| RestError::NotFound(not_found(name)))?;
+    let changes = changes.ok_or_else(requests::no_body)?;
     for (key, value) in changes {
         match value {
             Some(value) => drop(config.insert(key, value)),

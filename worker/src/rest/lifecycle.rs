@@ -71,20 +71,6 @@ pub(super) async fn restart_task(state: &RestState, name: &str, task: &str) -> A
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-/// Tasks' configurations come from their connector only, with a single worker.
-pub(super) fn set_tasks() -> Answer {
-    Err(RestError::Standalone(
-        "Kafka Connect in standalone mode does not support externally setting task configurations.",
-    ))
-}
-
-/// Nobody else could write as this worker's tasks.
-pub(super) fn fence() -> Answer {
-    Err(RestError::Standalone(
-        "Kafka Connect in standalone mode does not support exactly-once source connectors.",
-    ))
-}
-
 /// A path segment that JAX-RS would read as an `int`; others match no resource.
 fn task_number(segment: &str) -> Result<i32, RestError> {
     segment.parse().map_err(|_not_a_number: std::num::ParseIntError| RestError::UnknownPath)

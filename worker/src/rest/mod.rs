@@ -29,11 +29,13 @@ mod routes;
 mod state;
 
 mod connectors;
+mod internal;
 mod lifecycle;
 mod offsets;
 mod plugins;
 mod root;
 
+mod jackson;
 mod request;
 mod requests;
 

@@ -1,8 +1,9 @@
-//! Request bodies, read with Jackson's rules: scalars become strings, unknown fields are errors.
+//! Request bodies: what each endpoint reads, with Jackson's rules and messages.
 
 use serde_json::{Map, Value};
 
 use super::error::RestError;
+use super::jackson::{self, Kind, Node};
 use crate::config::{RawConfig, TargetState};
 use crate::herd::RequestedOffset;
 
@@ -14,137 +15,137 @@ pub(super) struct CreateConnector {
     pub(super) initial_state: TargetState,
 }
 
-const CREATE_CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
+static STRINGS: Kind =
+    Kind::Map { class: "java.util.LinkedHashMap<java.lang.String,java.lang.String>", values: &Kind::Text };
+
+static INITIAL_STATE: Kind = Kind::Enum {
+    class: "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest$InitialState",
+    constants: "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.InitialState",
+    names: &["RUNNING", "PAUSED", "STOPPED"],
+};
+
+static CREATE_CONNECTOR: Kind = Kind::Bean {
+    class: "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest",
+    fields: &[("name", &Kind::Text), ("config", &STRINGS), ("initial_state", &INITIAL_STATE)],
+    known: "\"config\", \"name\", \"initial_state\"",
+};
+
+static TASK_CONFIGS: Kind = Kind::List {
+    class: "java.util.ArrayList<java.util.Map<java.lang.String,java.lang.String>>",
+    items: &STRINGS,
+};
+
+static OFFSETS: Kind = Kind::Bean {
+    class: "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets",
+    fields: &[(
+        "offsets",
+        &Kind::List {
+            class: "java.util.ArrayList<org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset>",
+            items: &OFFSET,
+        },
+    )],
+    known: "\"offsets\"",
+};
+
+static OFFSET: Kind = Kind::Bean {
+    class: "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset",
+    fields: &[("partition", &OBJECTS), ("offset", &OBJECTS)],
+    known: "\"partition\", \"offset\"",
+};
+
+static OBJECTS: Kind = Kind::Map {
+    class: "java.util.LinkedHashMap<java.lang.String,java.lang.Object>",
+    values: &Kind::Any,
+};
 
 /// Reads the body of `POST /connectors`.
 pub(super) fn create_connector(body: &[u8]) -> Result<CreateConnector, RestError> {
-    let mut fields = object(body, CREATE_CLASS)?;
-    let name = match fields.remove("name") {
-        None => String::new(),
-        Some(name) => scalar(name)?.unwrap_or_default(),
-    };
-    let config = match fields.remove("config") {
-        Some(Value::Object(config)) => raw_config(config)?,
-        None | Some(Value::Null) => {
-            return Err(malformed("The request has no connector configuration ('config')"));
-        }
-        Some(other) => {
-            return Err(wrong_type("java.util.LinkedHashMap<java.lang.String,java.lang.String>", &other));
-        }
-    };
-    let initial_state = match fields.remove("initial_state") {
-        None | Some(Value::Null) => TargetState::Started,
-        Some(state) => {
-            let state = scalar(state)?.unwrap_or_default();
-            TargetState::from_initial(&state).ok_or_else(|| {
-                malformed(format!(
-                    "Cannot construct instance of `{CREATE_CLASS}$InitialState`, problem: No enum constant \
-                     org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.InitialState.{}",
-                    state.to_uppercase()
-                ))
-            })?
-        }
-    };
-    if let Some((field, _)) = fields.iter().next() {
-        return Err(malformed(format!(
-            "Unrecognized field \"{field}\" (class {CREATE_CLASS}), not marked as ignorable (3 known properties: \
-             \"config\", \"name\", \"initial_state\")"
-        )));
-    }
-    Ok(CreateConnector { name: name.trim().to_owned(), config, initial_state })
+    let mut request = read(body, &CREATE_CONNECTOR)?.ok_or_else(no_body)?;
+    let name = request.take("name").and_then(text).unwrap_or_default();
+    let config = request.take("config").ok_or_else(|| {
+        RestError::BadRequest("The request has no connector configuration ('config')".to_owned())
+    })?;
+    let state = request.take("initial_state").and_then(text);
+    let initial_state = state.and_then(|state| TargetState::from_initial(&state));
+    Ok(CreateConnector {
+        name: name.trim().to_owned(),
+        config: raw_config(config),
+        initial_state: initial_state.unwrap_or(TargetState::Started),
+    })
+}
+
+/// Reads a flat map of strings; `None` where there is no body.
+pub(super) fn optional_config(body: &[u8]) -> Result<Option<RawConfig>, RestError> {
+    Ok(read(body, &STRINGS)?.map(raw_config))
 }
 
 /// Reads a flat map of strings.
 pub(super) fn config(body: &[u8]) -> Result<RawConfig, RestError> {
-    raw_config(object(body, "java.util.LinkedHashMap<java.lang.String,java.lang.String>")?)
+    optional_config(body)?.ok_or_else(no_body)
 }
-
-const OFFSETS_CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets";
-const OFFSET_CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset";
 
 /// Reads the body of `PATCH /connectors/{name}/offsets` (`ConnectorOffsets`); null and missing lists are empty ones.
 pub(super) fn offsets(body: &[u8]) -> Result<Vec<RequestedOffset>, RestError> {
-    let mut fields = object(body, OFFSETS_CLASS)?;
-    let listed = fields.remove("offsets");
-    if let Some((field, _)) = fields.iter().next() {
-        return Err(malformed(format!(
-            "Unrecognized field \"{field}\" (class {OFFSETS_CLASS}), not marked as ignorable (one known property: \"offsets\")"
-        )));
-    }
-    match listed {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(items)) => items.into_iter().map(requested_offset).collect(),
-        Some(other) => Err(wrong_type(&format!("java.util.ArrayList<{OFFSET_CLASS}>"), &other)),
-    }
+    let listed = read(body, &OFFSETS)?.ok_or_else(no_body)?.take("offsets");
+    let Some(Node::List(items)) = listed else { return Ok(Vec::new()) };
+    let requested = items.into_iter().map(|mut item| {
+        if item == Node::Null {
+            return Err(RestError::BadRequest("An entry of 'offsets' is null".to_owned()));
+        }
+        let mut side = |name| item.take(name).and_then(object);
+        Ok(RequestedOffset { partition: side("partition"), offset: side("offset") })
+    });
+    requested.collect()
 }
 
-fn requested_offset(item: Value) -> Result<RequestedOffset, RestError> {
-    let mut fields = match item {
-        Value::Object(fields) => fields,
-        Value::Null => return Err(malformed("An entry of 'offsets' is null")),
-        other => return Err(wrong_type(OFFSET_CLASS, &other)),
-    };
-    let mut side = |name| match fields.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(map)) => Ok(Some(map)),
-        Some(other) => Err(wrong_type("java.util.LinkedHashMap<java.lang.String,java.lang.Object>", &other)),
-    };
-    let (partition, offset) = (side("partition")?, side("offset")?);
-    if let Some((field, _)) = fields.iter().next() {
-        return Err(malformed(format!(
-            "Unrecognized field \"{field}\" (class {OFFSET_CLASS}), not marked as ignorable (2 known properties: \
-             \"partition\", \"offset\")"
-        )));
-    }
-    Ok(RequestedOffset { partition, offset })
+/// Reads configurations of tasks, which nobody needs here but which have to be right before the mode is looked at.
+pub(super) fn task_configs(body: &[u8]) -> Result<(), RestError> {
+    let is_empty = body.iter().all(u8::is_ascii_whitespace);
+    read(body, &TASK_CONFIGS)?;
+    if is_empty { Err(RestError::Malformed(jackson::no_content())) } else { Ok(()) }
 }
 
-fn object(body: &[u8], class: &str) -> Result<Map<String, Value>, RestError> {
-    let is_blank = body.iter().all(u8::is_ascii_whitespace);
-    let value = if is_blank {
-        Value::Null
-    } else {
-        serde_json::from_slice(body)
-            .map_err(|error| malformed(format!("The request body is not JSON: {error}")))?
-    };
-    match value {
-        Value::Object(object) => Ok(object),
-        Value::Null => Err(malformed("The request has no body")),
-        other => Err(wrong_type(class, &other)),
+/// Reads a body into `kind`; `None` where it is empty or `null`.
+pub(super) fn read(body: &[u8], kind: &Kind) -> Result<Option<Node>, RestError> {
+    jackson::read(body, kind).map_err(RestError::Malformed)
+}
+
+/// Java's answer is what it said when it stumbled over the null.
+pub(super) fn no_body() -> RestError {
+    RestError::BadRequest("The request has no body".to_owned())
+}
+
+fn raw_config(config: Node) -> RawConfig {
+    match config {
+        Node::Map(entries) => entries.into_iter().map(|(key, value)| (key, text(value))).collect(),
+        _ => RawConfig::new(),
     }
 }
 
-fn raw_config(object: Map<String, Value>) -> Result<RawConfig, RestError> {
-    object.into_iter().map(|(key, value)| Ok((key, scalar(value)?))).collect()
-}
-
-/// A scalar as a string; null stays null.
-fn scalar(value: Value) -> Result<Option<String>, RestError> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        Value::Bool(_) | Value::Number(_) => Ok(Some(value.to_string())),
-        Value::Array(_) | Value::Object(_) => Err(wrong_type("java.lang.String", &value)),
+fn object(node: Node) -> Option<Map<String, Value>> {
+    match value(node) {
+        Value::Object(map) => Some(map),
+        _ => None,
     }
 }
 
-fn wrong_type(class: &str, value: &Value) -> RestError {
-    let (kind, token) = match value {
-        Value::Array(_) => ("Array", "START_ARRAY"),
-        Value::Object(_) => ("Object", "START_OBJECT"),
-        Value::String(_) => ("String", "VALUE_STRING"),
-        Value::Number(_) => ("Integer", "VALUE_NUMBER_INT"),
-        Value::Bool(true) => ("Boolean", "VALUE_TRUE"),
-        Value::Bool(false) => ("Boolean", "VALUE_FALSE"),
-        Value::Null => ("Null", "VALUE_NULL"),
-    };
-    malformed(format!(
-        "Cannot deserialize value of type `{class}` from {kind} value (token `JsonToken.{token}`)"
-    ))
+fn value(node: Node) -> Value {
+    match node {
+        Node::Null => Value::Null,
+        Node::Text(text) => Value::String(text),
+        Node::Boolean(value) => Value::Bool(value),
+        Node::Int(text) | Node::Float(text) => text.parse().map_or(Value::Null, Value::Number),
+        Node::List(items) => items.into_iter().map(value).collect(),
+        Node::Map(entries) => entries.into_iter().map(|(key, node)| (key, value(node))).collect(),
+    }
 }
 
-fn malformed(message: impl Into<String>) -> RestError {
-    RestError::Malformed(message.into())
+fn text(node: Node) -> Option<String> {
+    match node {
+        Node::Text(text) | Node::Int(text) | Node::Float(text) => Some(text),
+        Node::Boolean(value) => Some(value.to_string()),
+        Node::Null | Node::List(_) | Node::Map(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -166,25 +167,58 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(body: &str, part: &str) {
+    fn check(body: &str, expected: &str) {
         match create_connector(body.as_bytes()) {
-            Err(RestError::Malformed(message)) => assert!(message.contains(part), "{message}"),
+            Err(RestError::Malformed(message) | RestError::BadRequest(message)) => {
+                let source =
+                    "[Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line:";
+                let class = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
+                assert_eq!(message.replace(source, "[").replace(class, "C"), expected);
+            }
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn refuses_what_jackson_refuses() {
-        check("", "no body");
-        check("null", "no body");
-        check("{", "not JSON");
-        check(r#"{"config":{}} x"#, "not JSON");
-        check("[]", "from Array value (token `JsonToken.START_ARRAY`)");
-        check(r#"{"name":"a"}"#, "no connector configuration");
-        check(r#"{"config":{"a":{}}}"#, "`java.lang.String` from Object value");
-        check(r#"{"config":{},"zz":1}"#, "Unrecognized field \"zz\"");
-        check(r#"{"config":{},"initial_state":"foo"}"#, "No enum constant");
-        check(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)), "not JSON");
+    fn refuses_what_jackson_refuses_in_its_words() {
+        check("", "The request has no body");
+        check("null", "The request has no body");
+        check(r#"{"name":"a"}"#, "The request has no connector configuration ('config')");
+        check(
+            "{",
+            "Unexpected end-of-input: expected close marker for Object (start marker at [ 1, column: 1])\n at [ 1, column: 2]",
+        );
+        check(
+            r#"{"config":{}} x"#,
+            "Unrecognized token 'x': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')\n at [ 1, column: 15]",
+        );
+        check(
+            "[]",
+            "Cannot deserialize value of type `C` from Array value (token `JsonToken.START_ARRAY`)\n at [ 1, column: 1]",
+        );
+        check(
+            r#"{"config":{"a":{}}}"#,
+            "Cannot deserialize value of type `java.lang.String` from Object value (token `JsonToken.START_OBJECT`)\n at [ 1, column: 16] (through reference chain: C[\"config\"]->java.util.LinkedHashMap[\"a\"])",
+        );
+        check(
+            r#"{"config":{},"zz":1}"#,
+            "Unrecognized field \"zz\" (class C), not marked as ignorable (3 known properties: \"config\", \"name\", \"initial_state\")\n at [ 1, column: 21] (through reference chain: C[\"zz\"])",
+        );
+        check(
+            &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+            "Cannot deserialize value of type `C` from Array value (token `JsonToken.START_ARRAY`)\n at [ 1, column: 1]",
+        );
+        check(
+            &format!("{{\"zz\":{}", "[".repeat(100_000)),
+            "Document nesting depth (1001) exceeds the maximum allowed (1000, from `StreamReadConstraints.getMaxNestingDepth()`)",
+        );
+    }
+
+    #[test]
+    fn numbers_are_kept_as_they_are_written() {
+        let config = config(br#"{"a":1e+20,"b":-0.0,"c":12345678901234567890}"#).unwrap();
+        let values: Vec<_> = config.values().map(|value| value.as_deref().unwrap()).collect();
+        assert_eq!(values, ["1e+20", "-0.0", "12345678901234567890"]);
     }
 
     proptest! {
@@ -193,6 +227,8 @@ mod tests {
             let _outcome = create_connector(&body);
             let _outcome = config(&body);
             let _outcome = offsets(&body);
+            let _outcome = read(&body, &Kind::Any);
+            let _outcome = task_configs(&body);
         }
     }
 }

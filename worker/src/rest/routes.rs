@@ -10,7 +10,7 @@ use super::error::{Answer, RestError};
 use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body};
 use super::state::RestState;
-use super::{connectors, lifecycle, offsets, plugins, root};
+use super::{connectors, internal, lifecycle, offsets, plugins, root};
 
 /// Answers one request.
 pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -85,14 +85,17 @@ async fn dispatch(
         ("PUT", ["connectors", name, "pause"]) => lifecycle::pause(state, name).await,
         ("PUT", ["connectors", name, "resume"]) => lifecycle::resume(state, name).await,
         ("PUT", ["connectors", name, "stop"]) => lifecycle::stop(state, name).await,
-        ("PUT", ["connectors", _, "fence"]) => lifecycle::fence(),
+        ("PUT", ["connectors", _, "fence"]) => internal::fence(request.headers()),
         ("GET", ["connectors", name, "offsets"]) => offsets::list(state, name).await,
         ("PATCH", ["connectors", name, "offsets"]) => {
             offsets::alter(state, name, &read_body(request).await?).await
         }
         ("DELETE", ["connectors", name, "offsets"]) => offsets::reset(state, name).await,
         ("GET", ["connectors", name, "tasks"]) => lifecycle::tasks(state, name).await,
-        ("POST", ["connectors", _, "tasks"]) => lifecycle::set_tasks(),
+        ("POST", ["connectors", _, "tasks"]) => {
+            let headers = request.headers().clone();
+            internal::set_tasks(&headers, &read_body(request).await?)
+        }
         ("GET", ["connectors", name, "tasks-config"]) => lifecycle::task_configs(state, name).await,
         ("GET", ["connectors", name, "tasks", task, "status"]) => {
             lifecycle::task_status(state, name, task).await
