@@ -53,10 +53,8 @@ static OFFSET: Kind = Kind::Bean {
     known: "\"partition\", \"offset\"",
 };
 
-static OBJECTS: Kind = Kind::Map {
-    class: "java.util.LinkedHashMap<java.lang.String,java.lang.Object>",
-    values: &Kind::Any,
-};
+static OBJECTS: Kind =
+    Kind::Map { class: "java.util.LinkedHashMap<java.lang.String,java.lang.Object>", values: &Kind::Any };
 
 /// Reads the body of `POST /connectors`.
 pub(super) fn create_connector(body: &[u8]) -> Result<CreateConnector, RestError> {
