@@ -1,13 +1,15 @@
 //! Arguments to commands.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use engine::rt::clock;
 
-use super::{broker, quickstart, standalone};
+use super::{broker, plugins, quickstart, standalone, validate};
 use crate::config::Registry;
 
 /// What Java's script is called; a link of this name to the program behaves like it.
@@ -30,6 +32,17 @@ enum Command {
         /// Connector configurations: properties or JSON
         connectors: Vec<PathBuf>,
     },
+    /// Check configuration files: all errors at once, with their lines, without a worker or Kafka
+    Validate(validate::Options),
+    /// List the plug-ins that are built in, and their configuration keys
+    Plugins(plugins::Options),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, in roff
+    Man,
     /// Run the embedded broker: in memory, for trying things out
     Broker(broker::Options),
     /// See data flow: a broker, a worker and a small pipeline in one process
@@ -56,15 +69,59 @@ pub fn run(registry: Registry) -> ExitCode {
         Command::Standalone { worker, connectors } => {
             standalone::run(registry, worker.map(PathBuf::from), &connectors, started)
         }
+        Command::Validate(options) => validate::run(registry, &options),
+        Command::Plugins(options) => plugins::run(registry, &options),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "aqueduct", &mut script);
+            print(&script)
+        }
+        Command::Man => print(&manual()),
         Command::Broker(options) => broker::run(&options),
         Command::Quickstart(options) => quickstart::run(registry, &options),
     }
 }
 
+/// Standard output may be closed: nobody is left to be told.
+fn print(bytes: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(bytes) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_output_closed) => ExitCode::from(1),
+    }
+}
+
+/// One page for the program and all its commands.
+fn manual() -> Vec<u8> {
+    let mut command = Arguments::command();
+    command.build();
+    let mut page = Vec::new();
+    let mut render = || -> std::io::Result<()> {
+        let whole = clap_mangen::Man::new(command.clone());
+        whole.render_title(&mut page)?;
+        whole.render_name_section(&mut page)?;
+        whole.render_synopsis_section(&mut page)?;
+        whole.render_description_section(&mut page)?;
+        for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+            // A section for each command, in the place of pages of their own.
+            writeln!(page, ".SH \"AQUEDUCT {}\"", subcommand.get_name().to_uppercase())?;
+            let part = clap_mangen::Man::new(subcommand.clone());
+            let mut sections = Vec::new();
+            part.render_description_section(&mut sections)?;
+            part.render_options_section(&mut sections)?;
+            part.render_extra_section(&mut sections)?;
+            let sections = String::from_utf8_lossy(&sections);
+            page.extend_from_slice(
+                sections.replace(".SH DESCRIPTION\n", "").replace(".SH ", ".SS ").as_bytes(),
+            );
+        }
+        whole.render_version_section(&mut page)
+    };
+    render().expect("writing to a vector does not fail");
+    page
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

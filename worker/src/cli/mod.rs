@@ -4,6 +4,10 @@ mod arguments;
 
 mod standalone;
 
+mod validate;
+
+mod plugins;
+
 mod broker;
 
 mod quickstart;

@@ -59,7 +59,7 @@ pub fn read_connector_file(path: &Path) -> Result<NewConnector, ConnectorFileErr
     parse(&properties::read_file(path)?, &path.display().to_string())
 }
 
-fn parse(bytes: &[u8], path: &str) -> Result<NewConnector, ConnectorFileError> {
+pub(super) fn parse(bytes: &[u8], path: &str) -> Result<NewConnector, ConnectorFileError> {
     let name_missing = || ConnectorFileError::NameMissing { path: path.to_owned() };
     if let Ok(Value::Object(object)) = serde_json::from_slice(bytes) {
         if let Some(config) = flat(&object) {

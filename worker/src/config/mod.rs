@@ -6,6 +6,8 @@
 //!                              plugins: names and aliases to registry lines
 //! ```
 
+pub mod check;
+
 pub mod properties;
 
 pub mod providers;

@@ -250,6 +250,26 @@ impl Plugins {
         }
     }
 
+    /// The shorter names that a class answers to.
+    pub fn aliases(&self, class: &str) -> Vec<String> {
+        let simple = class.rsplit(['.', '$']).next().unwrap_or(class);
+        let is_provider = self.providers.iter().any(|plugin| plugin.class == class);
+        let kinds = self.listed().filter(|plugin| plugin.class == class).map(|plugin| plugin.kind.suffix());
+        let suffixes: Vec<_> = kinds.chain(is_provider.then_some("ConfigProvider")).collect();
+        let mut aliases: Vec<String> = Vec::new();
+        for alias in std::iter::once(simple).chain(suffixes.iter().map(|suffix| pruned(simple, suffix))) {
+            let found = if is_provider {
+                self.provider(alias).map(|plugin| plugin.class)
+            } else {
+                self.class_of(alias)
+            };
+            if found == Some(class) && !aliases.iter().any(|known| known == alias) {
+                aliases.push(alias.to_owned());
+            }
+        }
+        aliases
+    }
+
     fn describe(&self, indexes: impl Iterator<Item = usize>) -> String {
         let descriptions = indexes.map(|index| {
             let plugin = &self.connectors[index];

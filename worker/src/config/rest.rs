@@ -67,14 +67,20 @@ pub struct CorsConfig {
 }
 
 impl RestConfig {
-    /// Reads the worker's keys; `errors` gets all that is wrong, in which case there is nothing to use.
-    pub(super) fn parse(config: &Config, errors: &mut Vec<Error>) -> Option<RestConfig> {
+    /// Reads the worker's keys; `errors` gets all that is wrong and the keys that it is about, in which case there is nothing to use.
+    pub(super) fn parse(config: &Config, errors: &mut Vec<(&'static str, Error)>) -> Option<RestConfig> {
         let before = errors.len();
-        let mut keep = |error: Error| errors.push(error);
+        fn kept<T>(
+            result: Result<T>,
+            key: &'static str,
+            errors: &mut Vec<(&'static str, Error)>,
+        ) -> Option<T> {
+            result.map_err(|error| errors.push((key, error))).ok()
+        }
         let props = config.originals();
-        let listeners = listeners(config, "listeners").map_err(&mut keep).unwrap_or_default();
-        let tls = tls(&listeners, "listeners.https.", config).map_err(&mut keep).ok().flatten();
-        let admin = admin(config).map_err(&mut keep).unwrap_or(AdminListeners::Off);
+        let listeners = kept(listeners(config, "listeners"), "listeners", errors).unwrap_or_default();
+        let tls = kept(tls(&listeners, "listeners.https.", config), "listeners", errors).flatten();
+        let admin = kept(admin(config), "admin.listeners", errors).unwrap_or(AdminListeners::Off);
         let port = config.long_or_null("rest.advertised.port").map(|port| {
             u16::try_from(port).map_err(|out_of_range| {
                 Error::config(format!(
@@ -83,13 +89,14 @@ impl RestConfig {
                 .with_source(out_of_range)
             })
         });
-        let advertised_port = port.transpose().map_err(&mut keep).ok().flatten();
-        let advertised_protocol = advertised_protocol(config).map_err(&mut keep).unwrap_or(Protocol::Http);
-        let cors = cors(config).map_err(&mut keep).ok().flatten();
-        let header_rules =
-            response_headers::parse(config.string("response.http.headers.config")).map_err(&mut keep);
-        let credentials_file =
-            extensions(config.list("rest.extension.classes"), props).map_err(&mut keep).ok().flatten();
+        let advertised_port = kept(port.transpose(), "rest.advertised.port", errors).flatten();
+        let advertised_protocol =
+            kept(advertised_protocol(config), "rest.advertised.listener", errors).unwrap_or(Protocol::Http);
+        let cors = kept(cors(config), "access.control.allow.origin", errors).flatten();
+        let key = "response.http.headers.config";
+        let header_rules = kept(response_headers::parse(config.string(key)), key, errors);
+        let key = "rest.extension.classes";
+        let credentials_file = kept(extensions(config.list(key), props), key, errors).flatten();
         let rest = RestConfig {
             listeners,
             tls,
@@ -230,7 +237,7 @@ mod tests {
         let config = worker_table::standalone().parse(&props).unwrap();
         let mut errors = Vec::new();
         let parsed = RestConfig::parse(&config, &mut errors);
-        let messages: Vec<_> = errors.iter().map(|error| error.message().to_owned()).collect();
+        let messages: Vec<_> = errors.iter().map(|(_, error)| error.message().to_owned()).collect();
         parsed.ok_or_else(|| messages.join("; "))
     }
 

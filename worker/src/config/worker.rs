@@ -73,7 +73,7 @@ impl WorkerConfig {
         let bootstrap = admin_client(&config.list("bootstrap.servers").join(","), &Props::new())?.0.bootstrap;
         let mut errors = Vec::new();
         let Some(rest) = RestConfig::parse(&config, &mut errors) else {
-            return Err(errors.swap_remove(0));
+            return Err(errors.swap_remove(0).1);
         };
         Ok(WorkerConfig {
             bootstrap,

@@ -24,6 +24,7 @@ use api::provider::ProviderPlugin;
 
 pub(crate) use resolve::reverse;
 pub use resolve::{Providers, Resolved};
+pub(crate) use variables::contains_variables;
 
 /// Java's three providers.
 pub const BUILT_IN: &[ProviderPlugin] = &[

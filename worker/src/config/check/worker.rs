@@ -1,0 +1,196 @@
+//! A worker's properties.
+
+use api::{Props, Result};
+use protocol::client::properties::{ADMIN, CONSUMER, PRODUCER};
+
+use super::Finding;
+use super::file::LocatedFile;
+use super::keys::Known;
+use crate::config::providers::{Providers, contains_variables};
+use crate::config::rest::RestConfig;
+use crate::config::{Plugins, WorkerConfig, worker_table};
+
+/// Keys of a distributed worker: of no effect in a standalone one, and no mistake in a file that serves both.
+const DISTRIBUTED: [&str; 5] =
+    ["group.id", "config.storage.", "offset.storage.", "status.storage.", "scheduled.rebalance."];
+
+/// Beginnings of keys that are read where they are used.
+const PREFIXES: [&str; 14] = [
+    "config.providers.",
+    "header.converter.",
+    "metrics.context.",
+    "listeners.https.ssl.",
+    "admin.listeners.https.ssl.",
+    "connector.client.config.override.",
+    "internal.key.converter",
+    "internal.value.converter",
+    "inter.worker.",
+    "exactly.once.",
+    "worker.",
+    "rebalance.",
+    "connect.protocol",
+    "aqueduct.",
+];
+
+/// Everything that is wrong with a worker's properties.
+pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
+    let mut findings = file.findings.clone();
+    let mut keep = |key: Option<&str>, is_error: bool, message: String| {
+        let line = key.and_then(|key| file.line(key));
+        if !findings.iter().any(|known: &Finding| known.message == message) {
+            findings.push(Finding { line, is_error, message });
+        }
+    };
+    let hides = |key: &str| file.props.get(key).is_some_and(|value| contains_variables(value));
+    let table = worker_table::standalone();
+    let mut has_errors = false;
+    for found in table.validate(&file.props) {
+        for message in found.errors.into_iter().filter(|_| !hides(&found.name)) {
+            has_errors = true;
+            keep(Some(&found.name), true, message);
+        }
+    }
+    let plain = without_variables(&file.props, plugins);
+    for (prefix, client) in [("producer.", PRODUCER), ("consumer.", CONSUMER), ("admin.", ADMIN), ("", ADMIN)]
+    {
+        for (key, value) in &plain {
+            let Some(name) = key.strip_prefix(prefix).filter(|name| client.find(name).is_some()) else {
+                continue;
+            };
+            if let Err(error) = client.check([(name, value)])
+                && table.keys().iter().all(|own| own.name != key.as_str())
+            {
+                has_errors = true;
+                keep(Some(key), true, format!("{key}: {error}"));
+            }
+        }
+    }
+    if let Err(error) = Providers::configure(&file.props, plugins) {
+        has_errors = true;
+        keep(Some("config.providers"), true, error.message().to_owned());
+    }
+    if let Ok(config) = table.parse(&plain) {
+        let mut errors = Vec::new();
+        RestConfig::parse(&config, &mut errors);
+        for (key, error) in errors {
+            has_errors = true;
+            keep(Some(key), true, error.message().to_owned());
+        }
+    }
+    // What no part above has looked at, such as classes of converters: only the first of it, as the worker would say it.
+    if !has_errors && let Err(error) = WorkerConfig::standalone(plain, plugins) {
+        let key = key_of(error.message(), file.props.keys().map(String::as_str));
+        keep(key.as_deref(), true, error.message().to_owned());
+    }
+    let known = known(file, plugins);
+    for key in file.props.keys() {
+        if let Some(complaint) = known.complaint(key) {
+            keep(Some(key), false, complaint);
+        }
+    }
+    findings
+}
+
+/// The worker that connectors are checked for: the one of a file as far as it is right, else one with defaults.
+///
+/// # Errors
+/// There is no converter at all to give it.
+pub fn worker_for_checks(file: Option<&LocatedFile>, plugins: &Plugins) -> Result<WorkerConfig> {
+    if let Some(file) = file
+        && let Ok(worker) = WorkerConfig::standalone(without_variables(&file.props, plugins), plugins)
+    {
+        return Ok(worker);
+    }
+    WorkerConfig::standalone(without_variables(&Props::new(), plugins), plugins)
+}
+
+/// The properties without those that contain variables; what is required stands in for itself.
+fn without_variables(props: &Props, plugins: &Plugins) -> Props {
+    let mut plain: Props = props
+        .iter()
+        .filter(|(_, value)| !contains_variables(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    plain.shift_remove("config.providers");
+    let converter = plugins.converters().first().map_or("", |plugin| plugin.class);
+    let is_hidden = |key: &str| props.is_empty() || props.contains_key(key);
+    for (key, stand_in) in [
+        ("key.converter", converter),
+        ("value.converter", converter),
+        ("offset.storage.file.filename", "offsets"),
+    ] {
+        if is_hidden(key) && !plain.contains_key(key) {
+            plain.insert(key.to_owned(), stand_in.to_owned());
+        }
+    }
+    plain
+}
+
+fn known(file: &LocatedFile, plugins: &Plugins) -> Known {
+    let mut known = Known::default();
+    known.table("", &worker_table::standalone());
+    for (prefix, client) in [("producer.", PRODUCER), ("consumer.", CONSUMER), ("admin.", ADMIN), ("", ADMIN)]
+    {
+        known.client(prefix, client);
+    }
+    known.names(DISTRIBUTED);
+    known.prefixes(DISTRIBUTED.into_iter().filter(|key| key.ends_with('.')));
+    known.prefixes(PREFIXES);
+    for key in ["key.converter", "value.converter"] {
+        let class = file.props.get(key).map_or("", |class| class.trim());
+        match plugins.converter(class) {
+            Some(plugin) => known.table(&format!("{key}."), &(plugin.config_def)()),
+            None => known.prefixes([format!("{key}.").as_str()]),
+        }
+    }
+    known
+}
+
+/// The key that a message is about.
+pub(super) fn key_of<'a>(message: &str, keys: impl Iterator<Item = &'a str>) -> Option<String> {
+    let named =
+        message.split_once("for configuration ").map(|(_, rest)| rest.split(": ").next().unwrap_or(rest));
+    let mut found: Option<&str> = None;
+    for key in keys {
+        if named == Some(key) {
+            return Some(key.to_owned());
+        }
+        let is_word = |(at, _): (usize, &str)| {
+            let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+            let before = message[..at].chars().next_back();
+            let mut after = message[at + key.len()..].chars();
+            let after = (after.next(), after.next());
+            // A full stop ends a sentence, not a key.
+            let goes_on = after
+                .0
+                .is_some_and(|c| is_part(c) && (c != '.' || after.1.is_some_and(char::is_alphanumeric)));
+            !before.is_some_and(is_part) && !goes_on
+        };
+        if message.match_indices(key).any(is_word) && found.is_none_or(|other| other.len() < key.len()) {
+            found = Some(key);
+        }
+    }
+    found.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_key_in_a_message() {
+        let keys = ["topics", "topics.regex", "tasks.max", "name", "max"];
+        let find = |message: &str| key_of(message, keys.iter().copied());
+        assert_eq!(
+            find("Invalid value x for configuration tasks.max: Not a number of type INT").as_deref(),
+            Some("tasks.max")
+        );
+        assert_eq!(
+            find("Missing required configuration \"name\" which has no default value.").as_deref(),
+            Some("name")
+        );
+        assert_eq!(find("topics and topics.regex are mutually exclusive").as_deref(), Some("topics.regex"));
+        assert_eq!(find("it is about topics.").as_deref(), Some("topics"));
+        assert_eq!(find("the maximum of names"), None);
+    }
+}
