@@ -5,12 +5,14 @@
 
 mod engine;
 mod errors;
+mod java_class;
 mod run;
 mod topic_creation;
 mod trace;
 
 pub use engine::{Engine, EngineConfig};
 pub use errors::{DeadLetterSpec, ErrorLog, ErrorPolicy, RateLimits, Tolerance};
+pub(crate) use java_class::of_kafka as java_class_of_kafka;
 pub(crate) use run::Control;
 pub use topic_creation::{TopicCreation, TopicGroup, TopicTemplate};
 pub use trace::trace;

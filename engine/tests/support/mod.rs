@@ -7,6 +7,9 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+pub(crate) mod picky;
+pub(crate) mod records;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,8 +22,8 @@ use engine::convert::CONVERTERS;
 use engine::offset::OffsetStore;
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
-    ConverterSpec, Engine, EngineConfig, ErrorPolicy, RateLimits, SinkSpec, SourceSpec, TaskEvent,
-    TaskHandle, TaskId, TaskKind, TaskSpec, TaskState,
+    ConverterSpec, DeadLetterSpec, Engine, EngineConfig, ErrorPolicy, RateLimits, SinkSpec, SourceSpec,
+    TaskEvent, TaskHandle, TaskId, TaskKind, TaskSpec, TaskState,
 };
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
@@ -199,7 +202,7 @@ impl World {
             shutdown_timeout: Duration::from_secs(5),
         };
         change(&mut source);
-        self.start_task(connector, plugin, props, TaskKind::Source(source))
+        self.run(self.spec(connector, plugin, props, TaskKind::Source(source)))
     }
 
     pub(crate) fn sink(
@@ -221,6 +224,18 @@ impl World {
         topic: &str,
         change: impl FnOnce(&mut SinkSpec),
     ) -> TaskHandle {
+        self.run(self.sink_spec(connector, plugin, props, topic, change))
+    }
+
+    /// The specification of a sink task with string converters.
+    pub(crate) fn sink_spec(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        topic: &str,
+        change: impl FnOnce(&mut SinkSpec),
+    ) -> TaskSpec {
         let mut sink = SinkSpec {
             cluster: self.cluster(),
             // As the worker sets it for every sink (Connect's default, not the consumer's): a sink whose group is joined after
@@ -235,19 +250,19 @@ impl World {
             shutdown_timeout: Duration::from_secs(5),
         };
         change(&mut sink);
-        self.start_task(connector, plugin, props, TaskKind::Sink(sink))
+        self.spec(connector, plugin, props, TaskKind::Sink(sink))
     }
 
-    fn start_task(
+    pub(crate) fn spec(
         &self,
         connector: &str,
         plugin: ConnectorPlugin,
         props: Props,
         kind: TaskKind,
-    ) -> TaskHandle {
+    ) -> TaskSpec {
         let string = CONVERTERS.iter().find(|plugin| plugin.class.ends_with(".StringConverter")).unwrap();
         let converter = ConverterSpec { plugin: *string, props: Props::new() };
-        let spec = TaskSpec {
+        TaskSpec {
             id: TaskId { connector: Arc::from(connector), task: 0 },
             plugin,
             props,
@@ -257,8 +272,38 @@ impl World {
             rate_limits: RateLimits::default(),
             starts_paused: false,
             kind,
-        };
+        }
+    }
+
+    pub(crate) fn run(&self, spec: TaskSpec) -> TaskHandle {
         self.engine.start_task(spec, self.events.clone())
+    }
+
+    /// A dead letter queue with this topic, which is there or is made.
+    pub(crate) fn dead_letters(&self, topic: &str) -> DeadLetterSpec {
+        DeadLetterSpec {
+            topic: topic.to_owned(),
+            replication_factor: 1,
+            context_headers: true,
+            cluster: self.cluster(),
+            producer: ProducerConfig::default(),
+            admin: self.cluster(),
+        }
+    }
+
+    /// A name of our own on a shared cluster.
+    pub(crate) fn name(&self, stem: &str) -> String {
+        format!("{stem}-{}", self.suffix)
+    }
+
+    /// The committed offset of a partition.
+    pub(crate) fn committed(&self, connector: &str, topic: &str, partition: i32) -> Option<i64> {
+        let group = self.group(connector);
+        self.client(async |cluster| {
+            let consumer = Consumer::new(cluster, ConsumerConfig::in_group(&group));
+            let committed = consumer.committed(&[TopicPartition::new(topic, partition)]).await.unwrap();
+            committed[0].1.as_ref().map(|committed| committed.offset)
+        })
     }
 
     fn last_state(&self, task: &TaskHandle) -> Option<TaskState> {

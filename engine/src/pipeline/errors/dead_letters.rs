@@ -25,7 +25,7 @@ use tracing::{error, info};
 use crate::connector::panicked;
 use crate::metrics::TaskMetrics;
 use crate::pipeline::side::AbortOnDrop;
-use crate::task::{DeadLetterSpec, TaskId};
+use crate::task::{DeadLetterSpec, TaskId, java_class_of_kafka};
 
 /// A record for the queue: a row of raw columns as they were fetched, and what is added to its headers.
 #[derive(Debug)]
@@ -248,8 +248,7 @@ async fn take_answers(shared: &Shared) {
         for completion in completions.drain(..) {
             match completion.result {
                 Ok(_) => shared.written(completion.token),
-                Err(error) => shared
-                    .could_not_write(completion.token, Error::fatal(error.to_string()).with_source(error)),
+                Err(error) => shared.could_not_write(completion.token, from_kafka(&error)),
             }
         }
         shared.append_waiting();
@@ -274,6 +273,12 @@ async fn ensure_topic(id: &TaskId, spec: &DeadLetterSpec, env: &Env) -> Result<(
         Some(Err(error)) if error.code() != Some(ErrorCode::TOPIC_ALREADY_EXISTS) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// What Kafka said, under the name of Java's exception.
+pub(crate) fn from_kafka(error: &protocol::Error) -> Error {
+    let class = java_class_of_kafka(error);
+    Error::fatal(error.to_string()).with_java_class(class)
 }
 
 /// Why the producer did not even take a record, in Java's terms.

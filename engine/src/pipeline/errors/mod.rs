@@ -17,7 +17,7 @@ mod log;
 mod originals;
 mod retry;
 
-pub(crate) use dead_letters::{DeadLetters, not_sent};
+pub(crate) use dead_letters::{DeadLetters, from_kafka, not_sent};
 pub(crate) use errant::ErrantReports;
 pub(crate) use failure::{Failure, Place, Stage, kept};
 pub(crate) use handler::{ErrorHandler, Records};

@@ -13,6 +13,7 @@ use crate::metrics::TaskMetrics;
 use crate::offset::Ledger;
 use crate::pipeline::ErrorHandler;
 use crate::rt::clock;
+use crate::pipeline::errors::from_kafka;
 use crate::task::Tolerance;
 
 /// What the futures of the pipeline share.
@@ -87,7 +88,7 @@ pub(super) async fn take_acknowledgements(
                 // They are passed over, with their offsets (KIP-779).
                 Err(error) if errors.tolerance() == Tolerance::All => {
                     let count = completion.record_count as usize;
-                    errors.not_produced(count, Error::fatal(error.to_string()).with_source(error), None);
+                    errors.not_produced(count, from_kafka(&error), None);
                     progress.ledger.borrow_mut().acknowledge(completion.token, count);
                 }
                 // Not acknowledged in the ledger: the offsets of lost records are never committed.
