@@ -12,8 +12,8 @@ use super::unrecoverable;
 use crate::metrics::TaskMetrics;
 use crate::offset::Ledger;
 use crate::pipeline::ErrorHandler;
-use crate::rt::clock;
 use crate::pipeline::errors::from_kafka;
+use crate::rt::clock;
 use crate::task::Tolerance;
 
 /// What the futures of the pipeline share.
