@@ -16,6 +16,8 @@ pub mod convert;
 
 pub mod metrics;
 
+pub mod topics;
+
 pub mod offset;
 
 pub mod pipeline;

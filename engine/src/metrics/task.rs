@@ -7,6 +7,7 @@ use protocol::metrics::MetricsConfig;
 
 use super::{Lags, Life, Stages, Windowed};
 use crate::rt::clock::{self, Instant};
+use crate::topics::ActiveTopics;
 
 /// What a task has done since it started. All counts only grow.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct TaskMetrics {
     pub commits: Counter,
     /// Offset commits that failed or timed out.
     pub commits_failed: Counter,
+    /// Topics that records went to, or came from.
+    pub topics: ActiveTopics,
     /// What failed: Java's group `task-error-metrics`, but for `records_skipped` above (`total-records-skipped`).
     pub errors: ErrorMetrics,
     /// Records per poll or fetch, before transforms (`source-record-poll-*`, `sink-record-read-*`).

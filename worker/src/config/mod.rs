@@ -45,7 +45,7 @@ pub use listener::{Listener, ListenerError, Protocol};
 pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};
 pub use response_headers::{HeaderAction, HeaderRule};
 pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};
-pub use worker::{WorkerConfig, is_secret};
+pub use worker::{TopicTracking, WorkerConfig, is_secret};
 
 /// State that a connector is created in (`initial_state`) and asked to be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

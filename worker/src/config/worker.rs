@@ -37,10 +37,21 @@ pub struct WorkerConfig {
     pub override_policy: OverridePolicy,
     /// `offset.storage.file.filename`.
     pub offsets_file: PathBuf,
+    /// `topic.tracking.*`.
+    pub topic_tracking: TopicTracking,
     /// `config.providers`.
     pub providers: Providers,
     /// What the operator should know about keys that have no effect.
     pub warnings: Vec<String>,
+}
+
+/// What REST may be asked about the topics that connectors use.
+#[derive(Debug, Clone, Copy)]
+pub struct TopicTracking {
+    /// `topic.tracking.enable`.
+    pub is_enabled: bool,
+    /// `topic.tracking.allow.reset`.
+    pub allows_reset: bool,
 }
 
 /// Whether a value under this key is a secret: it is never logged, whatever table declares it.
@@ -85,6 +96,10 @@ impl WorkerConfig {
             rest,
             override_policy: OverridePolicy::find(config.string("connector.client.config.override.policy"))?,
             offsets_file: config.string("offset.storage.file.filename").into(),
+            topic_tracking: TopicTracking {
+                is_enabled: config.boolean("topic.tracking.enable"),
+                allows_reset: config.boolean("topic.tracking.allow.reset"),
+            },
             warnings: warnings(&config),
             providers,
             originals: props,

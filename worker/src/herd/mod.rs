@@ -30,6 +30,8 @@ mod task_spec;
 
 mod offsets;
 
+mod topics;
+
 pub use connector::{State, Status};
 pub use event::{Action, Command, CommandKind, Epoch, Event, Outcome, Refusal, Token};
 pub use machine::Herd;

@@ -22,6 +22,7 @@ use super::machine::Herd;
 use super::offsets::{self, OffsetRequest, Owner};
 use super::resolving::Resolving;
 use super::task_spec::task_spec;
+use super::topics::PastTopics;
 use crate::config::{ConnectorConfig, Plugins, WorkerConfig, providers};
 use crate::redact;
 
@@ -77,19 +78,20 @@ pub(super) struct Running {
     waiters: HashMap<Token, oneshot::Sender<Result<Outcome, Refusal>>>,
     /// `None` while it starts.
     instances: HashMap<Epoch, Option<Rc<ConnectorHandle>>>,
-    tasks: HashMap<Epoch, RunningTask>,
+    pub(super) tasks: HashMap<Epoch, RunningTask>,
     /// Tasks whose configuration providers are being asked.
     pub(super) resolving: HashMap<Epoch, Resolving>,
     /// Restarts that are due when what a provider gave ends, by connector and path.
     pub(super) reloads: HashMap<(Arc<str>, String), AbortHandle>,
     offset_changes: HashMap<Epoch, AbortHandle>,
+    pub(super) past_topics: PastTopics,
     /// From the engine's count of starts to ours.
     epochs: HashMap<u64, Epoch>,
 }
 
-struct RunningTask {
-    id: TaskId,
-    handle: Rc<TaskHandle>,
+pub(super) struct RunningTask {
+    pub(super) id: TaskId,
+    pub(super) handle: Rc<TaskHandle>,
 }
 
 impl Herder {
@@ -190,6 +192,7 @@ impl Herder {
         for action in actions {
             self.perform(action);
         }
+        self.shared.running.borrow_mut().past_topics.retain(&self.shared.herd.borrow());
         self.shared.deadline_changed.notify_one();
     }
 
@@ -360,7 +363,9 @@ impl Herder {
             herder.take_reports();
             {
                 let mut running = herder.shared.running.borrow_mut();
-                running.tasks.remove(&epoch);
+                if let Some(ended) = running.tasks.remove(&epoch) {
+                    running.past_topics.keep(&id.connector, &ended.handle.metrics().topics);
+                }
                 running.epochs.remove(&run);
             }
             herder.step(Event::TaskEnded { id, epoch });

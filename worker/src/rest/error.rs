@@ -46,6 +46,8 @@ pub enum RestError {
     Malformed(String),
     /// The request contradicts itself.
     BadRequest(String),
+    /// The worker's configuration does not allow it.
+    Forbidden(&'static str),
     /// There is no such connector, task or plug-in.
     NotFound(String),
     /// The configuration is refused.
@@ -71,6 +73,7 @@ impl RestError {
                 StatusCode::NOT_FOUND
             }
             RestError::Unauthorized => StatusCode::UNAUTHORIZED,
+            RestError::Forbidden(_) => StatusCode::FORBIDDEN,
             RestError::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             RestError::UriTooLong => StatusCode::URI_TOO_LONG,
             RestError::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -114,7 +117,7 @@ impl RestError {
             | RestError::NotFound(message) => message.clone(),
             RestError::Invalid(invalid) => invalid.message(),
             RestError::Refused(refusal) => refusal.to_string(),
-            RestError::Standalone(message) => (*message).to_owned(),
+            RestError::Standalone(message) | RestError::Forbidden(message) => (*message).to_owned(),
             RestError::TimedOut => "Request timed out".to_owned(),
         }
     }

@@ -1,7 +1,7 @@
 //! Java Connect's REST interface.
 //!
 //! ```text
-//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, offsets, plugins ─▶ herder ─▶ JSON
+//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, offsets, topics, plugins ─▶ herder ─▶ JSON
 //!                                         │
 //!                                         └─ error: the only place that knows status codes of failures
 //! ```
@@ -31,9 +31,11 @@ mod state;
 mod connectors;
 mod internal;
 mod lifecycle;
+mod loggers;
 mod offsets;
 mod plugins;
 mod root;
+mod topics;
 
 mod jackson;
 mod request;

@@ -10,7 +10,7 @@ use super::error::{Answer, RestError};
 use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body};
 use super::state::RestState;
-use super::{connectors, internal, lifecycle, offsets, plugins, root};
+use super::{connectors, internal, lifecycle, loggers, offsets, plugins, root, topics};
 
 /// Answers one request.
 pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -44,6 +44,8 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
 fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
         [] | ["health"] | ["connector-plugins"] => "GET,OPTIONS,HEAD",
+        ["admin", "loggers"] => "HEAD,GET,OPTIONS",
+        ["admin", "loggers", _] => "HEAD,GET,OPTIONS,PUT",
         ["connectors"] => "HEAD,POST,GET,OPTIONS",
         ["connectors", _] => "HEAD,DELETE,GET,OPTIONS",
         ["connectors", _, "config"] => "HEAD,PATCH,GET,OPTIONS,PUT",
@@ -51,6 +53,8 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["connectors", _, "restart"] => "POST,OPTIONS",
         ["connectors", _, "pause" | "resume" | "stop" | "fence"] => "OPTIONS,PUT",
         ["connectors", _, "offsets"] => "HEAD,DELETE,GET,OPTIONS,PATCH",
+        ["connectors", _, "topics"] => "HEAD,GET,OPTIONS",
+        ["connectors", _, "topics", "reset"] => "OPTIONS,PUT",
         ["connectors", _, "tasks"] => "HEAD,POST,GET,OPTIONS",
         ["connectors", _, "tasks", _, "status"] => "HEAD,GET,OPTIONS",
         ["connectors", _, "tasks", _, "restart"] => "POST,OPTIONS",
@@ -69,6 +73,9 @@ async fn dispatch(
     match (method, segments) {
         ("GET", []) => root::server_info(state).await,
         ("GET", ["health"]) => root::health(state),
+        ("GET", ["admin", "loggers"]) => loggers::list(),
+        ("GET", ["admin", "loggers", name]) => loggers::get(name),
+        ("PUT", ["admin", "loggers", name]) => loggers::set(parts, name, &read_body(request).await?),
         ("GET", ["connectors"]) => connectors::list(state, parts).await,
         ("POST", ["connectors"]) => connectors::create(state, parts, &read_body(request).await?).await,
         ("GET", ["connectors", name]) => connectors::info(state, name).await,
@@ -91,6 +98,8 @@ async fn dispatch(
             offsets::alter(state, name, &read_body(request).await?).await
         }
         ("DELETE", ["connectors", name, "offsets"]) => offsets::reset(state, name).await,
+        ("GET", ["connectors", name, "topics"]) => topics::list(state, name).await,
+        ("PUT", ["connectors", name, "topics", "reset"]) => topics::reset(state, name).await,
         ("GET", ["connectors", name, "tasks"]) => lifecycle::tasks(state, name).await,
         ("POST", ["connectors", _, "tasks"]) => {
             let headers = request.headers().clone();

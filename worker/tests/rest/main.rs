@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod loggers;
 mod offsets;
 mod plugins;
+mod topics;
 
 use std::fs;
 

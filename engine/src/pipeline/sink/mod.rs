@@ -32,6 +32,7 @@ use super::side::AbortOnDrop;
 use super::{Converters, RateLimiter};
 use crate::metrics::{Observed, PartitionLag, Stage, TaskMetrics, register};
 use crate::task::{Control, SinkSpec, Target, TaskId};
+use crate::topics::TopicNotes;
 
 /// Fetched bytes are put together up to this size before the sink gets them: what fits into the L2 cache.
 const BATCH_BYTES: usize = 512 << 10;
@@ -74,6 +75,7 @@ pub(crate) struct SinkPipeline {
     commit: Option<Commit>,
     next_commit: Instant,
     is_paused: bool,
+    topics: TopicNotes,
     errors: Rc<ErrorHandler>,
     reports: Rc<ErrantReports>,
     limiter: Option<Arc<RateLimiter>>,
@@ -135,6 +137,7 @@ impl SinkPipeline {
             epochs: LeaderEpochs::default(),
             fetched: std::collections::VecDeque::new(),
             held: None,
+            topics: TopicNotes::default(),
             is_held_up: false,
             commit: None,
             next_commit,

@@ -165,6 +165,12 @@ impl SinkPipeline {
                 self.metrics.batch_sizes.record(batch.record_count() as f64, now);
                 self.metrics.stages.progressed(now);
                 self.metrics.records_out.add(batch.record_count() as u64);
+                for run in &batch.runs {
+                    // A transform may have given the run another topic: the one it was read from counts.
+                    if let Origin::Kafka { from, .. } = &run.origin {
+                        self.topics.note(&self.metrics.topics, &from.topic);
+                    }
+                }
                 Ok(Put::Taken)
             }
             // Whatever was reported is reported again.

@@ -15,6 +15,7 @@ use crate::pipeline::ErrorHandler;
 use crate::pipeline::errors::from_kafka;
 use crate::rt::clock;
 use crate::task::Tolerance;
+use crate::topics::TopicNotes;
 
 /// What the futures of the pipeline share.
 pub(super) struct Progress {
@@ -73,13 +74,15 @@ pub(super) async fn take_acknowledgements(
     errors: Rc<ErrorHandler>,
 ) {
     let mut completions: Vec<Completion> = Vec::new();
+    let mut topics = TopicNotes::default();
     loop {
         producer.completions(&mut completions).await;
         let mut acknowledged = 0;
         for completion in completions.drain(..) {
             match completion.result {
-                Ok(_) => {
+                Ok(ack) => {
                     acknowledged += u64::from(completion.record_count);
+                    topics.note(&metrics.topics, ack.topic.name());
                     progress
                         .ledger
                         .borrow_mut()

@@ -8,8 +8,11 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::filter::{Levels, start_at};
 use crate::redact;
 
 /// Names the variable that sets the level: `error`, `warn`, `info` (default), `debug`, `trace` or `off`.
@@ -34,10 +37,12 @@ pub fn start(output: Output, level_default: LevelFilter) {
         Output::Stdout => io::stdout().is_terminal(),
         Output::Stderr => io::stderr().is_terminal(),
     };
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(colours).event_format(Lines);
+    start_at(level);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).event_format(Lines);
+    let subscriber = tracing_subscriber::registry();
     let _started_before = match output {
-        Output::Stdout => subscriber.with_writer(io::stdout).try_init(),
-        Output::Stderr => subscriber.with_writer(io::stderr).try_init(),
+        Output::Stdout => subscriber.with(lines.with_writer(io::stdout)).with(Levels).try_init(),
+        Output::Stderr => subscriber.with(lines.with_writer(io::stderr)).with(Levels).try_init(),
     };
 }
 
