@@ -12,10 +12,11 @@ use api::plugin::ConnectorPlugin;
 use api::{Props, Tier};
 use broker::Broker;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use engine::convert::{BYTE_ARRAY, STRING};
+use engine::convert::{BYTE_ARRAY, SIMPLE_HEADERS, STRING};
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
-    ConverterSpec, Engine, EngineConfig, ErrorPolicy, RateLimits, SinkSpec, TaskId, TaskKind, TaskSpec,
+    ConverterSpec, Engine, EngineConfig, ErrorPolicy, HeaderConverterSpec, RateLimits, SinkSpec, TaskId,
+    TaskKind, TaskSpec,
 };
 use protocol::client::admin::{Admin, NewTopic};
 use protocol::client::consumer::{ConsumerConfig, OffsetReset};
@@ -73,6 +74,8 @@ fn drain(engine: &Engine, cluster: &ClusterConfig, tier: Tier, records: u64) -> 
         props: Props::from_iter([("tier".to_owned(), tier_name.to_owned())]),
         key_converter: ConverterSpec { plugin: BYTE_ARRAY, props: Props::new() },
         value_converter: ConverterSpec { plugin: STRING, props: Props::new() },
+        header_converter: HeaderConverterSpec { plugin: SIMPLE_HEADERS, props: Props::new() },
+        transforms: Vec::new(),
         errors: ErrorPolicy::default(),
         rate_limits: RateLimits::default(),
         starts_paused: false,

@@ -26,4 +26,6 @@ pub mod connector;
 
 pub mod task;
 
+pub mod transform;
+
 pub use task::Engine;

@@ -81,8 +81,9 @@ pub fn built_in() -> Registry {
         connectors: connectors::CONNECTORS.to_vec(),
         converters: engine::convert::CONVERTERS.to_vec(),
         header_converters: engine::convert::HEADER_CONVERTERS.to_vec(),
+        transforms: engine::transform::TRANSFORMS.to_vec(),
+        predicates: engine::transform::PREDICATES.to_vec(),
         providers: crate::config::providers::BUILT_IN.to_vec(),
-        ..Registry::default()
     }
 }
 

@@ -226,6 +226,12 @@ pub trait SinkTask: 'static {
         Tier::Columns
     }
 
+    /// Whether it wants the values of headers as Connect data, through the header converter, and not as the bytes they are. Asked once,
+    /// after `start`.
+    fn reads_headers(&self) -> bool {
+        false
+    }
+
     /// Prepares to write.
     ///
     /// # Errors

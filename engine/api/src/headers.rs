@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, BinaryViewArray};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{BooleanBuffer, ScalarBuffer};
 
 use crate::column::Column;
 use crate::schema::SchemaRef;
 use crate::value::ValueRef;
+use crate::views::gather;
 
 /// Headers of all records of a run: parts, whose headers follow one another within each record. Keys may repeat and order is kept.
 ///
@@ -115,6 +116,15 @@ impl Headers {
         self.parts.push(HeaderPart::Same { key, value });
     }
 
+    /// Leaves only the headers whose key `keep` is true of; the order of those stays.
+    pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        let parts = std::mem::take(&mut self.parts);
+        self.parts.extend(parts.into_iter().filter_map(|part| match part {
+            HeaderPart::Each(columns) => columns.retained(&keep).map(HeaderPart::Each),
+            HeaderPart::Same { key, value } => keep(&key).then_some(HeaderPart::Same { key, value }),
+        }));
+    }
+
     /// Whether no record has a header.
     pub fn is_none(&self) -> bool {
         self.parts.is_empty()
@@ -220,6 +230,30 @@ impl HeaderColumns {
     #[must_use]
     pub fn with_values(&self, values: HeaderValues) -> HeaderColumns {
         HeaderColumns::new(self.bounds.clone(), self.keys.clone(), values)
+    }
+
+    /// Without the headers whose key `keep` is false of; `None` where none is left.
+    fn retained(self, keep: impl Fn(&[u8]) -> bool) -> Option<HeaderColumns> {
+        let first = *self.bounds.first()? as usize;
+        let end = *self.bounds.last()? as usize;
+        let is_kept = BooleanBuffer::collect_bool(end - first, |index| keep(self.keys.value(first + index)));
+        match is_kept.count_set_bits() {
+            0 => return None,
+            count if count == is_kept.len() => return Some(self),
+            _ => {}
+        }
+        let left: Vec<u32> = is_kept.set_indices().map(|index| (first + index) as u32).collect();
+        let before = |bound: &u32| left.partition_point(|index| index < bound) as u32;
+        let values = match &self.values {
+            HeaderValues::Raw(values) => HeaderValues::Raw(gather(values, &left)),
+            HeaderValues::Connect(values) => HeaderValues::Connect(ConnectHeaders {
+                columns: Arc::clone(&values.columns),
+                column_of: left.iter().map(|index| values.column_of[*index as usize]).collect(),
+                row_of: left.iter().map(|index| values.row_of[*index as usize]).collect(),
+            }),
+        };
+        let bounds = self.bounds.iter().map(before).collect();
+        Some(HeaderColumns::new(bounds, gather(&self.keys, &left), values))
     }
 
     fn header(&self, index: usize) -> HeaderRef<'_> {
@@ -335,6 +369,14 @@ mod tests {
             .push_same(Arc::from(&b"env"[..]), Column::strings(StringViewArray::from_iter_values(["prod"])));
         assert_eq!(shown(&headers, 0), ["env=prod"]);
         assert_eq!(shown(&headers, 1), ["a=y", "b=Some(\"raw\")", "env=prod"]);
+        let mut without = headers.slice(1, 2);
+        without.retain(|key| key != b"b" && key != b"env");
+        assert_eq!(
+            (shown(&without, 0), shown(&without, 1)),
+            (vec!["a=y".to_owned()], vec!["a=x".to_owned()])
+        );
+        without.retain(|key| key != b"a");
+        assert!(without.is_none());
         let cut = headers.slice(2, 1);
         assert_eq!(shown(&cut, 0), ["a=x", "env=prod"]);
         assert!(!cut.is_raw());

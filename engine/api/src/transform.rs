@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_buffer::BooleanBuffer;
 
-use crate::batch::{Body, Columns, Origin, Run};
+use crate::batch::{Body, Columns, Origin, Run, Timestamps};
 use crate::converter::RowError;
 use crate::error::Result;
 
@@ -88,6 +88,15 @@ pub enum Matches {
 }
 
 impl Matches {
+    /// Those whose bit is set, of which there may be all or none.
+    pub fn each(bits: BooleanBuffer) -> Matches {
+        match bits.count_set_bits() {
+            0 => Matches::None,
+            count if count == bits.len() => Matches::All,
+            _ => Matches::Each(bits),
+        }
+    }
+
     /// All or none.
     pub fn all_if(is_match: bool) -> Matches {
         if is_match { Matches::All } else { Matches::None }
@@ -112,6 +121,7 @@ pub struct Records {
     pub columns: Columns,
     origin: Origin,
     first_row: usize,
+    rows: usize,
 }
 
 impl Records {
@@ -119,25 +129,43 @@ impl Records {
     pub fn of_run(run: Run) -> Option<Records> {
         let Run { topic, partition, origin, body } = run;
         match body {
-            Body::Columns(columns) => Some(Records { topic, partition, columns, origin, first_row: 0 }),
+            Body::Columns(columns) => {
+                let rows = columns.value.len();
+                Some(Records { topic, partition, columns, origin, first_row: 0, rows })
+            }
             Body::Packed(_) => None,
         }
     }
 
     /// The records as a run.
     pub fn into_run(self) -> Run {
-        let Records { topic, partition, columns, origin, first_row: _ } = self;
+        let Records { topic, partition, columns, origin, .. } = self;
         Run { topic, partition, origin, body: Body::Columns(columns) }
     }
 
     /// Number of records.
     pub fn len(&self) -> usize {
-        self.columns.value.len()
+        self.rows
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The place of the first record in the run that entered the first transform. Records of one run keep the order of their places.
+    pub fn first_row(&self) -> usize {
+        self.first_row
+    }
+
+    /// Whether every column still has one row per record.
+    pub fn is_complete(&self) -> bool {
+        let Columns { key, value, timestamps, .. } = &self.columns;
+        let stamped = match timestamps {
+            Timestamps::Each(values) => values.len(),
+            Timestamps::None | Timestamps::Same(_) => self.rows,
+        };
+        [key.len(), value.len(), stamped].iter().all(|len| *len == self.rows)
     }
 
     /// Where the records came from: transforms don't change it (KIP-793).
@@ -154,6 +182,7 @@ impl Records {
             columns: self.columns.slice(start, len),
             origin: self.origin.slice(start, len),
             first_row: self.first_row + start,
+            rows: len,
         }
     }
 }
@@ -210,7 +239,7 @@ mod tests {
     use arrow_array::StringViewArray;
 
     use super::*;
-    use crate::{Column, Error, Headers, KafkaOffsets, Timestamps, TopicPartition, ValueRef};
+    use crate::{Column, Error, Headers, KafkaOffsets, TopicPartition, ValueRef};
 
     fn records(values: &[&str]) -> Records {
         let from = TopicPartition { topic: Arc::from("t"), partition: 3 };

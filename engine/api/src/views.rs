@@ -165,6 +165,18 @@ pub fn as_text(bytes: &BinaryViewArray) -> std::result::Result<StringViewArray, 
     Ok(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
 }
 
+/// The values at `rows`, in that order, copying none.
+///
+/// # Panics
+/// When there is no such row: a bug of the caller.
+pub fn gather(values: &BinaryViewArray, rows: &[u32]) -> BinaryViewArray {
+    let views = rows.iter().map(|row| values.views()[*row as usize]).collect();
+    let nulls = values.nulls().map(|nulls| rows.iter().map(|row| nulls.is_valid(*row as usize)).collect());
+    let buffers = values.data_buffers().iter().cloned().collect();
+    // SAFETY: the views are views of a valid array over these buffers, with one bit of validity for each.
+    unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) }
+}
+
 #[inline]
 fn view(value: &[u8], block: u32, start: u32) -> u128 {
     if value.len() <= INLINE_BYTES_MAX {

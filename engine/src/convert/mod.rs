@@ -6,10 +6,12 @@
 pub mod json;
 
 mod byte_array;
+mod simple_header;
 mod string;
 
 pub use byte_array::{BYTE_ARRAY, BYTE_ARRAY_HEADERS};
 pub use json::{JSON, JSON_HEADERS};
+pub use simple_header::SIMPLE_HEADERS;
 pub use string::{STRING, STRING_HEADERS};
 
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
@@ -23,7 +25,8 @@ pub(crate) const VERSION: &str = "4.3.0";
 pub const CONVERTERS: &[ConverterPlugin] = &[BYTE_ARRAY, JSON, STRING];
 
 /// All header converters, sorted by class name.
-pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[BYTE_ARRAY_HEADERS, JSON_HEADERS, STRING_HEADERS];
+pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] =
+    &[BYTE_ARRAY_HEADERS, JSON_HEADERS, SIMPLE_HEADERS, STRING_HEADERS];
 
 /// What encoding gives when no row can be encoded.
 pub(crate) fn refuse_all(rows: usize, error: impl Fn() -> Error) -> Encoded {

@@ -99,6 +99,11 @@ impl Converters {
                 0 => (self.key.as_mut(), self.key_place, &columns.key),
                 _ => (self.value.as_mut(), self.value_place, &columns.value),
             };
+            if !self.decodes[*next] {
+                segments[*next] = Some(vec![Segment { column: column.clone() }]);
+                *next += 1;
+                continue;
+            }
             match (&mut segments[*next], retrying.take()) {
                 (Some(_), Some(waiting)) if Instant::now() < waiting.due => {
                     let due = waiting.due;
@@ -257,6 +262,9 @@ impl<'a> Cursor<'a> {
 }
 
 #[cfg(test)]
+pub(crate) use tests::test_converters;
+
+#[cfg(test)]
 mod tests {
 
     use std::rc::Rc;
@@ -265,7 +273,7 @@ mod tests {
     use arrow_array::{Array, StringViewArray};
     use protocol::net::Env;
 
-    use crate::pipeline::{ErrorHandler, Place, Stage};
+    use crate::pipeline::{Chain, ErrorHandler, Place, Stage};
     use crate::task::{ErrorPolicy, TaskId, Tolerance};
 
     use super::*;
@@ -303,16 +311,27 @@ mod tests {
         }
     }
 
+    /// Converters that nothing is decoded with, and stages that follow them.
+    pub(crate) fn test_converters(stages: Vec<crate::pipeline::ChainStage>) -> Converters {
+        let mut converters = converters(ErrorPolicy::default());
+        converters.transforms = Chain::new(Rc::clone(&converters.errors), stages);
+        converters
+    }
+
     fn converters(policy: ErrorPolicy) -> Converters {
         let id = TaskId { connector: Arc::from("c"), task: 0 };
         let errors = Rc::new(ErrorHandler::new(id, policy, Env::real(), Arc::default()));
         let place = |stage| Place { stage, class: "Cutting" };
         Converters {
-            errors,
+            errors: Rc::clone(&errors),
             key: Box::new(Cutting),
             key_place: place(Stage::KeyConverter),
             value: Box::new(Cutting),
             value_place: place(Stage::ValueConverter),
+            decodes: [true; 2],
+            transforms: Chain::new(Rc::clone(&errors), Vec::new()),
+            headers: None,
+            headers_place: place(Stage::HeaderConverter),
         }
     }
 

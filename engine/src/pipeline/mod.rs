@@ -8,20 +8,24 @@ mod decode;
 mod encode;
 mod epochs;
 mod errors;
+mod headers;
 mod index;
 mod rate;
 mod side;
 mod sink;
 mod source;
+mod transform;
 
 pub(crate) use errors::{ErrorHandler, Place, Stage};
+pub(crate) use headers::{DecodeHeaders, EncodeHeaders};
 pub(crate) use rate::{RateLimiter, RateLimiters};
 pub(crate) use sink::SinkPipeline;
 pub(crate) use source::SourcePipeline;
+pub(crate) use transform::{Chain, ChainStage, Condition};
 
 use std::rc::Rc;
 
-use api::{Error, Kind, RowError};
+use api::{Error, Kind, RowError, Tier};
 use arrow_array::{Array as _, BinaryViewArray};
 
 /// The converters of a task and what to do about rows that they refuse. `decode` and `encode` hold the two directions.
@@ -31,6 +35,30 @@ pub(crate) struct Converters {
     pub(crate) key_place: Place,
     pub(crate) value: Box<dyn api::Converter>,
     pub(crate) value_place: Place,
+    /// Whether keys and values of records from Kafka are decoded: what nobody looks into stays as it is.
+    pub(crate) decodes: [bool; 2],
+    /// What comes after decoding, or before encoding.
+    pub(crate) transforms: Chain,
+    /// Of a sink, for as long as nobody asks for headers as Connect data.
+    pub(crate) headers: Option<DecodeHeaders>,
+    pub(crate) headers_place: Place,
+}
+
+impl Converters {
+    /// Plans for a sink what is taken apart, and how far records must be indexed for it.
+    pub(crate) fn plan(&mut self, tier: Tier, reads_headers: bool) -> Tier {
+        let touches = self.transforms.touches();
+        self.decodes = [tier == Tier::Columns || touches.key, tier == Tier::Columns || touches.value];
+        if (touches.headers || reads_headers)
+            && let Some(headers) = self.headers.take()
+        {
+            let stage =
+                ChainStage { place: self.headers_place, transform: Box::new(headers), condition: None };
+            self.transforms.begin_with(stage);
+        }
+        // Transforms see records, not batches.
+        if self.transforms.is_empty() { tier } else { tier.max(Tier::Index) }
+    }
 }
 
 impl std::fmt::Debug for Converters {

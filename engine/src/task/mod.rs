@@ -22,7 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Props;
-use api::plugin::{ConnectorPlugin, ConverterPlugin};
+use api::plugin::{
+    ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
+};
 use protocol::client::consumer::ConsumerConfig;
 use protocol::client::producer::ProducerConfig;
 use protocol::cluster::ClusterConfig;
@@ -56,12 +58,49 @@ pub struct ConverterSpec {
     pub props: Props,
 }
 
-impl fmt::Debug for ConverterSpec {
-    /// Without the settings: they may hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConverterSpec").field("plugin", &self.plugin).finish_non_exhaustive()
-    }
+/// A header converter class with its settings (keys without `header.converter.`).
+#[derive(Clone)]
+pub struct HeaderConverterSpec {
+    /// The registry line.
+    pub plugin: HeaderConverterPlugin,
+    /// Settings.
+    pub props: Props,
 }
+
+/// A transform with its settings (keys without `transforms.<alias>.`).
+#[derive(Clone)]
+pub struct TransformSpec {
+    /// The registry line.
+    pub plugin: TransformPlugin,
+    /// Settings.
+    pub props: Props,
+    /// Where it applies; everywhere without one.
+    pub predicate: Option<PredicateSpec>,
+}
+
+/// A predicate with its settings (keys without `predicates.<alias>.`).
+#[derive(Clone)]
+pub struct PredicateSpec {
+    /// The registry line.
+    pub plugin: PredicatePlugin,
+    /// Settings.
+    pub props: Props,
+    /// `negate`: the transform applies where the predicate does not.
+    pub is_negated: bool,
+}
+
+/// Prints without the settings: they may hold secrets.
+macro_rules! debug_by_plugin {
+    ($($spec:ident)*) => {$(
+        impl fmt::Debug for $spec {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($spec)).field("plugin", &self.plugin).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug_by_plugin!(ConverterSpec HeaderConverterSpec TransformSpec PredicateSpec);
 
 /// Everything needed to run one task.
 #[derive(Clone)]
@@ -76,6 +115,10 @@ pub struct TaskSpec {
     pub key_converter: ConverterSpec,
     /// Converter of record values.
     pub value_converter: ConverterSpec,
+    /// Converter of the values of headers, where those are Connect data or are to be.
+    pub header_converter: HeaderConverterSpec,
+    /// Transforms, in the order in which they apply.
+    pub transforms: Vec<TransformSpec>,
     /// What to do about records that fail.
     pub errors: ErrorPolicy,
     /// How fast the tasks of the connector may go.

@@ -4,18 +4,23 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use api::Error;
 use api::plugin::{ConverterRole, CreateTask};
+use api::{Error, Kind};
 use futures_util::FutureExt as _;
 use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 use tracing::{error, info};
 
-use super::{ConverterSpec, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, trace};
+use super::{
+    ConverterSpec, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, TransformSpec, trace,
+};
 use crate::connector::panicked;
 use crate::metrics::{LifeState, TaskMetrics};
-use crate::pipeline::{Converters, ErrorHandler, Place, RateLimiter, SinkPipeline, SourcePipeline, Stage};
+use crate::pipeline::{
+    Chain, ChainStage, Condition, Converters, DecodeHeaders, EncodeHeaders, ErrorHandler, Place, RateLimiter,
+    SinkPipeline, SourcePipeline, Stage,
+};
 
 /// A task's side of its handle.
 pub(crate) struct Control {
@@ -158,15 +163,31 @@ async fn build_and_run(
     metrics: Arc<TaskMetrics>,
     limiter: Option<Arc<RateLimiter>>,
 ) -> Result<(), Error> {
-    let TaskSpec { id, plugin, props, key_converter, value_converter, errors, kind, .. } = spec;
-    let errors = Rc::new(ErrorHandler::new(id.clone(), errors, env.clone(), Arc::clone(&metrics)));
+    let TaskSpec { id, plugin, props, key_converter, value_converter, header_converter, transforms, .. } =
+        spec;
+    let errors = Rc::new(ErrorHandler::new(id.clone(), spec.errors, env.clone(), Arc::clone(&metrics)));
+    let mut chain = Chain::new(Rc::clone(&errors), chain_stages(&transforms)?);
+    let headers = (header_converter.plugin.create)(&header_converter.props)?;
+    let headers_place = Place { stage: Stage::HeaderConverter, class: header_converter.plugin.class };
+    let headers = if plugin.is_source() {
+        let transform = Box::new(EncodeHeaders(headers));
+        chain.end_with_headers(ChainStage { place: headers_place, transform, condition: None });
+        None
+    } else {
+        Some(DecodeHeaders(headers))
+    };
     let converters = Converters {
         errors,
         key: create(&key_converter, ConverterRole::Key)?,
         key_place: Place { stage: Stage::KeyConverter, class: key_converter.plugin.class },
         value: create(&value_converter, ConverterRole::Value)?,
         value_place: Place { stage: Stage::ValueConverter, class: value_converter.plugin.class },
+        decodes: [true; 2],
+        transforms: chain,
+        headers,
+        headers_place,
     };
+    let kind = spec.kind;
     match (plugin.create_task, kind) {
         (CreateTask::Source(create), TaskKind::Source(source)) => {
             let task = create(&props)?;
@@ -178,6 +199,30 @@ async fn build_and_run(
         }
         (_, _) => Err(Error::fatal(format!("{} is not of the kind it was started as", plugin.class))),
     }
+}
+
+fn chain_stages(transforms: &[TransformSpec]) -> Result<Vec<ChainStage>, Error> {
+    // Java wraps whatever goes wrong here.
+    let wrapped = |error: Error| match error.kind() {
+        Kind::Config => {
+            Error::fatal(format!("{}: {}", error.java_class(), error.message())).with_source(error)
+        }
+        _ => error,
+    };
+    let stages = transforms.iter().map(|spec| {
+        let condition = spec.predicate.as_ref().map(|predicate| {
+            Ok::<_, Error>(Condition {
+                predicate: (predicate.plugin.create)(&predicate.props).map_err(wrapped)?,
+                is_negated: predicate.is_negated,
+            })
+        });
+        Ok(ChainStage {
+            place: Place { stage: Stage::Transformation, class: spec.plugin.class },
+            transform: (spec.plugin.create)(&spec.props).map_err(wrapped)?,
+            condition: condition.transpose()?,
+        })
+    });
+    stages.collect()
 }
 
 fn create(spec: &ConverterSpec, role: ConverterRole) -> Result<Box<dyn api::Converter>, Error> {

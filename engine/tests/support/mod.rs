@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use api::Props;
 use api::plugin::ConnectorPlugin;
 use broker::{Broker, BrokerHandle};
-use engine::convert::CONVERTERS;
+use engine::convert::{CONVERTERS, SIMPLE_HEADERS};
 use engine::offset::OffsetStore;
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
-    ConverterSpec, DeadLetterSpec, Engine, EngineConfig, ErrorPolicy, RateLimits, SinkSpec, SourceSpec,
-    TaskEvent, TaskHandle, TaskId, TaskKind, TaskSpec, TaskState,
+    ConverterSpec, DeadLetterSpec, Engine, EngineConfig, ErrorPolicy, HeaderConverterSpec, RateLimits,
+    SinkSpec, SourceSpec, TaskEvent, TaskHandle, TaskId, TaskKind, TaskSpec, TaskState, TransformSpec,
 };
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
@@ -57,6 +57,8 @@ pub(crate) struct World {
     bootstrap: String,
     broker: Option<BrokerHandle>,
     events: mpsc::UnboundedSender<TaskEvent>,
+    /// What tasks that are started from now on transform records with.
+    pub(crate) transforms: Vec<TransformSpec>,
     states: Arc<Mutex<HashMap<u64, Vec<TaskState>>>>,
     /// Distinguishes the names of this run from those of all others on a shared cluster.
     suffix: String,
@@ -97,7 +99,7 @@ impl World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         let suffix = format!("{:x}-{}", since_epoch.as_nanos(), COUNT.fetch_add(1, Ordering::Relaxed));
-        World { engine, bootstrap, broker, events, states, suffix }
+        World { engine, bootstrap, broker, events, transforms: Vec::new(), states, suffix }
     }
 
     pub(crate) fn cluster(&self) -> ClusterConfig {
@@ -268,6 +270,8 @@ impl World {
             props,
             key_converter: converter.clone(),
             value_converter: converter,
+            header_converter: HeaderConverterSpec { plugin: SIMPLE_HEADERS, props: Props::new() },
+            transforms: self.transforms.clone(),
             errors: ErrorPolicy::default(),
             rate_limits: RateLimits::default(),
             starts_paused: false,

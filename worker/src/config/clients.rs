@@ -180,7 +180,8 @@ mod tests {
 
     fn worker(settings: &[(&str, &str)]) -> WorkerConfig {
         let converters = engine::convert::CONVERTERS.to_vec();
-        let registry = Registry { converters, ..Registry::default() };
+        let header_converters = engine::convert::HEADER_CONVERTERS.to_vec();
+        let registry = Registry { converters, header_converters, ..Registry::default() };
         let string = "org.apache.kafka.connect.storage.StringConverter";
         let mut worker = props(settings);
         for (key, value) in

@@ -2,13 +2,13 @@
 
 use api::plugin::ConnectorPlugin;
 use api::{Error, Props, Result};
-use engine::task::{ConverterSpec, Tolerance};
+use engine::task::{ConverterSpec, HeaderConverterSpec, Tolerance, TransformSpec};
 use indexmap::IndexMap;
 
 use super::java_order;
 use super::plugins::Plugins;
 use super::worker::WorkerConfig;
-use super::{clients, connector_table};
+use super::{clients, connector_table, stages};
 
 /// A configuration as a request carries it: values may be null.
 pub type RawConfig = IndexMap<String, Option<String>>;
@@ -26,6 +26,10 @@ pub struct ConnectorConfig {
     pub key_converter: ConverterSpec,
     /// `value.converter`: the connector's, else the worker's.
     pub value_converter: ConverterSpec,
+    /// `header.converter`: the connector's, else the worker's.
+    pub header_converter: HeaderConverterSpec,
+    /// `transforms`, each with its predicate.
+    pub transforms: Vec<TransformSpec>,
     /// `errors.tolerance`.
     pub tolerance: Tolerance,
     /// `topics` of a sink: without blanks, empty items and repetitions.
@@ -89,6 +93,9 @@ impl ConnectorConfig {
             enforces_tasks_max: config.boolean("tasks.max.enforce"),
             key_converter: converter("key.converter", &worker.key_converter)?,
             value_converter: converter("value.converter", &worker.value_converter)?,
+            header_converter: stages::header_converter(props, plugins)?
+                .unwrap_or_else(|| worker.header_converter.clone()),
+            transforms: stages::transforms(props, plugins)?,
             tolerance: if config.string("errors.tolerance") == "all" {
                 Tolerance::All
             } else {
@@ -178,7 +185,7 @@ fn framework_errors(
             ("key.converter" | "value.converter", Some(class)) if plugins.converter(class).is_none() => {
                 errors.push(class_not_found(&found.name, class));
             }
-            ("header.converter", Some(class)) if !is_header_converter(class) => {
+            ("header.converter", Some(class)) if plugins.header_converter(class).is_none() => {
                 errors.push(class_not_found(&found.name, class));
             }
             ("topics", _) if !plugin.is_source() => errors.extend(topics_errors(props)),
@@ -200,7 +207,7 @@ fn framework_errors(
         }
     }
     for list in ["transforms", "predicates"] {
-        errors.extend(stage_errors(list, props));
+        errors.extend(stage_errors(list, props, plugins));
     }
     errors.extend(own.validate(props).into_iter().flat_map(|key| key.errors));
     errors
@@ -218,20 +225,29 @@ fn warn_without_effect(props: &Props) {
     }
 }
 
-/// Transforms and predicates: none is built in yet, so every class is one that could not be found.
-fn stage_errors(list: &str, props: &Props) -> Vec<String> {
+/// Transforms and predicates of classes that do not exist, and settings that they refuse.
+fn stage_errors(list: &str, props: &Props, plugins: &Plugins) -> Vec<String> {
     let aliases = props
         .get(list)
         .map_or("", String::as_str)
         .split(',')
         .map(str::trim)
         .filter(|alias| !alias.is_empty());
-    let errors = aliases.map(|alias| {
+    let errors = aliases.flat_map(|alias| {
         let key = format!("{list}.{alias}.type");
-        match props.get(&key) {
-            Some(class) => class_not_found(&key, class.trim()),
-            None => format!("Missing required configuration \"{key}\" which has no default value."),
-        }
+        let Some(class) = props.get(&key).map(|class| class.trim()) else {
+            return vec![format!("Missing required configuration \"{key}\" which has no default value.")];
+        };
+        let config_def = match list {
+            "transforms" => plugins.transform(class).map(|plugin| plugin.config_def),
+            _ => plugins.predicate(class).map(|plugin| plugin.config_def),
+        };
+        let Some(config_def) = config_def else { return vec![class_not_found(&key, class)] };
+        let prefix = format!("{list}.{alias}.");
+        let own = props
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.clone())));
+        config_def().validate(&own.collect()).into_iter().flat_map(|key| key.errors).collect()
     });
     errors.collect()
 }
@@ -270,18 +286,6 @@ fn class_not_found(key: &str, class: &str) -> String {
 /// Keys that change what happens to records are refused rather than ignored.
 fn unsupported(key: &str, value: &str) -> String {
     format!("Invalid value {value} for configuration {key}: Not supported by this version of Aqueduct.")
-}
-
-/// The header converters of Java's distribution; headers pass through the engine as bytes.
-fn is_header_converter(class: &str) -> bool {
-    const CLASSES: [&str; 3] = [
-        "org.apache.kafka.connect.storage.SimpleHeaderConverter",
-        "org.apache.kafka.connect.storage.StringConverter",
-        "org.apache.kafka.connect.converters.ByteArrayConverter",
-    ];
-    const ALIASES: [&str; 6] =
-        ["SimpleHeaderConverter", "Simple", "StringConverter", "String", "ByteArrayConverter", "ByteArray"];
-    CLASSES.contains(&class) || ALIASES.contains(&class)
 }
 
 /// A configuration in the form of a Java map, secrets hidden.

@@ -25,6 +25,7 @@ mod response_headers;
 mod jaas_file;
 
 mod plugins;
+mod stages;
 
 mod connector;
 

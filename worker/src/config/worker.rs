@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use api::config_def::Config;
 use api::{Error, Props, Result};
-use engine::task::ConverterSpec;
+use engine::task::{ConverterSpec, HeaderConverterSpec};
 use protocol::cluster::HostPort;
 
 use super::plugins::{OverridePolicy, Plugins};
 use super::providers::Providers;
 use super::rest::RestConfig;
-use super::{admin_client, worker_table};
+use super::{admin_client, stages, worker_table};
 
 /// What a standalone worker runs with.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct WorkerConfig {
     pub key_converter: ConverterSpec,
     /// `value.converter` with its settings.
     pub value_converter: ConverterSpec,
+    /// `header.converter` with its settings.
+    pub header_converter: HeaderConverterSpec,
     /// `task.shutdown.graceful.timeout.ms`.
     pub shutdown_timeout: Duration,
     /// `offset.flush.interval.ms`.
@@ -90,6 +92,7 @@ impl WorkerConfig {
             bootstrap,
             key_converter: converter(&config, "key.converter", plugins)?,
             value_converter: converter(&config, "value.converter", plugins)?,
+            header_converter: stages::header_converter_of_worker(&props, plugins)?,
             shutdown_timeout: millis(&config, "task.shutdown.graceful.timeout.ms"),
             offset_flush_interval: millis(&config, "offset.flush.interval.ms"),
             offset_flush_timeout: millis(&config, "offset.flush.timeout.ms"),

@@ -51,6 +51,8 @@ pub(super) fn task_spec(
         props,
         key_converter: config.key_converter,
         value_converter: config.value_converter,
+        header_converter: config.header_converter,
+        transforms: config.transforms,
         errors: ErrorPolicy { tolerance: config.tolerance, ..ErrorPolicy::default() },
         rate_limits: RateLimits::default(),
         starts_paused,

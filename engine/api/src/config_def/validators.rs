@@ -7,6 +7,7 @@
 //! ```
 
 use super::config::ConfigValue;
+use crate::java_regex::JavaRegex;
 
 /// `ConfigDef.Range.atLeast`.
 ///
@@ -74,6 +75,23 @@ pub fn non_empty_without_control_chars(value: &ConfigValue) -> Result<(), String
         "String may not contain control sequences but had the following ASCII chars: {}",
         codes.join(", ")
     ))
+}
+
+/// `RegexValidator`: a pattern of Java's.
+///
+/// # Errors
+/// For anything else, with Java's message about it, and for null.
+pub fn regex(value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::String(pattern) => {
+            JavaRegex::new(pattern).map(|_is_fine| ()).map_err(|error| format!("Invalid regex: {error}"))
+        }
+        // What the Java virtual machine says of it, and scripts may have seen.
+        _ => {
+            Err("Invalid regex: Cannot invoke \"String.isEmpty()\" because \"this.pattern\" is null"
+                .to_owned())
+        }
+    }
 }
 
 fn within(value: &ConfigValue, min: i64, max: i64) -> Result<(), String> {

@@ -64,6 +64,10 @@ impl<T: SourceTask> AnySourceTask for T {
 pub trait AnySinkTask {
     /// See [`SinkTask::tier`].
     fn tier(&self) -> Tier;
+    /// See [`SinkTask::reads_headers`].
+    fn reads_headers(&self) -> bool {
+        false
+    }
     /// See [`SinkTask::start`].
     fn start<'a>(&'a mut self, context: &'a SinkContext) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`SinkTask::open`].
@@ -81,6 +85,9 @@ pub trait AnySinkTask {
 }
 
 impl<T: SinkTask> AnySinkTask for T {
+    fn reads_headers(&self) -> bool {
+        SinkTask::reads_headers(self)
+    }
     fn tier(&self) -> Tier {
         SinkTask::tier(self)
     }

@@ -43,7 +43,7 @@ fn decode_groups(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Appends the base64 text of `bytes`.
-pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+pub(in crate::convert) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let letter = |word: u32, shift: u32| ALPHABET[(word >> shift & 63) as usize];
     let (groups, rest) = bytes.as_chunks::<3>();
     out.reserve(groups.len() * 4 + 4);

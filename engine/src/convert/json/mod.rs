@@ -39,5 +39,6 @@ mod write_columns;
 #[cfg(test)]
 mod tests;
 
+pub(super) use base64::encode as write_base64;
 pub use converter::{JSON, JSON_HEADERS};
 pub use write::write_string;

@@ -7,6 +7,8 @@ use api::Error;
 pub(crate) enum Stage {
     KeyConverter,
     ValueConverter,
+    HeaderConverter,
+    Transformation,
     TaskPut,
     KafkaProduce,
 }
@@ -16,6 +18,8 @@ impl Stage {
         match self {
             Stage::KeyConverter => "KEY_CONVERTER",
             Stage::ValueConverter => "VALUE_CONVERTER",
+            Stage::HeaderConverter => "HEADER_CONVERTER",
+            Stage::Transformation => "TRANSFORMATION",
             Stage::TaskPut => "TASK_PUT",
             Stage::KafkaProduce => "KAFKA_PRODUCE",
         }

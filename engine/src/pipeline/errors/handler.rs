@@ -305,6 +305,8 @@ fn place_in_trace(stage: Stage) -> &'static str {
     match stage {
         Stage::KeyConverter => "convert.key",
         Stage::ValueConverter => "convert.value",
+        Stage::HeaderConverter => "convert.headers",
+        Stage::Transformation => "transform",
         Stage::TaskPut => "sink.put",
         Stage::KafkaProduce => "source.produce",
     }

@@ -204,7 +204,7 @@ impl SinkPipeline {
             context = context.with_errant_records(self.reports.handle());
         }
         self.task.start(&context).await?;
-        self.tier = self.task.tier();
+        self.tier = self.converters.plan(self.task.tier(), self.task.reads_headers());
         info!(task = %self.id, topics = ?self.spec.topics, tier = ?self.tier, "sink task started");
         Ok(true)
     }

@@ -6,6 +6,7 @@ use api::{Batch, Body, Error, Origin, Result, Run, SinkOffsets, TopicPartition};
 
 use crate::pipeline::decode::Decoding;
 use crate::pipeline::errors::Originals;
+use crate::pipeline::transform::Transforming;
 
 /// So many records may be refused one after another, with none taken in between, before the sink's error is held for one that
 /// would befall any record. In a batch of more than twice as many it has to be half of the batch.
@@ -27,6 +28,7 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) enum Work {
     Decoding(Decoding),
+    Transforming(Transforming),
     Putting(Parts),
 }
 
@@ -36,6 +38,7 @@ impl Pending {
         let is_gone = |run: &Run| matches!(&run.origin, Origin::Kafka { from, .. } if gone(from));
         match &mut self.work {
             Work::Decoding(decoding) => decoding.forget(&is_gone),
+            Work::Transforming(transforming) => transforming.forget(&is_gone),
             Work::Putting(parts) => parts.forget(&is_gone),
         }
         self.next.retain(|partition, _| !gone(partition));

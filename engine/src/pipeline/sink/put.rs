@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Batch, Error, Kind, Origin, Result, Run, SinkOffsets, Tier, TopicPartition};
+use api::{Batch, Error, Kind, Origin, Result, Run, SinkOffsets, TopicPartition};
 use tokio::time::{Duration, Instant};
 use tracing::warn;
 
@@ -11,6 +11,7 @@ use super::{BATCH_BYTES, Held, REDELIVERY_WAIT_MAX, REDELIVERY_WAIT_MIN, SinkPip
 use crate::metrics::{Stage, millis};
 use crate::pipeline::decode::{Decoding, Step};
 use crate::pipeline::errors::{DeadLetters, Failure, Originals, Place, Records};
+use crate::pipeline::transform::Transforming;
 use crate::task::{Control, Target, Tolerance};
 
 impl SinkPipeline {
@@ -61,8 +62,10 @@ impl SinkPipeline {
         self.metrics.bytes_in.add(bytes as u64);
         self.metrics.records_in.add(records as u64);
         self.metrics.received.record(records as f64, now);
-        let work = if self.tier == Tier::Columns {
+        let work = if self.converters.decodes.contains(&true) {
             Work::Decoding(Decoding::new(batch))
+        } else if !self.converters.transforms.is_empty() {
+            Work::Transforming(Transforming::new(batch))
         } else {
             self.metrics.delivered.record(records as f64, now);
             Work::Putting(self.parts(batch, records, bytes))
@@ -76,7 +79,7 @@ impl SinkPipeline {
         Parts::new(batch, rows_max)
     }
 
-    /// Decodes and puts a batch, as far as it goes: what is held up is in [`SinkPipeline::held`] afterwards.
+    /// Decodes, transforms and puts a batch, as far as it goes: what is held up is in [`SinkPipeline::held`] afterwards.
     pub(super) async fn go_on_with(
         &mut self,
         mut pending: Pending,
@@ -86,6 +89,24 @@ impl SinkPipeline {
         if let Work::Decoding(decoding) = &mut pending.work {
             let now = self.metrics.stages.enter(Stage::Convert);
             match self.converters.decode(decoding, &pending.originals)? {
+                Step::Wait(due) => {
+                    self.held = Some(Held { pending, wait, due });
+                    return Ok(());
+                }
+                Step::Done(batch) => {
+                    self.flush_dead_letters();
+                    pending.work = if self.converters.transforms.is_empty() {
+                        self.metrics.delivered.record(batch.record_count() as f64, now);
+                        Work::Putting(self.parts(batch, pending.records, pending.bytes))
+                    } else {
+                        Work::Transforming(Transforming::new(batch))
+                    };
+                }
+            }
+        }
+        if let Work::Transforming(transforming) = &mut pending.work {
+            let now = self.metrics.stages.enter(Stage::Transform);
+            match self.converters.transforms.transform(transforming, Some(&pending.originals))? {
                 Step::Wait(due) => {
                     self.held = Some(Held { pending, wait, due });
                     return Ok(());

@@ -12,7 +12,7 @@ use protocol::wire::records::RecordSet;
 
 use super::*;
 use crate::convert::STRING;
-use crate::pipeline::{Place, Stage};
+use crate::pipeline::{Chain, Place, Stage};
 use crate::task::{ErrorPolicy, Order};
 
 /// What the task was called with.
@@ -63,13 +63,18 @@ fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
             shutdown_timeout: Duration::from_secs(5),
         };
         let string = |role| (STRING.create)(&api::Props::new(), role).unwrap();
-        let errors = ErrorHandler::new(id.clone(), ErrorPolicy::default(), Env::real(), Arc::default());
+        let errors =
+            Rc::new(ErrorHandler::new(id.clone(), ErrorPolicy::default(), Env::real(), Arc::default()));
         let converters = Converters {
-            errors: Rc::new(errors),
+            errors: Rc::clone(&errors),
             key: string(ConverterRole::Key),
             key_place: Place { stage: Stage::KeyConverter, class: STRING.class },
             value: string(ConverterRole::Value),
             value_place: Place { stage: Stage::ValueConverter, class: STRING.class },
+            decodes: [false; 2],
+            transforms: Chain::new(Rc::clone(&errors), Vec::new()),
+            headers: None,
+            headers_place: Place { stage: Stage::HeaderConverter, class: STRING.class },
         };
         let calls = Calls::default();
         let task = Box::new(Recording(Rc::clone(&calls)));

@@ -1,8 +1,8 @@
-//! Polled batches to the producer: convert, append; wait where the producer is full.
+//! Polled batches to the producer: transform, convert, append; wait where the producer is full.
 
 use std::rc::Rc;
 
-use api::{Batch, Body, Error, Origin, Result, Run};
+use api::{Batch, Body, Error, Origin, Result, Run, SourceOffset};
 use protocol::client::producer::{AppendError, ProduceRecord};
 use protocol::wire::records::Header;
 use tokio::time::{Instant, sleep_until};
@@ -12,6 +12,7 @@ use crate::metrics::{Stage, millis};
 use crate::pipeline::decode::Step;
 use crate::pipeline::encode::{EncodedRun, Encoding};
 use crate::pipeline::errors::{kept, not_sent};
+use crate::pipeline::transform::Transforming;
 use crate::task::{Control, Tolerance};
 
 impl SourcePipeline {
@@ -82,17 +83,71 @@ impl SourcePipeline {
         }
     }
 
+    /// Transforms a run and produces what becomes of it. The offsets of records that a transform drops are done once all before them are
+    /// acknowledged: a filter that lets nothing pass must not make the task read everything again.
     pub(super) async fn produce_run(&mut self, run: Run, control: &mut Control) -> Result<bool> {
-        let Run { topic, partition, origin, body } = &run;
-        let (Body::Columns(columns), Origin::Source { partition: source, offsets }) = (body, origin) else {
+        let Origin::Source { partition, offsets } = &run.origin else {
             return Err(Error::fatal("a source task gave records that were read from Kafka"));
+        };
+        let done = offsets.get(run.record_count() - 1);
+        if self.converters.transforms.is_idle_for(&run) {
+            return self.produce_transformed(run, done, control).await;
+        }
+        let source = partition.clone();
+        let Some(batch) = self.transform(run, control).await? else { return Ok(false) };
+        let mut left = batch.runs.into_iter().peekable();
+        if left.peek().is_none() {
+            let token = self.progress.ledger.borrow_mut().open(&source, done)?;
+            self.progress.ledger.borrow_mut().seal(token);
+            return Ok(true);
+        }
+        while let Some(piece) = left.next() {
+            let done = match &piece.origin {
+                Origin::Source { offsets, .. } if left.peek().is_some() => {
+                    offsets.get(piece.record_count() - 1)
+                }
+                _ => done.clone(),
+            };
+            if !self.produce_transformed(piece, done, control).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// `None`: told to stop while some rows had to be tried again.
+    async fn transform(&mut self, run: Run, control: &mut Control) -> Result<Option<Batch>> {
+        let mut work = Transforming::new(Batch { runs: vec![run] });
+        loop {
+            self.metrics.stages.enter(Stage::Transform);
+            match self.converters.transforms.transform(&mut work, None)? {
+                Step::Done(batch) => return Ok(Some(batch)),
+                Step::Wait(due) => {
+                    if !self.wait_until(due, control).await? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Encodes a run and hands it to the producer; once it is acknowledged its source is done up to `done`.
+    async fn produce_transformed(
+        &mut self,
+        run: Run,
+        done: Option<SourceOffset>,
+        control: &mut Control,
+    ) -> Result<bool> {
+        let Run { topic, partition, origin, body } = &run;
+        let (Body::Columns(columns), Origin::Source { partition: source, .. }) = (body, origin) else {
+            return Err(Error::fatal("a source task gave a packed batch"));
         };
         let rows = columns.value.len();
         self.metrics.stages.enter(Stage::Convert);
         let Some(encoded) = self.encode(&run, control).await? else { return Ok(false) };
         self.metrics.stages.enter(Stage::Send);
         let Some(handle) = self.topic(topic, control).await? else { return Ok(false) };
-        let token = self.progress.ledger.borrow_mut().open(source, offsets.get(rows - 1))?;
+        let token = self.progress.ledger.borrow_mut().open(source, done)?;
         let now_ms = self.env.now_ms();
         let mut headers: Vec<Header<'_>> = Vec::new();
         let mut bytes = 0;
