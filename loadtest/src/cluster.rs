@@ -50,6 +50,17 @@ impl Kafka {
         Ok(())
     }
 
+    /// The committed offset of partition 0; 0 where there is none.
+    pub(crate) async fn committed(&self, group: &str, topic: &str) -> Result<i64> {
+        let consumer = Consumer::new(self.admin.cluster().clone(), ConsumerConfig::in_group(group));
+        let partition = TopicPartition { topic: Arc::from(topic), partition: 0 };
+        let committed = consumer.committed(std::slice::from_ref(&partition)).await?;
+        Ok(committed
+            .first()
+            .and_then(|(_, committed)| committed.as_ref())
+            .map_or(0, |committed| committed.offset))
+    }
+
     /// Waits until `group` has committed offset `records` of partition 0.
     pub(crate) async fn wait_for_commit(&self, group: &str, topic: &str, records: i64) -> Result<()> {
         let consumer = Consumer::new(self.admin.cluster().clone(), ConsumerConfig::in_group(group));

@@ -6,6 +6,7 @@ mod clients;
 mod cluster;
 mod options;
 mod output;
+mod rest_flood;
 mod usage;
 mod worker;
 
@@ -23,6 +24,8 @@ struct Arguments {
 enum Case {
     /// Kafka to a sink that drops everything: CPU per record of the worker process for each tier
     Blackhole(blackhole::Options),
+    /// A flood of REST requests on a worker with running tasks: latency, and the tasks' throughput before, during and after
+    RestFlood(rest_flood::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
     let local = tokio::task::LocalSet::new();
     match Arguments::parse().case {
         Case::Blackhole(options) => local.block_on(&runtime, blackhole::run(options)),
+        Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
         Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),
     }

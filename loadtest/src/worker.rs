@@ -18,6 +18,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Worker {
     child: Child,
+    /// Where its REST listens on loopback.
+    pub(crate) port: u16,
     /// From the start of the process to the first answer of its REST.
     pub(crate) ready_after: Duration,
 }
@@ -53,7 +55,7 @@ impl Worker {
             .stderr(log)
             .spawn()
             .with_context(|| format!("start {}", binary.display()))?;
-        let mut worker = Worker { child, ready_after: Duration::ZERO };
+        let mut worker = Worker { child, port, ready_after: Duration::ZERO };
         while !answers(port) {
             if let Some(status) = worker.child.try_wait()? {
                 bail!("the worker ended with {status}; its log is {}", dir.join("worker.log").display());
