@@ -14,6 +14,16 @@ pub fn capacity(entries: usize) -> u32 {
     capacity
 }
 
+/// How many buckets a map has that was made as a copy of one with `copied` entries and has `entries` now (`HashMap(Map)`).
+pub fn copy_capacity(copied: usize, entries: usize) -> u32 {
+    let wanted = (copied as f32 / 0.75 + 1.0) as u32;
+    let mut capacity = wanted.next_power_of_two();
+    while entries as u64 > u64::from(capacity) * 3 / 4 && capacity < 1 << 30 {
+        capacity *= 2;
+    }
+    capacity
+}
+
 /// The bucket of a key with this `hashCode`. Buckets are iterated in order; within one, the order of insertion stays.
 pub fn bucket(hash: u32, capacity: u32) -> u32 {
     (hash ^ hash >> 16) & (capacity - 1)

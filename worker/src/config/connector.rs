@@ -5,7 +5,7 @@ use api::{Error, Props, Result};
 use engine::task::{ConverterSpec, HeaderConverterSpec, Tolerance, TransformSpec};
 use indexmap::IndexMap;
 
-use super::java_order;
+use super::java_copy_order;
 use super::plugins::Plugins;
 use super::worker::WorkerConfig;
 use super::{clients, connector_table, stages};
@@ -295,7 +295,7 @@ fn shown(raw: &RawConfig) -> String {
         let value = if is_secret { api::config_def::HIDDEN } else { value.as_deref().unwrap_or("null") };
         (key.clone(), value.to_owned())
     });
-    let entries = java_order(entries.collect());
+    let entries = java_copy_order(entries.collect(), raw.len());
     let entries = entries.iter().map(|(key, value)| format!("{key}={value}"));
     format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
 }

@@ -10,6 +10,13 @@ pub(crate) fn java_order(mut props: Props) -> Props {
     props
 }
 
+/// The entries of a map that was made as a copy of one with `copied` entries: it has fewer buckets (`HashMap(Map)`).
+pub(crate) fn java_copy_order(mut props: Props, copied: usize) -> Props {
+    let capacity = java_map::copy_capacity(copied, props.len());
+    props.sort_by_cached_key(|key, _| java_map::bucket(java_map::string_hash(key), capacity));
+    props
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +35,10 @@ mod tests {
             "schema server file pos lsn id db table ts_ms snapshot",
         );
         // Recorded from ConnectStandalone 4.3.0: a properties file, a task's configuration.
+        let task = ["connector.class", "file", "topic", "name", "task.class"];
+        let task = task.into_iter().map(|key| (key.to_owned(), String::new())).collect();
+        let ordered: Vec<_> = java_copy_order(task, 5).into_keys().collect();
+        assert_eq!(ordered, ["connector.class", "name", "topic", "file", "task.class"]);
         check("name connector.class file topic tasks.max", "connector.class file tasks.max name topic");
         check(
             "connector.class tasks.max topics file name task.class",

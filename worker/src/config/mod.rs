@@ -40,7 +40,7 @@ mod java_order;
 pub use clients::{ClientSpec, admin_client, client_specs, connector_admin};
 pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
-pub(crate) use java_order::java_order;
+pub(crate) use java_order::{java_copy_order, java_order};
 pub(crate) use listener::bracketed;
 pub use listener::{Listener, ListenerError, Protocol};
 pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};

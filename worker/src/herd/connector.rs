@@ -7,7 +7,7 @@ use api::plugin::ConnectorPlugin;
 
 use super::event::{Epoch, Token};
 use super::offsets::OffsetRequest;
-use crate::config::{TargetState, java_order};
+use crate::config::{TargetState, java_copy_order};
 
 /// State of a connector instance or task, under Java's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -180,6 +180,7 @@ impl Connector {
                 props.insert(key.to_owned(), value.clone());
             }
         }
-        java_order(props)
+        let count = props.len();
+        java_copy_order(props, count)
     }
 }

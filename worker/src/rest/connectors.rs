@@ -9,33 +9,43 @@ use super::error::{Answer, RestError, empty, found, json, not_found};
 use super::request::{Parts, encode};
 use super::requests;
 use super::state::RestState;
-use crate::config::{RawConfig, validate};
-use crate::herd::{CommandKind, ConfigInfo, Outcome};
+use crate::config::{RawConfig, java_copy_order, java_order, validate};
+use crate::herd::{CommandKind, ConfigInfo, Herd, Outcome};
 
 pub(super) async fn list(state: &RestState, parts: &Parts) -> Answer {
     let herder = state.herder().await?;
     let expansions: Vec<_> = parts.all("expand").collect();
     if expansions.is_empty() {
-        let names = herder.look(|herd| herd.names().map(ToString::to_string).collect::<Vec<_>>());
-        return Ok(json(StatusCode::OK, &names));
+        return Ok(json(StatusCode::OK, &herder.look(names)));
     }
     let expanded = herder.look(|herd| {
         let mut connectors = Map::new();
-        for name in herd.names() {
+        for name in names(herd) {
             let mut entry = Map::new();
-            if expansions.contains(&"status") {
-                // A connector that has no status yet is left out altogether, as in Java.
-                let Some(status) = herd.status(name) else { continue };
-                entry.insert("status".to_owned(), serde_json::to_value(status).unwrap_or(Value::Null));
+            let status = herd.status(&name);
+            // A connector that has no status yet is left out altogether, as in Java.
+            if status.is_none() && expansions.contains(&"status") {
+                continue;
             }
-            if expansions.contains(&"info") {
-                entry.insert("info".to_owned(), serde_json::to_value(herd.info(name)).unwrap_or(Value::Null));
+            for expansion in &expansions {
+                let value = match *expansion {
+                    "status" => serde_json::to_value(&status),
+                    "info" => serde_json::to_value(herd.info(&name)),
+                    _ => continue,
+                };
+                entry.insert((*expansion).to_owned(), value.unwrap_or(Value::Null));
             }
-            connectors.insert(name.to_string(), Value::Object(entry));
+            connectors.insert(name, Value::Object(entry));
         }
         connectors
     });
     Ok(json(StatusCode::OK, &expanded))
+}
+
+/// All connectors in Java's order.
+fn names(herd: &Herd) -> Vec<String> {
+    let names: Props = herd.names().map(|name| (name.to_string(), String::new())).collect();
+    java_order(names).into_keys().collect()
 }
 
 pub(super) async fn create(state: &RestState, parts: &Parts, body: &[u8]) -> Answer {
@@ -79,12 +89,14 @@ pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer 
     let current = herder.look(|herd| herd.config(name).cloned());
     let mut config = current.ok_or_else(|| RestError::NotFound(not_found(name)))?;
     let changes = changes.ok_or_else(requests::no_body)?;
+    let copied = config.len();
     for (key, value) in changes {
         match value {
             Some(value) => drop(config.insert(key, value)),
             None => drop(config.shift_remove(&key)),
         }
     }
+    let config = java_copy_order(config, copied);
     let raw: RawConfig = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     let resolved = herder.worker().providers.resolve_raw(&raw).await?;
     let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
@@ -97,10 +109,9 @@ pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer 
 /// The configuration's name is the one in the URL; it is filled in where it is missing.
 fn check_name(config: &mut RawConfig, name: &str) -> Result<(), RestError> {
     match config.get("name") {
-        None => drop(config.insert("name".to_owned(), Some(name.to_owned()))),
-        Some(inner) if inner.as_deref() == Some(name) => {}
-        Some(inner) => {
-            let inner = inner.as_deref().unwrap_or("null");
+        None | Some(None) => drop(config.insert("name".to_owned(), Some(name.to_owned()))),
+        Some(Some(inner)) if inner == name => {}
+        Some(Some(inner)) => {
             return Err(RestError::BadRequest(format!(
                 "Connector name configuration ({inner}) doesn't match connector name in the URL ({name})"
             )));

@@ -1,12 +1,11 @@
 //! What runs: status, tasks, restart, pause, resume, stop.
 
 use hyper::StatusCode;
-use serde_json::{Map, Value};
 
 use super::error::{Answer, RestError, empty, found, json, not_found};
 use super::request::Parts;
 use super::state::RestState;
-use crate::herd::{CommandKind, ConfigInfo, Outcome};
+use crate::herd::{CommandKind, Outcome};
 
 pub(super) async fn status(state: &RestState, name: &str) -> Answer {
     let status = state.herder().await?.look(|herd| herd.status(name));
@@ -42,16 +41,6 @@ pub(super) async fn stop(state: &RestState, name: &str) -> Answer {
 
 pub(super) async fn tasks(state: &RestState, name: &str) -> Answer {
     found(state.herder().await?.look(|herd| herd.tasks(name)), || not_found(name))
-}
-
-pub(super) async fn task_configs(state: &RestState, name: &str) -> Answer {
-    let tasks = state.herder().await?.look(|herd| herd.tasks(name));
-    let tasks = tasks.ok_or_else(|| RestError::NotFound(not_found(name)))?;
-    let by_id = tasks.into_iter().map(|task| {
-        let config = serde_json::to_value(ConfigInfo(task.config)).unwrap_or(Value::Null);
-        (format!("{name}-{}", task.id.task), config)
-    });
-    Ok(json(StatusCode::OK, &by_id.collect::<Map<_, _>>()))
 }
 
 pub(super) async fn task_status(state: &RestState, name: &str, task: &str) -> Answer {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
 
 use super::error::RestError;
 use super::front::Arrival;
@@ -52,24 +52,40 @@ impl Parts {
     }
 }
 
-/// Checks that the caller takes JSON and sends nothing else.
-pub(super) fn check_media_types(request: &Request<Incoming>) -> Result<(), RestError> {
-    let header =
-        |name| request.headers().get(name).and_then(|value: &hyper::header::HeaderValue| value.to_str().ok());
-    if let Some(accept) = header(ACCEPT) {
-        let accepts = |range: &str| {
-            let range = range.split(';').next().unwrap_or("").trim();
-            ["application/json", "application/*", "*/*"].iter().any(|json| range.eq_ignore_ascii_case(json))
-        };
-        if !accept.trim().is_empty() && !accept.split(',').any(accepts) {
-            return Err(RestError::NotAcceptable);
+/// Checks that the caller takes JSON and sends nothing else. Gives what to call the answer where the caller asked for JSON
+/// with parameters: Java repeats them.
+pub(super) fn check_media_types(request: &Request<Incoming>) -> Result<Option<HeaderValue>, RestError> {
+    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let accept = accepted(header(ACCEPT).unwrap_or(""))?;
+    let is_json = |content_type: &str| {
+        content_type.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json")
+    };
+    match header(CONTENT_TYPE) {
+        Some(content_type) if is_json(content_type) => Ok(accept),
+        None if request.body().is_end_stream() => Ok(accept),
+        // Java refuses other types of no body as well.
+        _ => Err(RestError::UnsupportedMediaType),
+    }
+}
+
+fn accepted(accept: &str) -> Result<Option<HeaderValue>, RestError> {
+    if accept.trim().is_empty() {
+        return Ok(None);
+    }
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let range = parts.next().unwrap_or("");
+        if range.eq_ignore_ascii_case("application/json") {
+            let given = parts.filter(|part| !part.is_empty() && !part.starts_with("q="));
+            let parameters: Vec<_> = given.collect();
+            let full = format!("application/json;{}", parameters.join(";"));
+            return Ok(HeaderValue::from_str(&full).ok().filter(|_| !parameters.is_empty()));
+        }
+        if range == "*/*" || range.eq_ignore_ascii_case("application/*") {
+            return Ok(None);
         }
     }
-    let has_body = !request.body().is_end_stream();
-    let is_json = header(CONTENT_TYPE).is_some_and(|content_type| {
-        content_type.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json")
-    });
-    if has_body && !is_json { Err(RestError::UnsupportedMediaType) } else { Ok(()) }
+    Err(RestError::NotAcceptable)
 }
 
 /// Reads a body within its limits. What all bodies together take is limited as well.
@@ -165,6 +181,19 @@ mod tests {
             ["a", "b", "c", "d", "e", "f"].iter().map(|name| parts.flag(name, true)).collect();
         assert_eq!(flags, [true, true, false, true, true, true]);
         assert_eq!(parts.all("expand").collect::<Vec<_>>(), ["status", "info"]);
+    }
+
+    #[test]
+    fn answers_are_called_what_was_asked_for() {
+        let accepted =
+            |accept| accepted(accept).map(|kind| kind.map(|kind| kind.to_str().unwrap().to_owned()));
+        assert_eq!(
+            accepted("application/json; charset=utf-8"),
+            Ok(Some("application/json;charset=utf-8".to_owned()))
+        );
+        assert_eq!(accepted("text/html, Application/JSON;q=0.5"), Ok(None));
+        assert_eq!(accepted("text/html, */*"), Ok(None));
+        assert_eq!(accepted("text/html"), Err(RestError::NotAcceptable));
     }
 
     #[test]

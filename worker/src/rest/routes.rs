@@ -34,10 +34,16 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
     if !allowed.split(',').any(|other| other == method.as_str()) {
         return Err(RestError::MethodNotAllowed { allowed });
     }
-    check_media_types(&request)?;
+    let content_type = check_media_types(&request)?;
     // As in Java, only here: what does not exist says so to everybody.
     arrival.authorize(&request, &segments)?;
-    dispatch(state, method.as_str(), &segments, &parts, request).await
+    let mut response = dispatch(state, method.as_str(), &segments, &parts, request).await?;
+    if let Some(content_type) = content_type
+        && let Some(own) = response.headers_mut().get_mut(CONTENT_TYPE)
+    {
+        *own = content_type;
+    }
+    Ok(response)
 }
 
 /// Methods of a resource, or `None` if there is no such resource.
@@ -49,7 +55,7 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["connectors"] => "HEAD,POST,GET,OPTIONS",
         ["connectors", _] => "HEAD,DELETE,GET,OPTIONS",
         ["connectors", _, "config"] => "HEAD,PATCH,GET,OPTIONS,PUT",
-        ["connectors", _, "status" | "tasks-config"] => "HEAD,GET,OPTIONS",
+        ["connectors", _, "status"] => "HEAD,GET,OPTIONS",
         ["connectors", _, "restart"] => "POST,OPTIONS",
         ["connectors", _, "pause" | "resume" | "stop" | "fence"] => "OPTIONS,PUT",
         ["connectors", _, "offsets"] => "HEAD,DELETE,GET,OPTIONS,PATCH",
@@ -105,7 +111,6 @@ async fn dispatch(
             let headers = request.headers().clone();
             internal::set_tasks(&headers, &read_body(request).await?)
         }
-        ("GET", ["connectors", name, "tasks-config"]) => lifecycle::task_configs(state, name).await,
         ("GET", ["connectors", name, "tasks", task, "status"]) => {
             lifecycle::task_status(state, name, task).await
         }

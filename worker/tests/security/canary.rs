@@ -179,9 +179,7 @@ fn no_secret_is_found_in_anything_that_a_worker_says() {
         searched.send("GET", path, ALICE, "");
     }
     for name in ["good", "resolved", "failing"] {
-        for path in
-            ["", "/config", "/status", "/tasks", "/tasks-config", "/tasks/0/status", "/topics", "/offsets"]
-        {
+        for path in ["", "/config", "/status", "/tasks", "/tasks/0/status", "/topics", "/offsets"] {
             searched.send("GET", &format!("/connectors/{name}{path}"), ALICE, "");
         }
         for path in ["/restart?includeTasks=true", "/tasks/0/restart", "/pause", "/resume", "/stop"] {

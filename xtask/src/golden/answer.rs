@@ -43,7 +43,12 @@ fn value(json: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(value),
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
-                match (name.as_str(), &*field) {
+                match (name.as_str(), &mut *field) {
+                    // The answer to a restart has the tasks in the order of a hash set.
+                    ("tasks", Value::Array(tasks)) if tasks.iter().all(|task| task["id"].is_i64()) => {
+                        tasks.sort_by_key(|task| task["id"].as_i64());
+                        tasks.iter_mut().for_each(value);
+                    }
                     ("trace", Value::String(trace)) => *field = Value::from(without_frames(trace)),
                     ("documentation", Value::String(text)) if !text.is_empty() => {
                         *field = Value::from("{doc}")
