@@ -137,6 +137,7 @@ pub fn validate(
     let plugin = plugins.connector(class.trim()).map_err(|error| Invalid::Connector(error.to_string()))?;
     let props: Props = raw.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
     let mut errors = framework_errors(raw, &props, plugin, plugins);
+    errors.extend(super::restart::restart_errors(&props));
     for (prefix, _) in clients::OVERRIDES {
         for key in props.keys().filter_map(|key| key.strip_prefix(prefix)) {
             errors.extend(worker.override_policy.refusal(key));

@@ -37,6 +37,8 @@ mod clients;
 
 mod java_order;
 
+mod restart;
+
 pub use clients::{ClientSpec, admin_client, client_specs, connector_admin};
 pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
@@ -46,6 +48,7 @@ pub use listener::{Listener, ListenerError, Protocol};
 pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};
 pub use response_headers::{HeaderAction, HeaderRule};
 pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};
+pub use restart::RestartPolicy;
 pub use worker::{TopicTracking, WorkerConfig, is_secret};
 
 /// State that a connector is created in (`initial_state`) and asked to be in.

@@ -7,7 +7,8 @@ use api::plugin::ConnectorPlugin;
 
 use super::event::{Epoch, Token};
 use super::offsets::OffsetRequest;
-use crate::config::{TargetState, java_copy_order};
+use super::restart::Retry;
+use crate::config::{RestartPolicy, TargetState, java_copy_order};
 
 /// State of a connector instance or task, under Java's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -64,6 +65,10 @@ pub(super) struct Connector {
     /// Why the operation at hand failed, for its reply.
     pub(super) failure: Option<String>,
     pub(super) is_leaving: bool,
+    /// Whether it is restarted when it has failed.
+    pub(super) policy: RestartPolicy,
+    /// Restarts of the instance.
+    pub(super) retry: Retry,
 }
 
 /// A task of a connector; its number is its place.
@@ -73,6 +78,8 @@ pub(super) struct Task {
     pub(super) status: Option<Status>,
     /// The start that has not ended yet.
     pub(super) running: Option<Epoch>,
+    /// Its restarts.
+    pub(super) retry: Retry,
 }
 
 /// One thing to do for a connector.
@@ -91,6 +98,11 @@ pub(super) enum Step {
     Resume,
     /// What remains of a stop once tasks and instance are gone.
     Stopped,
+    /// Restarts what has failed, unless somebody has done so meanwhile.
+    Retry {
+        instance: bool,
+        tasks: Vec<u32>,
+    },
     /// Changes offsets and answers.
     ChangeOffsets(Token, OffsetRequest),
     MarkRestarting {
@@ -145,6 +157,8 @@ impl Waiting {
 impl Connector {
     pub(super) fn new(plugin: ConnectorPlugin, config: Props, target: TargetState) -> Connector {
         Connector {
+            policy: RestartPolicy::of(&config),
+            retry: Retry::default(),
             plugin,
             config,
             target,

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::connector::{Connector, ReplyKind, State, Status, Step, Tasks, Waiting};
 use super::event::{Action, Command, CommandKind, Epoch, Event, GenerateError, Outcome, Refusal, Token};
+use super::restart::Retry;
 use crate::config::TargetState;
 
 /// How long a connector that hangs in `start` or in splitting its work may keep others waiting (Java: 5 s as well).
@@ -25,6 +26,10 @@ pub struct Herd {
     pub(super) zombies: BTreeMap<Epoch, TaskId>,
     pub(super) is_ready: bool,
     pub(super) next_epoch: Epoch,
+    /// Spreads restarts.
+    pub(super) seed: u64,
+    /// The time of day at which the clock of [`Herd::step`] was zero.
+    pub(super) unix_ms_at_zero: i64,
     is_stopping: bool,
     has_ended: bool,
 }
@@ -39,9 +44,19 @@ impl Herd {
             zombies: BTreeMap::new(),
             is_ready: false,
             next_epoch: 1,
+            seed: 0,
+            unix_ms_at_zero: 0,
             is_stopping: false,
             has_ended: false,
         }
+    }
+
+    /// The same with the time of day at which its clock is zero, and a seed for what is left to chance.
+    #[must_use]
+    pub fn with_clock(mut self, unix_ms_at_zero: i64, seed: u64) -> Herd {
+        self.unix_ms_at_zero = unix_ms_at_zero;
+        self.seed = seed;
+        self
     }
 
     /// Takes in what happened and says what to do about it, in order.
@@ -50,16 +65,16 @@ impl Herd {
         match event {
             Event::Command { token, command } => self.command(token, command, now_ms, &mut out),
             Event::InstanceStarted { connector, epoch, result } => {
-                self.instance_started(&connector, epoch, result, &mut out);
+                self.instance_started(&connector, epoch, result, now_ms, &mut out);
             }
             Event::TasksGenerated { connector, epoch, result } => {
-                self.tasks_generated(&connector, epoch, result)
+                self.tasks_generated(&connector, epoch, result, now_ms)
             }
             Event::OffsetsChanged { connector, epoch, result } => {
                 self.offsets_changed(&connector, epoch, result, &mut out);
             }
-            Event::TaskReported { id, epoch, state } => self.task_reported(&id, epoch, state),
-            Event::TaskEnded { id, epoch } => self.task_ended(&id, epoch),
+            Event::TaskReported { id, epoch, state } => self.task_reported(&id, epoch, state, now_ms),
+            Event::TaskEnded { id, epoch } => self.task_ended(&id, epoch, now_ms),
             Event::Tick => self.tick(now_ms, &mut out),
             Event::Ready => self.is_ready = true,
             Event::Shutdown => self.shutdown(&mut out),
@@ -74,7 +89,11 @@ impl Herd {
 
     /// When to send the next [`Event::Tick`], if at all.
     pub fn deadline_ms(&self) -> Option<u64> {
-        self.connectors.values().filter_map(|connector| connector.waiting.as_ref()?.deadline_ms()).min()
+        let due = |connector: &Connector| {
+            let waited_for = connector.waiting.as_ref().and_then(Waiting::deadline_ms);
+            waited_for.into_iter().chain(connector.restart_due_ms()).min()
+        };
+        self.connectors.values().filter_map(due).min()
     }
 
     fn command(&mut self, token: Token, command: Command, now_ms: u64, out: &mut Vec<Action>) {
@@ -132,6 +151,7 @@ impl Herd {
             CommandKind::Delete => {
                 let connector = self.present(name, || format!("Connector {name} not found"))?;
                 connector.is_leaving = true;
+                connector.call_off_restarts();
                 // The tasks there are when the step comes, not those there are now.
                 vec![
                     Step::StopTasks(Tasks::All),
@@ -141,7 +161,7 @@ impl Herd {
                 ]
             }
             CommandKind::Pause => {
-                self.present(name, || format!("Unknown connector {name}"))?;
+                self.present(name, || format!("Unknown connector {name}"))?.call_off_restarts();
                 return Ok((vec![Step::Pause], Some(Outcome::Done)));
             }
             CommandKind::Resume => {
@@ -153,11 +173,12 @@ impl Herd {
                 if self.connectors.get(name).is_none_or(|connector| connector.is_leaving) {
                     return Err(Refusal::Failed(format!("No connector `{name}` configured")));
                 }
+                self.connectors[name].call_off_restarts();
                 let done = Step::Reply(token, ReplyKind::Done);
                 vec![Step::StopTasks(Tasks::All), Step::StopInstance, Step::Stopped, done]
             }
             CommandKind::RestartInstance => {
-                self.present(name, || format!("Connector {name} not found"))?;
+                self.present(name, || format!("Connector {name} not found"))?.retry = Retry::default();
                 let mut steps = vec![Step::StopInstance];
                 steps.extend(start(ReplyKind::Done));
                 steps
@@ -174,6 +195,7 @@ impl Herd {
                 if connector.tasks.len() <= task as usize {
                     return Err(not_found(format!("Task {name}-{task} not found")));
                 }
+                connector.tasks[task as usize].retry = Retry::default();
                 let done = Step::Reply(token, ReplyKind::Done);
                 vec![Step::StopTasks(Tasks::Numbers(vec![task])), Step::StartTasks(vec![task]), done]
             }
@@ -203,9 +225,18 @@ impl Herd {
             self.status(name).ok_or_else(|| not_found(format!("Status for connector {name} not found")))?;
         if instance {
             planned.connector.state = State::Restarting;
+            planned.connector.restart = None;
         }
         for task in planned.tasks.iter_mut().filter(|task| tasks.contains(&task.id)) {
             task.state.state = State::Restarting;
+            task.state.restart = None;
+        }
+        let connector = &mut self.connectors[name];
+        if instance {
+            connector.retry = Retry::default();
+        }
+        for number in &tasks {
+            connector.tasks[*number as usize].retry = Retry::default();
         }
         let mut steps = Vec::new();
         if instance {
@@ -236,8 +267,10 @@ impl Herd {
         name: &str,
         epoch: Epoch,
         result: Result<(), String>,
+        now_ms: u64,
         out: &mut Vec<Action>,
     ) {
+        let chance = self.chance();
         let awaited = |connector: &&mut Connector| matches!(connector.waiting, Some(Waiting::Start { epoch: awaited, .. }) if awaited == epoch);
         let Some(connector) = self.connectors.get_mut(name).filter(awaited) else {
             // It came too late; nobody wants it any more.
@@ -249,15 +282,23 @@ impl Herd {
             Ok(()) => {
                 connector.instance = Some(epoch);
                 connector.status = Some(Status::of(State::Running));
+                connector.retry.runs(now_ms);
             }
             Err(trace) => {
-                connector.status = Some(Status::failed(trace));
+                connector.instance_failed(trace, now_ms, chance);
                 connector.failure = Some(format!("Failed to transition connector {name} to state STARTED"));
             }
         }
     }
 
-    fn tasks_generated(&mut self, name: &str, epoch: Epoch, result: Result<Vec<api::Props>, GenerateError>) {
+    fn tasks_generated(
+        &mut self,
+        name: &str,
+        epoch: Epoch,
+        result: Result<Vec<api::Props>, GenerateError>,
+        now_ms: u64,
+    ) {
+        let chance = self.chance();
         let awaited = |connector: &&mut Connector| matches!(connector.waiting, Some(Waiting::Generate { epoch: awaited, .. }) if awaited == epoch);
         let Some(connector) = self.connectors.get_mut(name).filter(awaited) else { return };
         connector.waiting = None;
@@ -276,7 +317,7 @@ impl Herd {
                 }
             }
             Err(GenerateError { message, trace }) => {
-                connector.status = Some(Status::failed(trace));
+                connector.instance_failed(trace, now_ms, chance);
                 connector.failure = Some(message);
             }
         }
@@ -309,11 +350,14 @@ impl Herd {
         out.push(Action::Reply { token, result });
     }
 
-    fn task_reported(&mut self, id: &TaskId, epoch: Epoch, state: TaskState) {
+    fn task_reported(&mut self, id: &TaskId, epoch: Epoch, state: TaskState, now_ms: u64) {
         let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
         let Some(task) = connector.tasks.get_mut(id.task as usize) else { return };
         if task.running != Some(epoch) {
             return;
+        }
+        if state == TaskState::Running {
+            task.retry.runs(now_ms);
         }
         task.status = Some(match state {
             TaskState::Running => Status::of(State::Running),
@@ -323,8 +367,9 @@ impl Herd {
         });
     }
 
-    fn task_ended(&mut self, id: &TaskId, epoch: Epoch) {
+    fn task_ended(&mut self, id: &TaskId, epoch: Epoch, now_ms: u64) {
         self.zombies.remove(&epoch);
+        let chance = self.chance();
         let Some(connector) = self.connectors.get_mut(&id.connector) else { return };
         let mut was_awaited = false;
         if let Some(Waiting::Ended { epochs, .. }) = &mut connector.waiting {
@@ -351,9 +396,13 @@ impl Herd {
                 )
             });
         }
+        if !was_awaited {
+            connector.task_failed(id.task, now_ms, chance);
+        }
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Vec<Action>) {
+        self.restart_due(now_ms);
         for (name, connector) in &mut self.connectors {
             let is_due = |waiting: &mut Waiting| {
                 waiting.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms)
@@ -393,6 +442,7 @@ impl Herd {
             return;
         }
         for connector in self.connectors.values_mut() {
+            connector.call_off_restarts();
             for step in connector.steps.drain(..) {
                 if let Step::Reply(token, _) | Step::ChangeOffsets(token, _) = step {
                     out.push(Action::Reply { token, result: Err(Refusal::ShuttingDown) });

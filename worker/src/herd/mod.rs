@@ -32,10 +32,13 @@ mod offsets;
 
 mod topics;
 
+mod restart;
+
 pub use connector::{State, Status};
 pub use event::{Action, Command, CommandKind, Epoch, Event, Outcome, Refusal, Token};
 pub use machine::Herd;
 pub use offsets::{OffsetRequest, RequestedOffset};
+pub use restart::RestartInfo;
 pub use shell::{Herder, HerderConfig};
 pub use view::{
     ConfigInfo, ConnectorInfo, ConnectorStateInfo, InstanceState, TaskIdInfo, TaskInfo, TaskStateInfo,

@@ -101,7 +101,10 @@ impl Herder {
         let (task_events, inbox) = mpsc::unbounded_channel();
         let herder = Herder {
             shared: Rc::new(Shared {
-                herd: RefCell::new(Herd::new(Arc::clone(&config.worker_id), stop_timeout_ms)),
+                herd: RefCell::new(
+                    Herd::new(Arc::clone(&config.worker_id), stop_timeout_ms)
+                        .with_clock(clock::unix_ms(), config.engine.env().random.next_u64()),
+                ),
                 config,
                 started: clock::now(),
                 running: RefCell::default(),

@@ -9,11 +9,14 @@ use super::connector::{Connector, ReplyKind, State, Status, Step, Task, Tasks, W
 use super::event::{Action, Epoch, Outcome, Refusal, Token};
 use super::machine::{Herd, OFFSETS_WAIT_MS};
 use super::offsets::{OffsetRequest, still_running};
-use crate::config::TargetState;
+use super::restart::Retry;
+use crate::config::{RestartPolicy, TargetState};
 
 /// What a step needs beside its connector.
 struct Context<'a> {
     name: &'a Arc<str>,
+    /// Spreads what happens together.
+    chance: u64,
     /// A task was given up that may still be doing something.
     has_zombies: bool,
     now_ms: u64,
@@ -46,6 +49,7 @@ impl Herd {
     /// False if the connector is gone.
     fn advance(&mut self, index: usize, now_ms: u64, out: &mut Vec<Action>) -> bool {
         loop {
+            let chance = self.chance();
             let Some((name, connector)) = self.connectors.get_index_mut(index) else { return true };
             if connector.waiting.is_some() {
                 return true;
@@ -54,6 +58,7 @@ impl Herd {
             let name = Arc::clone(name);
             let mut context = Context {
                 name: &name,
+                chance,
                 has_zombies: self.zombies.values().any(|zombie| zombie.connector == name),
                 now_ms,
                 stop_timeout_ms: self.stop_timeout_ms,
@@ -98,6 +103,8 @@ impl Connector {
     fn carry_out(&mut self, step: Step, context: &mut Context<'_>) -> After {
         match step {
             Step::Configure(plugin, config) => {
+                self.policy = RestartPolicy::of(&config);
+                self.retry = Retry::default();
                 self.plugin = plugin;
                 self.config = config;
                 After::Go
@@ -114,8 +121,8 @@ impl Connector {
             Step::Generate => self.generate(context),
             Step::ReplaceTasks(tasks) => {
                 self.applied = Some(self.config.clone());
-                self.tasks =
-                    tasks.into_iter().map(|props| Task { props, status: None, running: None }).collect();
+                let new = |props| Task { props, status: None, running: None, retry: Retry::default() };
+                self.tasks = tasks.into_iter().map(new).collect();
                 After::Go
             }
             Step::StopTasks(tasks) => self.stop_tasks(tasks, context),
@@ -133,6 +140,10 @@ impl Connector {
                 self.status = Some(Status::of(State::Stopped));
                 self.tasks.clear();
                 self.applied = None;
+                After::Go
+            }
+            Step::Retry { instance, tasks } => {
+                self.retry(instance, tasks);
                 After::Go
             }
             Step::ChangeOffsets(token, request) => self.change_offsets(token, request, context),
@@ -280,6 +291,7 @@ impl Connector {
 
     fn resume(&mut self, context: &mut Context<'_>) -> After {
         self.target = TargetState::Started;
+        self.restart_what_failed(context.now_ms, context.chance);
         let running = self.tasks.iter().filter_map(|task| task.running);
         context.out.extend(running.map(|epoch| Action::ResumeTask { epoch }));
         if self.is_failed() || self.instance.is_some() {

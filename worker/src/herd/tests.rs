@@ -434,6 +434,134 @@ fn a_stop_that_is_under_way_comes_first_and_a_zombie_forbids() {
     world.run("c", CommandKind::Offsets(OffsetRequest::Reset)).unwrap();
 }
 
+/// Fails every task of a connector that is running, and gives how many.
+fn fail_all(world: &mut World) -> usize {
+    let running: Vec<_> = world.tasks.keys().copied().collect();
+    running.iter().for_each(|epoch| world.fail_task(*epoch));
+    running.len()
+}
+
+fn restarting(attempts: &str) -> CommandKind {
+    let keys = [
+        ("aqueduct.restart.max.attempts", attempts),
+        ("aqueduct.restart.backoff.ms", "1000"),
+        ("aqueduct.restart.backoff.max.ms", "5000"),
+        ("aqueduct.restart.reset.after.ms", "60000"),
+    ];
+    CommandKind::Create { plugin: PLUGIN, config: props(&keys), initial: TargetState::Started }
+}
+
+fn restart_of_task(world: &World) -> Option<RestartInfo> {
+    world.herd.task_status("c", 0).unwrap().state.restart
+}
+
+#[test]
+fn a_failed_task_is_tried_again_until_its_attempts_are_used_up() {
+    let mut world = World::new();
+    world.run("c", restarting("2")).unwrap();
+    for (attempts, wait) in [(0, 1_000), (1, 2_000)] {
+        assert_eq!((restart_of_task(&world), fail_all(&mut world)), (None, 1));
+        let due = world.herd.deadline_ms().unwrap() - world.now_ms;
+        assert!((wait * 4 / 5..=wait * 6 / 5).contains(&due), "{due}");
+        let shown = restart_of_task(&world).unwrap();
+        assert_eq!((shown.attempts, shown.max_attempts, shown.reason.as_str()), (attempts, Some(2), "boom"));
+        assert!(shown.next_try.unwrap().starts_with("1970-01-01T00:00:0"));
+        world.pass(due - 1);
+        assert_eq!(world.states("c"), "Running Failed");
+        world.pass(1);
+        assert_eq!(world.states("c"), "Running Running");
+    }
+    fail_all(&mut world);
+    assert_eq!(world.herd.deadline_ms(), None);
+    let shown = restart_of_task(&world).unwrap();
+    assert_eq!((shown.attempts, shown.next_try), (2, None));
+    // Somebody who restarts it by hand begins the count anew.
+    world.run("c", CommandKind::RestartTask { task: 0 }).unwrap();
+    fail_all(&mut world);
+    assert_eq!(restart_of_task(&world).unwrap().attempts, 0);
+    assert!(world.herd.deadline_ms().is_some());
+}
+
+#[test]
+fn what_was_healthy_for_long_starts_the_count_anew() {
+    let mut world = World::new();
+    world.run("c", restarting("1")).unwrap();
+    for _ in 0..5 {
+        world.pass(60_000);
+        fail_all(&mut world);
+        world.pass(1_200);
+        assert_eq!(world.states("c"), "Running Running");
+    }
+    fail_all(&mut world);
+    world.pass(100_000);
+    assert_eq!(world.states("c"), "Running Failed");
+}
+
+#[test]
+fn a_failed_start_is_tried_again_with_its_tasks() {
+    let mut world = World::new();
+    world.fails_start = true;
+    assert!(world.run("c", restarting("-1")).is_err());
+    let shown = world.herd.status("c").unwrap().connector.restart.unwrap();
+    assert_eq!((shown.max_attempts, shown.reason.as_str()), (None, "a trace"));
+    for _ in 0..20 {
+        world.pass(6_000);
+        assert_eq!(world.states("c"), "Failed");
+    }
+    world.fails_start = false;
+    world.pass(6_000);
+    assert_eq!(world.states("c"), "Running Running");
+    // A failure of its tasks' configurations counts as one of the instance.
+    world.fails_generate = true;
+    assert!(world.run("c", CommandKind::RestartInstance).is_err());
+    world.fails_generate = false;
+    world.pass(6_000);
+    assert_eq!(world.states("c"), "Running Running");
+}
+
+#[test]
+fn what_an_operator_asks_for_wins_over_a_pending_try() {
+    let mut world = World::new();
+    let pending = |world: &mut World| {
+        world.run("c", restarting("9")).unwrap();
+        fail_all(world);
+        assert!(world.herd.deadline_ms().is_some());
+    };
+    pending(&mut world);
+    world.run("c", CommandKind::Pause).unwrap();
+    assert_eq!(world.herd.deadline_ms(), None);
+    world.pass(100_000);
+    assert_eq!(world.states("c"), "Paused Failed");
+    world.run("c", CommandKind::Resume).unwrap();
+    world.pass(1_200);
+    assert_eq!(world.states("c"), "Running Running", "a resumed connector goes on trying");
+    fail_all(&mut world);
+    world.run("c", CommandKind::RestartTask { task: 0 }).unwrap();
+    let by_hand = world.tasks.clone();
+    world.pass(100_000);
+    assert_eq!(world.tasks, by_hand, "a task that runs is not restarted");
+    fail_all(&mut world);
+    world.run("c", CommandKind::Stop).unwrap();
+    assert_eq!(world.herd.deadline_ms(), None);
+    world.run("c", CommandKind::Delete).unwrap();
+    pending(&mut world);
+    world.run("c", CommandKind::Delete).unwrap();
+    world.pass(100_000);
+    assert!(world.tasks.is_empty() && world.herd.deadline_ms().is_none());
+    pending(&mut world);
+    world.feed(Event::Shutdown);
+    assert!(world.has_ended && world.herd.deadline_ms().is_none());
+}
+
+#[test]
+fn without_the_keys_nothing_is_restarted_and_status_is_javas() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    fail_all(&mut world);
+    world.pass(1_000_000);
+    assert_eq!((world.states("c").as_str(), restart_of_task(&world)), ("Running Failed", None));
+}
+
 #[test]
 fn a_task_that_just_ends_has_failed() {
     let mut world = World::new();
@@ -479,7 +607,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (0..3_usize, 0..13_u8).prop_map(|(name, kind)| Step::Command(name, kind)),
+        6 => (0..3_usize, 0..14_u8).prop_map(|(name, kind)| Step::Command(name, kind)),
         2 => (prop::bool::weighted(0.2), prop::bool::weighted(0.1), prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2), 0..4_usize)
             .prop_map(|(fails_start, hangs_start, fails_generate, ignores_stop, hangs_offsets, task_count)| Step::Behave {
                 fails_start, hangs_start, fails_generate, ignores_stop, hangs_offsets, task_count
@@ -504,6 +632,7 @@ fn command(kind: u8) -> CommandKind {
         8 => CommandKind::Stop,
         9 => CommandKind::RestartInstance,
         12 => CommandKind::Offsets(OffsetRequest::Reset),
+        13 => restarting("3"),
         10 => CommandKind::Restart { include_tasks: true, only_failed: false },
         _ => CommandKind::RestartTask { task: 0 },
     }

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::connector::{Connector, State, Status};
 use super::machine::Herd;
 use super::offsets::Owner;
+use super::restart::RestartInfo;
 
 /// `ConnectorInfo`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,6 +77,9 @@ pub struct InstanceState {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// Not Java's: restarts that nobody asked for, where the connector has them switched on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartInfo>,
 }
 
 /// `TaskState`.
@@ -138,10 +142,14 @@ impl Herd {
         let tasks = connector.tasks.iter().zip(0..);
         Some(ConnectorStateInfo {
             name: Arc::clone(name),
-            connector: self.state_of(connector, status),
+            connector: self.state_of(connector, status, connector.restart_info(self.unix_ms_at_zero)),
             tasks: tasks
                 .filter_map(|(task, id)| {
-                    Some(TaskStateInfo { id, state: self.state_of(connector, task.status.as_ref()?) })
+                    let restart = connector.task_restart_info(id, self.unix_ms_at_zero);
+                    Some(TaskStateInfo {
+                        id,
+                        state: self.state_of(connector, task.status.as_ref()?, restart),
+                    })
                 })
                 .collect(),
             r#type: kind(connector),
@@ -152,7 +160,8 @@ impl Herd {
     pub fn task_status(&self, connector: &str, task: u32) -> Option<TaskStateInfo> {
         let connector = self.connectors.get(connector)?;
         let status = connector.tasks.get(task as usize)?.status.as_ref()?;
-        Some(TaskStateInfo { id: task, state: self.state_of(connector, status) })
+        let restart = connector.task_restart_info(task, self.unix_ms_at_zero);
+        Some(TaskStateInfo { id: task, state: self.state_of(connector, status, restart) })
     }
 
     /// What is needed to ask about a connector's offsets.
@@ -165,12 +174,18 @@ impl Herd {
         })
     }
 
-    fn state_of(&self, connector: &Connector, status: &Status) -> InstanceState {
+    fn state_of(
+        &self,
+        connector: &Connector,
+        status: &Status,
+        restart: Option<RestartInfo>,
+    ) -> InstanceState {
         InstanceState {
             state: status.state,
             worker_id: Arc::clone(&self.worker_id),
             version: connector.plugin.version,
             trace: status.trace.clone(),
+            restart,
         }
     }
 }

@@ -118,7 +118,7 @@ impl Visit for Parts {
 }
 
 /// Milliseconds since the epoch as ISO 8601 in UTC.
-struct Time(i64);
+pub(crate) struct Time(pub(crate) i64);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

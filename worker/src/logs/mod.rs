@@ -18,5 +18,5 @@ mod lines;
 
 pub use filter::loggers;
 pub use levels::{Level, LoggerLevel, Loggers, TooMany};
-pub(crate) use lines::civil;
 pub use lines::{Output, start};
+pub(crate) use lines::{Time, civil};

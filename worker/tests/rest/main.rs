@@ -9,6 +9,7 @@ mod support;
 mod loggers;
 mod offsets;
 mod plugins;
+mod restarts;
 mod topics;
 
 use std::fs;
