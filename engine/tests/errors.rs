@@ -466,3 +466,20 @@ fn a_queue_that_cannot_be_made_fails_the_task_before_it_starts() {
     assert!(trace.contains(&format!("Could not initialize dead letter queue with topic={queue}")), "{trace}");
     assert!(trace.contains("InvalidReplicationFactorException"), "{trace}");
 }
+
+/// Goal: as in Java a record from before the epoch ends the task, whatever is tolerated.
+#[test]
+fn a_timestamp_before_the_epoch_ends_the_task() {
+    let world = World::start();
+    let topic = world.topic("timestamps", 1);
+    let record = |timestamp| KafkaRecord { timestamp, ..KafkaRecord::new(0, "good") };
+    world.write(&topic, &[record(0), record(-5), record(1)]);
+    let task =
+        picky(&world, &topic, ErrorPolicy { tolerance: Tolerance::All, ..ErrorPolicy::default() }, &[]);
+    let trace = world.wait_for_failure(&task);
+    assert!(
+        trace.starts_with("org.apache.kafka.common.InvalidRecordException: Invalid record timestamp -5\n"),
+        "{trace}"
+    );
+    assert_eq!(world.committed(&topic, &topic, 0), None);
+}

@@ -295,6 +295,11 @@ impl World {
         }
     }
 
+    /// The brokers' addresses.
+    pub(crate) fn bootstrap(&self) -> String {
+        self.bootstrap.clone()
+    }
+
     /// A name of our own on a shared cluster.
     pub(crate) fn name(&self, stem: &str) -> String {
         format!("{stem}-{}", self.suffix)

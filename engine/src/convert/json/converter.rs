@@ -164,7 +164,10 @@ impl Writer {
 /// What a text that is not JSON gives.
 pub(super) fn serialization_error(error: &SyntaxError) -> Error {
     Error::bad_record("Converting byte[] to Kafka Connect data failed due to serialization error: ")
-        .with_source(error.message.clone())
+        .with_source(
+            Error::bad_record(format!("com.fasterxml.jackson.core.JsonParseException: {}", error.message))
+                .with_java_class("org.apache.kafka.common.errors.SerializationException"),
+        )
 }
 
 /// Records of a batch by their place.

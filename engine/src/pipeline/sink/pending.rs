@@ -149,3 +149,155 @@ fn cut(batch: Batch, rows_max: usize) -> Vec<Batch> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use api::{Column, Columns, Headers, KafkaOffsets, Timestamps};
+    use arrow_array::StringViewArray;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Runs of these lengths, of two partitions in turn; each value is its row's number in the batch.
+    fn batch(lengths: &[usize]) -> Batch {
+        let mut next = [0_i64; 2];
+        let mut number = 0;
+        let runs = lengths.iter().enumerate().map(|(index, rows)| {
+            let partition = index % 2;
+            let base = next[partition];
+            next[partition] += *rows as i64;
+            let values = (number..number + rows).map(|number| Some(number.to_string()));
+            let columns = Columns {
+                key: Column::null(*rows),
+                value: Column::strings(StringViewArray::from_iter(values)),
+                headers: Headers::none(),
+                timestamps: Timestamps::None,
+            };
+            number += rows;
+            let from = TopicPartition { topic: Arc::from("t"), partition: partition as i32 };
+            Run {
+                topic: Arc::from("t"),
+                partition: Some(partition as i32),
+                origin: Origin::Kafka {
+                    from,
+                    offsets: KafkaOffsets { base, deltas: None, next: next[partition] },
+                },
+                body: Body::Columns(columns),
+            }
+        });
+        Batch { runs: runs.collect() }
+    }
+
+    /// The numbers of a batch's records.
+    fn numbers(batch: &Batch) -> Vec<usize> {
+        batch.runs.iter().flat_map(run_numbers).collect()
+    }
+
+    fn run_numbers(run: &Run) -> Vec<usize> {
+        let Body::Columns(columns) = &run.body else { panic!() };
+        (0..run.record_count())
+            .map(|row| match columns.value.row(row) {
+                api::ValueRef::String(text) => text.parse().unwrap(),
+                _ => panic!(),
+            })
+            .collect()
+    }
+
+    /// What was taken, what was refused, and in how many puts.
+    #[derive(Debug, Default)]
+    struct Outcome {
+        taken: Vec<usize>,
+        refused: Vec<usize>,
+        puts: usize,
+    }
+
+    /// Puts a batch to a sink that takes no part with a bad record.
+    fn put_all(parts: &mut Parts, bad: &BTreeSet<usize>) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        while let Some(part) = parts.take() {
+            outcome.puts += 1;
+            let found = numbers(&part);
+            let refused = if found.iter().any(|number| bad.contains(number)) {
+                parts.refused(part, Error::bad_record("bad"))?;
+                continue;
+            } else {
+                parts.taken(&part)
+            };
+            outcome.taken.extend(found);
+            outcome.refused.extend(refused.iter().flat_map(|(run, _)| run_numbers(run)));
+        }
+        outcome.refused.extend(parts.take_refused().iter().flat_map(|(run, _)| run_numbers(run)));
+        Ok(outcome)
+    }
+
+    proptest! {
+        /// Goal: whatever the runs and the bad records are, exactly these are refused, the others are taken once and in order, and the
+        /// sink is not asked more often than halving needs.
+        #[test]
+        fn exactly_the_bad_records_are_refused(
+            lengths in proptest::collection::vec(1_usize..40, 1..12),
+            share in prop_oneof![Just(0_usize), Just(1), 1_usize..100],
+            seed: u64,
+            rows_max in prop_oneof![Just(usize::MAX), 1_usize..50],
+        ) {
+            let rows: usize = lengths.iter().sum();
+            let is_bad = |number: &usize| {
+                (seed.wrapping_mul(*number as u64 + 7).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 100 < share as u64
+            };
+            let bad: BTreeSet<usize> = (0..rows).filter(is_bad).collect();
+            let mut parts = Parts::new(batch(&lengths), rows_max);
+            let outcome = put_all(&mut parts, &bad).unwrap();
+            prop_assert!(outcome.refused.iter().eq(&bad));
+            prop_assert!(outcome.taken.into_iter().eq((0..rows).filter(|number| !bad.contains(number))));
+            let depth = rows.next_power_of_two().ilog2() as usize;
+            let whole = rows.div_ceil(rows_max);
+            prop_assert!(outcome.puts <= whole + 2 * bad.len() * depth, "{} puts", outcome.puts);
+        }
+
+        /// Goal: a partition that is taken away in the middle takes its records with it, and nothing else changes.
+        #[test]
+        fn a_partition_that_leaves_is_left_out(
+            lengths in proptest::collection::vec(1_usize..20, 2..8), steps in 0_usize..20, bad in proptest::collection::btree_set(0_usize..100, 0..10),
+        ) {
+            let whole = batch(&lengths);
+            let stays: BTreeSet<usize> =
+                whole.runs.iter().filter(|run| run.partition == Some(0)).flat_map(run_numbers).collect();
+            let mut parts = Parts::new(whole, usize::MAX);
+            let (mut taken, mut refused) = (Vec::new(), Vec::new());
+            for _ in 0..steps {
+                let Some(part) = parts.take() else { break };
+                let found = numbers(&part);
+                if found.iter().any(|number| bad.contains(number)) {
+                    parts.refused(part, Error::bad_record("bad")).unwrap();
+                } else {
+                    refused.extend(parts.taken(&part).iter().flat_map(|(run, _)| run_numbers(run)));
+                    taken.extend(found);
+                }
+            }
+            parts.forget(&|run: &Run| run.partition == Some(1));
+            let rest = put_all(&mut parts, &bad).unwrap();
+            let mut all: Vec<usize> = taken.into_iter().chain(rest.taken).chain(refused).chain(rest.refused).collect();
+            all.retain(|number| stays.contains(number));
+            all.sort_unstable();
+            prop_assert!(all.iter().eq(&stays), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_any_record_is_not_held_for_one_of_these() {
+        let limit = REFUSED_IN_A_ROW_MAX;
+        let all = |rows: usize| (0..rows).collect::<BTreeSet<_>>();
+        assert_eq!(
+            put_all(&mut Parts::new(batch(&[limit - 1]), usize::MAX), &all(limit - 1)).unwrap().refused.len(),
+            limit - 1
+        );
+        assert!(put_all(&mut Parts::new(batch(&[limit]), usize::MAX), &all(limit)).is_err());
+        // Half of a large one may be bad, as long as something is taken.
+        let rows = limit * 4;
+        let half = put_all(&mut Parts::new(batch(&[rows]), usize::MAX), &all(rows / 2 - 1)).unwrap();
+        assert_eq!((half.taken.len(), half.refused.len()), (rows / 2 + 1, rows / 2 - 1));
+    }
+}

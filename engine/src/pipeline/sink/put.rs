@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use api::{Batch, Error, Kind, Origin, Result, Run, SinkOffsets, TopicPartition};
+use api::{
+    Batch, Body, Columns, Error, Kind, Origin, Result, Run, SinkOffsets, Timestamps, TopicPartition,
+};
+use indexmap::IndexSet;
 use tokio::time::{Duration, Instant};
 use tracing::warn;
 
@@ -58,6 +61,7 @@ impl SinkPipeline {
             next.insert(partition, fetched.next_offset);
             originals.keep(fetched);
         }
+        refuse_timestamps(&batch)?;
         let records = batch.record_count();
         self.metrics.bytes_in.add(bytes as u64);
         self.metrics.records_in.add(records as u64);
@@ -132,6 +136,9 @@ impl SinkPipeline {
             match self.put(&part, originals).await? {
                 Put::Taken => {
                     self.report_refused(parts.taken(&part), originals)?;
+                    if !parts.is_empty() {
+                        advance(&mut self.current, &self.assigned, &part);
+                    }
                     if let Some(limiter) = &self.limiter {
                         limiter.moved(rows, *bytes * rows / (*records).max(1), now);
                     }
@@ -239,6 +246,35 @@ impl SinkPipeline {
     /// Whether records that failed wait for room in the producer of the dead letter queue.
     pub(super) fn is_short_of_room(&self) -> bool {
         self.errors.dead_letters().is_some_and(DeadLetters::is_full)
+    }
+}
+
+/// Java's sinks end at a record from before the epoch, whatever is tolerated (`ConnectUtils#checkAndConvertTimestamp`).
+fn refuse_timestamps(batch: &Batch) -> Result<()> {
+    for run in &batch.runs {
+        let Body::Columns(Columns { timestamps: Timestamps::Each(timestamps), .. }) = &run.body else {
+            continue;
+        };
+        // Without a branch per row: a sign shows up in the sum of bits.
+        let bits = timestamps.iter().fold(0, |bits, timestamp| bits | timestamp.wrapping_add(1));
+        if bits < 0
+            && let Some(timestamp) = timestamps.iter().find(|timestamp| **timestamp < Timestamps::ABSENT)
+        {
+            return Err(Error::fatal(format!("Invalid record timestamp {timestamp}"))
+                .with_java_class("org.apache.kafka.common.InvalidRecordException"));
+        }
+    }
+    Ok(())
+}
+
+/// What a part holds is done, and so is everything before it: the rest of its batch may take long.
+fn advance(current: &mut SinkOffsets, assigned: &IndexSet<TopicPartition>, part: &Batch) {
+    for run in &part.runs {
+        if let Origin::Kafka { from, offsets } = &run.origin
+            && assigned.contains(from)
+        {
+            current.insert(from.clone(), offsets.next);
+        }
     }
 }
 
