@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{
-    Batch, Body, Columns, Error, Kind, Origin, Result, Run, SinkOffsets, Timestamps, TopicPartition,
-};
+use api::{Batch, Body, Columns, Error, Kind, Origin, Result, Run, SinkOffsets, Timestamps, TopicPartition};
 use indexmap::IndexSet;
 use tokio::time::{Duration, Instant};
 use tracing::warn;
