@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use engine::rt::clock;
 
-use super::{broker, plugins, quickstart, standalone, validate};
+use super::{broker, offsets, plugins, quickstart, standalone, validate};
 use crate::config::Registry;
 
 /// What Java's script is called; a link of this name to the program behaves like it.
@@ -36,6 +36,8 @@ enum Command {
     Validate(validate::Options),
     /// List the plug-ins that are built in, and their configuration keys
     Plugins(plugins::Options),
+    /// See, change, keep and bring back the offsets of source connectors
+    Offsets(offsets::Options),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -71,6 +73,7 @@ pub fn run(registry: Registry) -> ExitCode {
         }
         Command::Validate(options) => validate::run(registry, &options),
         Command::Plugins(options) => plugins::run(registry, &options),
+        Command::Offsets(options) => offsets::run(&options),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "aqueduct", &mut script);

@@ -8,6 +8,8 @@ mod validate;
 
 mod plugins;
 
+mod offsets;
+
 mod broker;
 
 mod quickstart;

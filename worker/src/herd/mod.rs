@@ -38,6 +38,7 @@ pub use connector::{State, Status};
 pub use event::{Action, Command, CommandKind, Epoch, Event, Outcome, Refusal, Token};
 pub use machine::Herd;
 pub use offsets::{OffsetRequest, RequestedOffset};
+pub(crate) use offsets::{plan_source_offsets, shown_source_offsets};
 pub use restart::RestartInfo;
 pub use shell::{Herder, HerderConfig};
 pub use view::{

@@ -16,6 +16,7 @@ use engine::rt::blocking;
 use tokio::sync::oneshot;
 
 use super::java_map::{self, Entries, JavaMapError};
+use super::lock::{Lock, LockError};
 
 /// A larger file is refused: 2 GB is what Java's format can hold, and offsets are a few hundred bytes each.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -31,6 +32,17 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Another program writes it.
+    #[error(
+        "the offsets file {} is in use by another worker{}; two that write it would lose each other's offsets: stop that one first, \
+         or give this one a file of its own", path.display(), pid.map_or(String::new(), |pid| format!(" (process {pid})"))
+    )]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+        /// Which process holds it.
+        pid: Option<u32>,
     },
     /// It holds something else than offsets.
     #[error("the offsets file {} was not written by Kafka Connect or Aqueduct: {source}; move it away to start without stored offsets", path.display())]
@@ -61,16 +73,29 @@ impl FileOffsetStore {
     /// Opens the file; a missing or empty one holds no offsets and is created by the first change.
     ///
     /// # Errors
-    /// When there is a file that can't be read, or holds something else.
+    /// When there is a file that can't be read, or holds something else, or is another worker's.
     pub fn open(path: &Path) -> Result<FileOffsetStore, OpenError> {
         // Writing goes through a symbolic link, as Java's does, instead of replacing it.
         let path = fs::canonicalize(path).unwrap_or_else(|_missing| path.to_owned());
-        let entries = Arc::new(Mutex::new(load(&path)?));
+        // Before it is read: what the other one writes last has to be seen.
+        let lock = match Lock::take(&path) {
+            Ok(lock) => Some(lock),
+            Err(LockError::Held(pid)) => return Err(OpenError::InUse { path, pid }),
+            Err(LockError::Io(error)) => {
+                tracing::warn!(file = %path.display(), %error, "the offsets file could not be locked against other workers");
+                None
+            }
+        };
+        let entries = Arc::new(Mutex::new(read_offsets_file(&path)?));
         let (changes, inbox) = mpsc::channel();
         let shared = Arc::clone(&entries);
         let writes = {
             let path = path.clone();
-            move || write_changes(&path, &shared, &inbox)
+            move || {
+                write_changes(&path, &shared, &inbox);
+                // Not before the last write.
+                drop(lock);
+            }
         };
         blocking::run("offsets file", writes).map_err(|source| OpenError::Io { path, source })?;
         Ok(FileOffsetStore { entries, changes })
@@ -108,7 +133,11 @@ fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
     entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn load(path: &Path) -> Result<Entries, OpenError> {
+/// Reads an offsets file, also one that a worker is writing: it is only ever replaced as a whole. A missing one is empty.
+///
+/// # Errors
+/// When it can't be read, or holds something else.
+pub fn read_offsets_file(path: &Path) -> Result<Entries, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
     let bytes = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Entries::new()),
@@ -169,6 +198,9 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
+
     use super::*;
 
     fn run<T>(future: impl Future<Output = T>) -> T {
@@ -192,12 +224,14 @@ mod tests {
         run(store.set(vec![entry("a", Some("1")), entry("b", Some("2"))])).unwrap();
         run(store.set(vec![entry("a", Some("3")), entry("b", None)])).unwrap();
         assert_eq!(get(&store, "a").unwrap(), "3");
+        drop(store);
         let reopened = FileOffsetStore::open(&path).unwrap();
         assert_eq!(get(&reopened, "a").unwrap(), "3");
         assert_eq!(get(&reopened, "b"), None);
-        let files: Vec<_> =
+        let files: Vec<OsString> =
             fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(files, ["connect.offsets"], "no temporary file stays");
+        let expected = [OsString::from("connect.offsets"), OsString::from("connect.offsets.lock")];
+        assert_eq!(BTreeSet::from_iter(files), BTreeSet::from(expected), "no temporary file stays");
     }
 
     #[test]
@@ -213,6 +247,7 @@ mod tests {
                 set.await.unwrap();
             }
         });
+        drop(store);
         let reopened = FileOffsetStore::open(&path).unwrap();
         assert_eq!(get(&reopened, "k").unwrap(), "999");
         assert_eq!(lock(&reopened.entries).len(), 1_001);
@@ -232,7 +267,40 @@ mod tests {
         assert_eq!(get(&store, "a").unwrap(), "1");
         fs::rename(directory.path().join("moved"), &inner).unwrap();
         run(store.set(vec![entry("a", Some("2"))])).unwrap();
+        drop(store);
         assert_eq!(get(&FileOffsetStore::open(&path).unwrap(), "a").unwrap(), "2");
+    }
+
+    #[test]
+    fn two_workers_cannot_have_one_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        run(store.set(vec![entry("a", Some("1"))])).unwrap();
+        let message = FileOffsetStore::open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("in use by another worker (process {})", std::process::id())),
+            "{message}"
+        );
+        assert_eq!(read_offsets_file(&path).unwrap().len(), 1, "reading is allowed");
+        drop(store);
+        assert_eq!(get(&FileOffsetStore::open(&path).unwrap(), "a").unwrap(), "1");
+    }
+
+    /// A crash at any moment leaves the old or the new file, and perhaps a temporary one that is no obstacle.
+    #[test]
+    fn what_a_crash_left_beside_the_file_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("offsets");
+        let store = FileOffsetStore::open(&path).unwrap();
+        run(store.set(vec![entry("a", Some("1"))])).unwrap();
+        drop(store);
+        fs::write(directory.path().join("offsets.tmp"), b"half of somet").unwrap();
+        let store = FileOffsetStore::open(&path).unwrap();
+        assert_eq!(get(&store, "a").unwrap(), "1");
+        run(store.set(vec![entry("a", Some("2"))])).unwrap();
+        assert!(!directory.path().join("offsets.tmp").exists());
+        assert_eq!(read_offsets_file(&path).unwrap().len(), 1);
     }
 
     #[test]

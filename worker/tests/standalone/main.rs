@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod offsets;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use support::{
     Broker, Process, Properties, Rest, complete_lines, unique, wait_for, worker_properties, write_properties,
 };
 
-fn worker_file(bootstrap: &str, dir: &Path, more: &Properties<'_>) -> PathBuf {
+pub(crate) fn worker_file(bootstrap: &str, dir: &Path, more: &Properties<'_>) -> PathBuf {
     let properties = worker_properties(bootstrap, dir, more);
     let pairs: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     write_properties(&dir.join("worker.properties"), &pairs)

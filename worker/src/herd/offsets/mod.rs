@@ -15,6 +15,7 @@ use api::Props;
 use api::plugin::ConnectorPlugin;
 
 pub use request::{OffsetRequest, RequestedOffset};
+pub(crate) use source::{plan as plan_source_offsets, shown as shown_source_offsets};
 
 use super::event::Refusal;
 use super::shell::HerderConfig;

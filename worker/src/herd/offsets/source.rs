@@ -3,7 +3,7 @@
 use api::{SourceOffset, SourceOffsetChange, SourcePartition, Value, java_map};
 use bytes::Bytes;
 use engine::connector::OffsetChanges;
-use engine::offset::{decode_offset, decode_partition_key, encode_offset, encode_partition_key};
+use engine::offset::{OffsetEntry, decode_offset, decode_partition_key, encode_offset, encode_partition_key};
 use indexmap::IndexMap;
 
 use super::super::event::Refusal;
@@ -13,11 +13,33 @@ use super::{OffsetRequest, Owner, RequestedOffset, ask_connector};
 
 pub(super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String, Refusal> {
     let stored = herder.offsets.entries(&owner.connector).await.map_err(failed)?;
+    shown(stored).map_err(failed)
+}
+
+pub(super) async fn change(
+    herder: &HerderConfig,
+    owner: &Owner,
+    request: OffsetRequest,
+) -> Result<bool, Refusal> {
+    let stored = herder.offsets.entries(&owner.connector).await.map_err(failed)?;
+    let Plan { changes, entries } = plan(&owner.connector, stored, request).map_err(Refusal::Failed)?;
+    let knows_all = ask_connector(owner, OffsetChanges::Source(changes)).await?;
+    if !entries.is_empty() {
+        herder.offsets.set(entries).await.map_err(failed)?;
+    }
+    Ok(knows_all)
+}
+
+/// Stored entries of one connector as Java's REST shows them.
+///
+/// # Errors
+/// When one is not an offset.
+pub(crate) fn shown(stored: Vec<(Bytes, Bytes)>) -> api::Result<String> {
     let mut listed: Vec<(SourcePartition, SourceOffset)> = Vec::with_capacity(stored.len());
     for (key, value) in stored {
         let Some((_, partition)) = decode_partition_key(&key) else { continue };
         // A partition whose offset was forgotten is not listed.
-        if let Some(offset) = decode_offset(&value).map_err(failed)? {
+        if let Some(offset) = decode_offset(&value)? {
             listed.push((partition, offset));
         }
     }
@@ -30,28 +52,41 @@ pub(super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String,
         }
         let entries = partition.entries().unwrap_or_default().to_vec();
         json.extend_from_slice(br#"{"partition":"#);
-        json.extend_from_slice(&encode_offset(&entries).map_err(failed)?);
+        json.extend_from_slice(&encode_offset(&entries)?);
         json.extend_from_slice(br#","offset":"#);
-        json.extend_from_slice(&encode_offset(offset).map_err(failed)?);
+        json.extend_from_slice(&encode_offset(offset)?);
         json.push(b'}');
     }
     json.extend_from_slice(b"]}");
     Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
-pub(super) async fn change(
-    herder: &HerderConfig,
-    owner: &Owner,
+/// What a request comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// For the connector.
+    pub(crate) changes: Vec<SourceOffsetChange>,
+    /// For the store.
+    pub(crate) entries: Vec<OffsetEntry>,
+}
+
+/// What a request comes to, given what is stored for the connector.
+///
+/// # Errors
+/// Java's words for values that offsets can't have.
+pub(crate) fn plan(
+    connector: &str,
+    stored: Vec<(Bytes, Bytes)>,
     request: OffsetRequest,
-) -> Result<bool, Refusal> {
-    let connector = &owner.connector;
-    let stored = herder.offsets.entries(connector).await.map_err(failed)?;
+) -> Result<Plan, String> {
+    let key_of = |partition: &SourcePartition| {
+        encode_partition_key(connector, partition).map_err(|error| error.message().to_owned())
+    };
     // By the key that this partition has when written now: what is stored may have its fields in another order.
     let mut stored_keys: IndexMap<Bytes, (SourcePartition, Vec<Bytes>)> = IndexMap::new();
     for (key, _) in stored {
         let Some((_, partition)) = decode_partition_key(&key) else { continue };
-        let canonical = encode_partition_key(connector, &partition).map_err(failed)?;
-        stored_keys.entry(canonical).or_insert_with(|| (partition, Vec::new())).1.push(key);
+        stored_keys.entry(key_of(&partition)?).or_insert_with(|| (partition, Vec::new())).1.push(key);
     }
     let mut changes: IndexMap<Bytes, SourceOffsetChange> = IndexMap::new();
     match request {
@@ -64,31 +99,26 @@ pub(super) async fn change(
             for RequestedOffset { partition, offset } in requested {
                 let partition = match partition {
                     None => SourcePartition::none(),
-                    Some(map) => SourcePartition::new(flat(map).map_err(Refusal::Failed)?),
+                    Some(map) => SourcePartition::new(flat(map)?),
                 };
-                let offset = offset.map(flat).transpose().map_err(Refusal::Failed)?;
-                let canonical = encode_partition_key(connector, &partition).map_err(failed)?;
-                changes.insert(canonical, (partition, offset));
+                changes.insert(key_of(&partition)?, (partition, offset.map(flat).transpose()?));
             }
         }
     }
-    let told = OffsetChanges::Source(changes.values().cloned().collect());
-    let knows_all = ask_connector(owner, told).await?;
-    let mut entries = Vec::with_capacity(changes.len());
-    for (canonical, (_, offset)) in changes {
-        let value = offset.map(|offset| encode_offset(&offset)).transpose().map_err(failed)?;
+    let mut plan = Plan::default();
+    for (canonical, (partition, offset)) in changes {
+        let value =
+            offset.as_ref().map(encode_offset).transpose().map_err(|error| error.message().to_owned())?;
         let (written, obsolete) = match stored_keys.swap_remove(&canonical) {
             Some((_, mut keys)) => (keys.pop().unwrap_or(canonical), keys),
             None => (canonical, Vec::new()),
         };
         // One partition under several spellings becomes one entry again.
-        entries.extend(obsolete.into_iter().map(|key| (key, None)));
-        entries.push((written, value));
+        plan.entries.extend(obsolete.into_iter().map(|key| (key, None)));
+        plan.entries.push((written, value));
+        plan.changes.push((partition, offset));
     }
-    if !entries.is_empty() {
-        herder.offsets.set(entries).await.map_err(failed)?;
-    }
-    Ok(knows_all)
+    Ok(plan)
 }
 
 fn failed(error: api::Error) -> Refusal {
@@ -119,6 +149,34 @@ fn fold(bits: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_keeps_the_key_that_it_is_stored_under() {
+        let stored = |keys: &[&'static str]| {
+            keys.iter().map(|key| (Bytes::from_static(key.as_bytes()), Bytes::from_static(b"{}"))).collect()
+        };
+        let map = |json: &str| serde_json::from_str(json).ok();
+        let request = || {
+            let partition = map(r#"{"a":1,"filename":"/x"}"#);
+            OffsetRequest::Alter(vec![RequestedOffset { partition, offset: map(r#"{"p":1}"#) }])
+        };
+        let entries = |keys: &[&'static str]| -> Vec<String> {
+            let plan = plan("c", stored(keys), request()).unwrap();
+            assert_eq!(plan.changes.len(), 1);
+            let shown =
+                plan.entries.iter().map(|(key, value)| format!("{key:?} {value:?}").replace('\\', ""));
+            shown.collect()
+        };
+        let (java, other) = (r#"["c",{"a":1,"filename":"/x"}]"#, r#"["c",{"filename":"/x","a":1}]"#);
+        let written = |key: &str| format!(r#"b"{key}" Some(b"{{"p":1}}")"#);
+        assert_eq!(entries(&[other]), [written(other)]);
+        assert_eq!(entries(&[java]), [written(java)]);
+        assert_eq!(
+            entries(&[java, other]),
+            [format!(r#"b"{java}" None"#), written(other)],
+            "one of them remains"
+        );
+    }
 
     /// Recorded from Java 4.3.0, `GET /connectors/src/offsets`.
     #[test]
