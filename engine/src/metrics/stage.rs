@@ -34,14 +34,9 @@ impl Stage {
     pub const ALL: [Stage; 7] =
         [Stage::Fetch, Stage::Poll, Stage::Convert, Stage::Transform, Stage::Put, Stage::Send, Stage::Commit];
 
-    fn of(number: u64) -> Stage {
-        Stage::ALL.into_iter().find(|stage| *stage as u64 == number).unwrap_or(Stage::Idle)
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// As metrics and logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
             Stage::Idle => "idle",
             Stage::Fetch => "fetch",
             Stage::Poll => "poll",
@@ -50,7 +45,17 @@ impl fmt::Display for Stage {
             Stage::Put => "put",
             Stage::Send => "send",
             Stage::Commit => "commit",
-        })
+        }
+    }
+
+    fn of(number: u64) -> Stage {
+        Stage::ALL.into_iter().find(|stage| *stage as u64 == number).unwrap_or(Stage::Idle)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

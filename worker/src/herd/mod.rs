@@ -22,6 +22,8 @@ mod machine;
 
 mod view;
 
+mod measured;
+
 mod resolving;
 
 mod shell;
@@ -37,6 +39,7 @@ mod restart;
 pub use connector::{State, Status};
 pub use event::{Action, Command, CommandKind, Epoch, Event, Outcome, Refusal, Token};
 pub use machine::Herd;
+pub(crate) use measured::{MeasuredConnector, MeasuredTask, Startups};
 pub use offsets::{OffsetRequest, RequestedOffset};
 pub(crate) use offsets::{plan_source_offsets, shown_source_offsets};
 pub use restart::RestartInfo;

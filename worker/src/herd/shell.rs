@@ -17,8 +17,10 @@ use engine::task::{TaskEvent, TaskHandle, TaskId, TaskState, trace};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
+use super::connector::State;
 use super::event::{Action, Command, Epoch, Event, GenerateError, Outcome, Refusal, Token};
 use super::machine::Herd;
+use super::measured::{Measured, MeasuredConnector, MeasuredTask, TaskFacts};
 use super::offsets::{self, OffsetRequest, Owner};
 use super::resolving::Resolving;
 use super::task_spec::task_spec;
@@ -87,6 +89,7 @@ pub(super) struct Running {
     pub(super) past_topics: PastTopics,
     /// From the engine's count of starts to ours.
     epochs: HashMap<u64, Epoch>,
+    pub(super) measured: Measured,
 }
 
 pub(super) struct RunningTask {
@@ -98,6 +101,7 @@ impl Herder {
     /// Starts to herd. Must be called within a `LocalSet`.
     pub fn new(config: HerderConfig) -> Herder {
         let stop_timeout_ms = config.worker.shutdown_timeout.as_millis() as u64;
+        let windows = crate::metrics::windows(&config.worker);
         let (task_events, inbox) = mpsc::unbounded_channel();
         let herder = Herder {
             shared: Rc::new(Shared {
@@ -107,7 +111,7 @@ impl Herder {
                 ),
                 config,
                 started: clock::now(),
-                running: RefCell::default(),
+                running: RefCell::new(Running { measured: Measured::new(windows), ..Running::default() }),
                 task_events,
                 inbox: RefCell::new(inbox),
                 deadline_changed: Notify::new(),
@@ -285,6 +289,7 @@ impl Herder {
                 Err(redact::hide(&trace(&error, "herd.start_connector")).into_owned())
             }
         };
+        self.shared.running.borrow_mut().measured.instance_started(result.is_ok());
         self.step(Event::InstanceStarted { connector, epoch, result });
     }
 
@@ -352,12 +357,18 @@ impl Herder {
             Ok(spec) => spec,
             Err(error) => return self.task_not_started(id, epoch, &error),
         };
+        let facts = TaskFacts {
+            key_converter: spec.key_converter.plugin.class,
+            value_converter: spec.value_converter.plugin.class,
+            header_converter: header_converter(connector, worker).to_owned(),
+        };
         let handle = Rc::new(engine.start_task(spec, self.shared.task_events.clone()));
         let run = handle.run();
         let herder = self.clone();
         {
             let mut running = self.shared.running.borrow_mut();
             running.epochs.insert(run, epoch);
+            running.measured.task_begun(&id, epoch, handle.metrics(), facts);
             running.tasks.insert(epoch, RunningTask { id: id.clone(), handle: Rc::clone(&handle) });
         }
         tokio::task::spawn_local(async move {
@@ -370,6 +381,7 @@ impl Herder {
                     running.past_topics.keep(&id.connector, &ended.handle.metrics().topics);
                 }
                 running.epochs.remove(&run);
+                running.measured.task_ended(&id, epoch);
             }
             herder.step(Event::TaskEnded { id, epoch });
         });
@@ -377,6 +389,7 @@ impl Herder {
 
     pub(super) fn task_not_started(&self, id: TaskId, epoch: Epoch, error: &Error) {
         tracing::error!(connector = &*id.connector, task = id.task, error = %chain(error), "failed to start task");
+        self.shared.running.borrow_mut().measured.task_not_begun();
         let state = TaskState::Failed { trace: redact::hide(&trace(error, "herd.start_task")).into_owned() };
         self.step(Event::TaskReported { id: id.clone(), epoch, state });
         self.step(Event::TaskEnded { id, epoch });
@@ -412,7 +425,28 @@ impl Herder {
             // The engine has said so.
             TaskState::Stopped | TaskState::Failed { .. } => {}
         }
+        self.shared.running.borrow_mut().measured.task_reported(&id, epoch, &state);
         self.step(Event::TaskReported { id, epoch, state });
+    }
+
+    /// What there is to measure.
+    pub(crate) fn measured<T>(
+        &self,
+        look: impl FnOnce(Vec<MeasuredConnector>, Vec<(MeasuredTask, State)>, &Measured) -> T,
+    ) -> T {
+        let herd = self.shared.herd.borrow();
+        let measured = &mut self.shared.running.borrow_mut().measured;
+        look(herd.measured(), measured.shown(&herd), measured)
+    }
+
+    /// Runs tasks.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.config.engine
+    }
+
+    /// `host:port`, as status answers show it.
+    pub(crate) fn worker_id(&self) -> &str {
+        &self.shared.config.worker_id
     }
 
     /// Sends a tick whenever something the herd waits for is overdue.
@@ -432,6 +466,13 @@ impl Herder {
             }
         }
     }
+}
+
+/// The class that converts a connector's headers.
+fn header_converter<'a>(connector: &'a Props, worker: &'a WorkerConfig) -> &'a str {
+    let given = |props: &'a Props| props.get("header.converter").map(String::as_str);
+    let default = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+    given(connector).or_else(|| given(&worker.originals)).unwrap_or(default)
 }
 
 /// An error with its causes on one line.

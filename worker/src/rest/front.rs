@@ -108,10 +108,12 @@ impl Arrival {
     /// Whether the listener has a resource.
     pub(super) fn serves(&self, segments: &[&str]) -> bool {
         let is_admin = matches!(segments, ["admin", ..]);
+        // Whoever watches has no business on the other side, whichever that is.
+        let is_everywhere = matches!(segments, ["metrics"]);
         match self.front.side {
             Side::All => true,
             Side::Main => !is_admin,
-            Side::Admin => is_admin,
+            Side::Admin => is_admin || is_everywhere,
         }
     }
 

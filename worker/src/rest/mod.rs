@@ -32,6 +32,7 @@ mod connectors;
 mod internal;
 mod lifecycle;
 mod loggers;
+mod metrics;
 mod offsets;
 mod plugins;
 mod root;

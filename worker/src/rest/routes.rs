@@ -10,7 +10,7 @@ use super::error::{Answer, RestError};
 use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body};
 use super::state::RestState;
-use super::{connectors, internal, lifecycle, loggers, offsets, plugins, root, topics};
+use super::{connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics};
 
 /// Answers one request.
 pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -34,7 +34,9 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
     if !allowed.split(',').any(|other| other == method.as_str()) {
         return Err(RestError::MethodNotAllowed { allowed });
     }
-    let content_type = check_media_types(&request)?;
+    // Metrics are text, and whoever scrapes them says so.
+    let is_text = matches!(segments[..], ["metrics"]);
+    let content_type = if is_text { None } else { check_media_types(&request)? };
     // As in Java, only here: what does not exist says so to everybody.
     arrival.authorize(&request, &segments)?;
     let mut response = dispatch(state, method.as_str(), &segments, &parts, request).await?;
@@ -49,9 +51,9 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
 /// Methods of a resource, or `None` if there is no such resource.
 fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
-        [] | ["health"] | ["connector-plugins"] => "GET,OPTIONS,HEAD",
         ["admin", "loggers"] => "HEAD,GET,OPTIONS",
         ["admin", "loggers", _] => "HEAD,GET,OPTIONS,PUT",
+        [] | ["health" | "metrics" | "connector-plugins"] => "GET,OPTIONS,HEAD",
         ["connectors"] => "HEAD,POST,GET,OPTIONS",
         ["connectors", _] => "HEAD,DELETE,GET,OPTIONS",
         ["connectors", _, "config"] => "HEAD,PATCH,GET,OPTIONS,PUT",
@@ -82,6 +84,7 @@ async fn dispatch(
         ("GET", ["admin", "loggers"]) => loggers::list(),
         ("GET", ["admin", "loggers", name]) => loggers::get(name),
         ("PUT", ["admin", "loggers", name]) => loggers::set(parts, name, &read_body(request).await?),
+        ("GET", ["metrics"]) => metrics::metrics(state, parts, &request).await,
         ("GET", ["connectors"]) => connectors::list(state, parts).await,
         ("POST", ["connectors"]) => connectors::create(state, parts, &read_body(request).await?).await,
         ("GET", ["connectors", name]) => connectors::info(state, name).await,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::error::RestError;
 use crate::herd::{Command, CommandKind, Herder, Outcome};
+use crate::metrics::Scraper;
 
 /// How long the herder may take (Java: `RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -19,12 +20,17 @@ pub struct RestState {
     cluster_id: watch::Sender<Option<Arc<str>>>,
     /// Set once connectors can be created.
     herder: watch::Sender<Option<Herder>>,
+    scraper: Rc<Scraper>,
 }
 
 impl RestState {
     /// Nothing is known yet.
     pub fn new() -> Rc<RestState> {
-        Rc::new(RestState { cluster_id: watch::channel(None).0, herder: watch::channel(None).0 })
+        Rc::new(RestState {
+            cluster_id: watch::channel(None).0,
+            herder: watch::channel(None).0,
+            scraper: Rc::new(Scraper::new()),
+        })
     }
 
     /// Answers requests for the root resource from now on.
@@ -44,6 +50,10 @@ impl RestState {
 
     pub(super) async fn cluster_id(&self) -> Result<Arc<str>, RestError> {
         available(&self.cluster_id).await
+    }
+
+    pub(super) fn scraper(&self) -> &Rc<Scraper> {
+        &self.scraper
     }
 
     pub(super) async fn herder(&self) -> Result<Herder, RestError> {

@@ -16,6 +16,7 @@ use protocol::ErrorCode;
 use protocol::client::admin::{Admin, NewTopic};
 use protocol::client::producer::{AppendError, Completion, ProduceRecord, Producer, TopicHandle};
 use protocol::cluster::Cluster;
+use protocol::metrics::Metric;
 use protocol::net::Env;
 use protocol::wire::records::Header;
 use tokio::sync::Notify;
@@ -125,6 +126,11 @@ impl DeadLetters {
         if self.shared.state.borrow().waiting.front().is_some_and(|(first, _)| *first == token) {
             self.shared.append_waiting();
         }
+    }
+
+    /// Tells the metrics of its producer.
+    pub(crate) fn visit_metrics(&self, visit: &mut dyn FnMut(&Metric<'_>)) {
+        self.shared.producer.visit_metrics(visit);
     }
 
     /// Sends what there is without lingering: called once per batch with failures, and before waiting.

@@ -119,7 +119,11 @@ impl SinkPipeline {
         let cluster = Cluster::new(env, spec.cluster.clone());
         let indexer = Indexer::new(cluster.pool().clone());
         let consumer = Rc::new(Consumer::new(cluster, spec.consumer.clone()));
-        let clients = SinkClients { consumer: Rc::downgrade(&consumer), metrics: Arc::clone(&metrics) };
+        let clients = SinkClients {
+            consumer: Rc::downgrade(&consumer),
+            errors: Rc::downgrade(&errors),
+            metrics: Arc::clone(&metrics),
+        };
         let observed: Rc<dyn Observed> = Rc::new(clients);
         register(&observed);
         let next_commit = Instant::now() + spec.offset_flush_interval;

@@ -10,10 +10,12 @@ use tokio::time::Instant;
 
 use super::{SinkPipeline, one};
 use crate::metrics::{Observed, TaskMetrics};
+use crate::pipeline::ErrorHandler;
 
 /// Does not keep the consumer, which is closed once its pipeline lets go of it.
 pub(super) struct SinkClients {
     pub(super) consumer: Weak<Consumer>,
+    pub(super) errors: Weak<ErrorHandler>,
     pub(super) metrics: Arc<TaskMetrics>,
 }
 
@@ -33,6 +35,11 @@ impl Observed for SinkClients {
     fn visit(&self, visit: &mut dyn FnMut(&Metric<'_>)) {
         if let Some(consumer) = self.consumer.upgrade() {
             consumer.visit_metrics(visit);
+        }
+        if let Some(errors) = self.errors.upgrade()
+            && let Some(dead_letters) = errors.dead_letters()
+        {
+            dead_letters.visit_metrics(visit);
         }
     }
 }

@@ -1,0 +1,184 @@
+//! What there is to measure of the herd: its connectors, and the tasks whose metrics Java would show now.
+//!
+//! A task has metrics from its start until it is stopped; one that has FAILED keeps them until then, or until it is started again.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine::metrics::{TaskMetrics, Windowed};
+use engine::rt::clock;
+use engine::task::{TaskId, TaskState};
+use protocol::metrics::MetricsConfig;
+
+use super::connector::State;
+use super::event::Epoch;
+use super::machine::Herd;
+
+/// What does not change while a task runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TaskFacts {
+    pub(crate) key_converter: &'static str,
+    pub(crate) value_converter: &'static str,
+    pub(crate) header_converter: String,
+}
+
+/// A task with metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct MeasuredTask {
+    pub(crate) id: TaskId,
+    pub(crate) metrics: Arc<TaskMetrics>,
+    pub(crate) facts: Rc<TaskFacts>,
+    /// Why it is held to run without moving.
+    pub(crate) stuck: Option<Rc<str>>,
+    epoch: Epoch,
+    has_started: bool,
+    has_ended: bool,
+}
+
+/// How often something has started, and how often not. As in Java an attempt counts once it is known what came of it, and only the
+/// first outcome of a start does.
+#[derive(Debug, Default)]
+pub(crate) struct Startups {
+    pub(crate) succeeded: u64,
+    pub(crate) failed: u64,
+    /// 1 and 0 for them.
+    pub(crate) outcomes: Windowed,
+}
+
+impl Startups {
+    fn count(&mut self, has_succeeded: bool) {
+        if has_succeeded {
+            self.succeeded += 1;
+        } else {
+            self.failed += 1;
+        }
+        self.outcomes.record(f64::from(u8::from(has_succeeded)), clock::now());
+    }
+}
+
+/// Kept by the shell.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    tasks: HashMap<TaskId, MeasuredTask>,
+    pub(crate) connector_startups: Startups,
+    pub(crate) task_startups: Startups,
+}
+
+impl Measured {
+    pub(super) fn new(windows: MetricsConfig) -> Measured {
+        let startups = || Startups { succeeded: 0, failed: 0, outcomes: Windowed::new(windows) };
+        Measured { tasks: HashMap::new(), connector_startups: startups(), task_startups: startups() }
+    }
+
+    pub(super) fn instance_started(&mut self, is_running: bool) {
+        self.connector_startups.count(is_running);
+    }
+
+    pub(super) fn task_begun(
+        &mut self,
+        id: &TaskId,
+        epoch: Epoch,
+        metrics: Arc<TaskMetrics>,
+        facts: TaskFacts,
+    ) {
+        let task = MeasuredTask {
+            id: id.clone(),
+            metrics,
+            facts: Rc::new(facts),
+            stuck: None,
+            epoch,
+            has_started: false,
+            has_ended: false,
+        };
+        self.tasks.insert(id.clone(), task);
+    }
+
+    /// The task could not even be made.
+    pub(super) fn task_not_begun(&mut self) {
+        self.task_startups.count(false);
+    }
+
+    pub(super) fn task_reported(&mut self, id: &TaskId, epoch: Epoch, state: &TaskState) {
+        let Some(task) = self.tasks.get_mut(id).filter(|task| task.epoch == epoch) else { return };
+        let is_first = !task.has_started;
+        match state {
+            TaskState::Running if is_first => {
+                task.has_started = true;
+                self.task_startups.count(true);
+            }
+            TaskState::Failed { .. } if is_first => {
+                task.has_started = true;
+                self.task_startups.count(false);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn task_ended(&mut self, id: &TaskId, epoch: Epoch) {
+        if let Some(task) = self.tasks.get_mut(id).filter(|task| task.epoch == epoch) {
+            task.has_ended = true;
+        }
+    }
+
+    /// The tasks to show, by id, with their states.
+    pub(super) fn shown(&mut self, herd: &Herd) -> Vec<(MeasuredTask, State)> {
+        let mut shown = Vec::with_capacity(self.tasks.len());
+        self.tasks.retain(|id, task| {
+            let state = herd.task_state(id);
+            let is_shown = state.is_some() && (!task.has_ended || state == Some(State::Failed));
+            if let Some(state) = state
+                && is_shown
+            {
+                shown.push((task.clone(), state));
+            }
+            is_shown
+        });
+        shown.sort_by(|(left, _), (right, _)| left.id.cmp(&right.id));
+        shown
+    }
+}
+
+/// A connector, for its metrics.
+#[derive(Debug)]
+pub(crate) struct MeasuredConnector {
+    pub(crate) name: Arc<str>,
+    pub(crate) state: State,
+    pub(crate) is_source: bool,
+    pub(crate) class: &'static str,
+    pub(crate) task_class: &'static str,
+    pub(crate) version: &'static str,
+    /// Those of its tasks that have one.
+    pub(crate) task_states: Vec<State>,
+}
+
+impl Herd {
+    /// Every connector, by name.
+    pub(crate) fn measured(&self) -> Vec<MeasuredConnector> {
+        let mut measured: Vec<_> = self
+            .connectors
+            .iter()
+            .map(|(name, connector)| MeasuredConnector {
+                name: Arc::clone(name),
+                state: connector.status.as_ref().map_or(State::Unassigned, |status| status.state),
+                is_source: connector.plugin.is_source(),
+                class: connector.plugin.class,
+                task_class: connector.plugin.task_class,
+                version: connector.plugin.version,
+                task_states: connector
+                    .tasks
+                    .iter()
+                    .filter_map(|task| task.status.as_ref().map(|status| status.state))
+                    .collect(),
+            })
+            .collect();
+        measured.sort_by(|left, right| left.name.cmp(&right.name));
+        measured
+    }
+
+    /// A task's state; `Unassigned` before its first report.
+    fn task_state(&self, id: &TaskId) -> Option<State> {
+        let task = self.connectors.get(&id.connector)?.tasks.get(id.task as usize)?;
+        Some(task.status.as_ref().map_or(State::Unassigned, |status| status.state))
+    }
+}
