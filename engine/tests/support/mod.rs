@@ -194,6 +194,18 @@ impl World {
         offsets: Arc<dyn OffsetStore>,
         change: impl FnOnce(&mut SourceSpec),
     ) -> TaskHandle {
+        self.run(self.source_spec(connector, plugin, props, offsets, change))
+    }
+
+    /// The specification of a source task with string converters.
+    pub(crate) fn source_spec(
+        &self,
+        connector: &str,
+        plugin: ConnectorPlugin,
+        props: Props,
+        offsets: Arc<dyn OffsetStore>,
+        change: impl FnOnce(&mut SourceSpec),
+    ) -> TaskSpec {
         let mut source = SourceSpec {
             cluster: self.cluster(),
             producer: ProducerConfig::default(),
@@ -204,7 +216,7 @@ impl World {
             shutdown_timeout: Duration::from_secs(5),
         };
         change(&mut source);
-        self.run(self.spec(connector, plugin, props, TaskKind::Source(source)))
+        self.spec(connector, plugin, props, TaskKind::Source(source))
     }
 
     pub(crate) fn sink(
