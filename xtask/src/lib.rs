@@ -11,6 +11,7 @@
 //!   ├─────► kafka::command          (fetch | start | stop | env | run)
 //!   ├─────► bench                   (criterion, loadtest)
 //!   ├─────► golden                  (what the Java worker answers, for the tests of ours)
+//!   ├─────► vectors                 (what Java's converters give, for tests of ours)
 //!   └─────► fuzz                    (libFuzzer)
 //! ```
 
@@ -23,6 +24,7 @@ pub mod fuzz;
 pub mod golden;
 pub mod test;
 pub mod tidy;
+pub mod vectors;
 
 pub mod cargo;
 pub mod output;

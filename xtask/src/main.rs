@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, fuzz, golden, kafka, output, test};
+use xtask::{bench, fuzz, golden, kafka, output, test, vectors};
 
 /// Everything that is not plain cargo.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Bench(bench::Options),
     /// Record what the real Java worker answers to the transcript of worker/tests/golden
     Golden(golden::command::Options),
+    /// Write down what Java's own converters give, for engine/tests/vectors
+    Vectors(vectors::Options),
     /// Search for bytes that break a decoder
     Fuzz(fuzz::Options),
 }
@@ -44,6 +46,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Kafka(options) => kafka::command::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Golden(options) => golden::command::run(&options),
+        Command::Vectors(options) => vectors::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }

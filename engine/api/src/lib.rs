@@ -19,9 +19,11 @@
 
 pub mod batch;
 pub mod column;
+pub mod column_builder;
 pub mod config_def;
 pub mod connector;
 pub mod converter;
+pub mod decimal;
 pub mod errant;
 pub mod error;
 pub mod headers;
@@ -30,15 +32,18 @@ pub mod java_regex;
 pub mod java_text;
 pub mod offsets;
 pub mod plugin;
+pub mod projector;
 pub mod provider;
 pub mod rows;
 pub mod schema;
 pub mod transform;
+mod validate;
 pub mod value;
 pub mod views;
 
 pub use batch::{Batch, Body, Columns, KafkaOffsets, Origin, Packed, Run, Timestamps};
 pub use column::{Column, Data};
+pub use column_builder::ColumnBuilder;
 pub use config_def::{Config, ConfigDef, ConfigKey};
 pub use connector::{
     OffsetReader, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,

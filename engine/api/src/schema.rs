@@ -1,7 +1,8 @@
 //! Connect schemas: the facts about a value that Arrow's types have no place for.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use crate::value::Value;
 
@@ -97,8 +98,8 @@ pub struct Schema {
     pub version: Option<i32>,
     /// Documentation text.
     pub doc: Option<Arc<str>>,
-    /// Free parameters, such as the scale of a Decimal.
-    pub parameters: BTreeMap<String, String>,
+    /// Free parameters, such as the scale of a Decimal, in the order in which they were set.
+    pub parameters: IndexMap<String, String>,
     /// Value used where a record has none.
     pub default: Option<Value>,
 }
@@ -112,7 +113,7 @@ impl Schema {
             name: None,
             version: None,
             doc: None,
-            parameters: BTreeMap::new(),
+            parameters: IndexMap::new(),
             default: None,
         }
     }

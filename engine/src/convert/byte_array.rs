@@ -62,22 +62,26 @@ impl Converter for ByteArrayConverter {
             }
             Data::Raw(bytes) => return Ok(Encoded { bytes: bytes.clone(), errors: Vec::new() }),
             Data::Array(array) => {
-                if let Some(bytes) = array.as_binary_view_opt() {
+                // Java carries a Decimal as a number, not as bytes.
+                let is_plain = column.schema.as_ref().is_none_or(|schema| schema.logical().is_none());
+                if let Some(bytes) = array.as_binary_view_opt().filter(|_| is_plain) {
                     return Ok(Encoded { bytes: bytes.clone(), errors: Vec::new() });
                 }
             }
             Data::Rows(_) => {}
         }
         let mut errors = Vec::new();
-        let bytes = BinaryViewArray::from_iter((0..rows).map(|row| match column.row(row) {
-            api::ValueRef::Null => None,
-            api::ValueRef::Bytes(bytes) => Some(bytes),
-            other => {
-                let class = other.java_class();
-                let message =
-                    format!("ByteArrayConverter is not compatible with objects of type class {class}");
-                errors.push(RowError { row, error: Error::bad_record(message) });
-                None
+        let bytes = BinaryViewArray::from_iter((0..rows).map(|row| {
+            match column.row(row).carried(column.schema.as_ref()) {
+                api::ValueRef::Null => None,
+                api::ValueRef::Bytes(bytes) => Some(bytes),
+                other => {
+                    let class = other.java_class();
+                    let message =
+                        format!("ByteArrayConverter is not compatible with objects of type class {class}");
+                    errors.push(RowError { row, error: Error::bad_record(message) });
+                    None
+                }
             }
         }));
         Ok(Encoded { bytes, errors })

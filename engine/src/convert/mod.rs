@@ -4,11 +4,16 @@
 //! ByteArrayConverter only look at them, JsonConverter's strings without escapes are views into its input.
 
 pub mod json;
+pub mod values;
 
+mod boolean;
 mod byte_array;
+mod encoding;
+mod number;
 mod simple_header;
 mod string;
 
+pub use boolean::{BOOLEAN, BOOLEAN_HEADERS};
 pub use byte_array::{BYTE_ARRAY, BYTE_ARRAY_HEADERS};
 pub use json::{JSON, JSON_HEADERS};
 pub use simple_header::SIMPLE_HEADERS;
@@ -22,11 +27,31 @@ use arrow_array::BinaryViewArray;
 pub(crate) const VERSION: &str = "4.3.0";
 
 /// All converters, sorted by class name.
-pub const CONVERTERS: &[ConverterPlugin] = &[BYTE_ARRAY, JSON, STRING];
+pub const CONVERTERS: &[ConverterPlugin] = &[
+    BOOLEAN,
+    BYTE_ARRAY,
+    number::plugin::<number::Double>(),
+    number::plugin::<number::Float>(),
+    number::plugin::<number::Integer>(),
+    number::plugin::<number::Long>(),
+    number::plugin::<number::Short>(),
+    JSON,
+    STRING,
+];
 
 /// All header converters, sorted by class name.
-pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] =
-    &[BYTE_ARRAY_HEADERS, JSON_HEADERS, SIMPLE_HEADERS, STRING_HEADERS];
+pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[
+    BOOLEAN_HEADERS,
+    BYTE_ARRAY_HEADERS,
+    number::headers::<number::Double>(),
+    number::headers::<number::Float>(),
+    number::headers::<number::Integer>(),
+    number::headers::<number::Long>(),
+    number::headers::<number::Short>(),
+    JSON_HEADERS,
+    SIMPLE_HEADERS,
+    STRING_HEADERS,
+];
 
 /// What encoding gives when no row can be encoded.
 pub(crate) fn refuse_all(rows: usize, error: impl Fn() -> Error) -> Encoded {

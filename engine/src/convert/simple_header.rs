@@ -1,21 +1,29 @@
 //! SimpleHeaderConverter: header values as text, the default of Java's workers.
 //!
-//! Headers pass a worker as the bytes they are, and never come here, unless a transform or a connector made Connect data of them.
+//! Headers pass a worker as the bytes they are, and never come here, unless somebody asks what they are or has made Connect data of
+//! them. What a text is, and how a value prints, is [`values`]' business.
+
+use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef};
+use api::java_text::decode_utf8_lossy;
 use api::plugin::HeaderConverterPlugin;
+use api::views::BytesViews;
 use api::{
-    Column, DecodedHeaders, Encoded, Error, HeaderConverter, Plugin, Result, RowError, ValueRef, java_text,
+    Column, ColumnBuilder, ConnectHeaders, DecodedHeaders, Encoded, HeaderConverter, Plugin, Result,
+    SchemaRef, Type, Value,
 };
-use arrow_array::BinaryViewArray;
+use arrow_array::{Array, BinaryViewArray};
+use arrow_buffer::Buffer;
 
-use super::json::write_base64;
+use super::values;
 
 /// `org.apache.kafka.connect.storage.SimpleHeaderConverter`.
 pub const SIMPLE_HEADERS: HeaderConverterPlugin = HeaderConverterPlugin::of::<SimpleHeaderConverter>();
 
-/// Schemas whose values are not written as what they are made of.
-const LOGICAL: &str = "org.apache.kafka.connect.data.";
+/// Columns of other schemas that are looked through for that of the next value. Headers have few schemas; where they have many, some
+/// get more than one column.
+const COLUMNS_SEARCHED_MAX: usize = 32;
 
 #[derive(Debug)]
 struct SimpleHeaderConverter;
@@ -38,12 +46,21 @@ impl HeaderConverter for SimpleHeaderConverter {
         &mut self,
         _topic: &str,
         _keys: &BinaryViewArray,
-        _values: &BinaryViewArray,
+        values: &BinaryViewArray,
     ) -> Result<DecodedHeaders> {
-        Err(Error::fatal(
-            "this version of Aqueduct does not infer what header values are: choose StringConverter, ByteArrayConverter or \
-             JsonConverter as header.converter, so that sinks and transforms can read them",
-        ))
+        let mut columns = Columns::default();
+        let (mut column_of, mut row_of) =
+            (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
+        for row in 0..values.len() {
+            let parsed =
+                if values.is_null(row) { None } else { values::parse(&decode_utf8_lossy(values.value(row))) };
+            let (schema, value) = parsed.map_or((None, Value::Null), |parsed| (parsed.schema, parsed.value));
+            let (column, row) = columns.push(schema, &value)?;
+            column_of.push(column);
+            row_of.push(row);
+        }
+        let values = ConnectHeaders::new(columns.finish()?, column_of.into(), row_of.into());
+        Ok(DecodedHeaders { values, errors: Vec::new() })
     }
 
     fn from_connect_headers(
@@ -52,112 +69,99 @@ impl HeaderConverter for SimpleHeaderConverter {
         _keys: &BinaryViewArray,
         values: &Column,
     ) -> Result<Encoded> {
-        let mut errors = Vec::new();
-        let name = values.schema.as_ref().and_then(|schema| schema.name.as_deref()).unwrap_or_default();
         let mut text = Vec::new();
-        let rows = (0..values.len()).map(|row| {
+        let mut ends = Vec::with_capacity(values.len());
+        for row in 0..values.len() {
             let value = values.row(row);
-            if value.is_null() {
-                return None;
+            let is_null = value.is_null();
+            if !is_null {
+                values::print(&mut text, values.schema.as_ref(), value);
             }
-            if name.starts_with(LOGICAL) {
-                let error = format!("header values of {name} cannot be written as text in this version");
-                errors.push(RowError { row, error: Error::bad_record(error) });
-                return None;
-            }
-            text.clear();
-            write(&mut text, value, false);
-            Some(text.clone())
-        });
-        let bytes = BinaryViewArray::from_iter(rows);
-        Ok(Encoded { bytes, errors })
-    }
-}
-
-/// As Java's `Values.convertToString`: text is itself, but quoted within a container.
-fn write(out: &mut Vec<u8>, value: ValueRef<'_>, is_inner: bool) {
-    match value {
-        ValueRef::String(text) if is_inner => {
-            out.push(b'"');
-            for byte in text.bytes() {
-                if matches!(byte, b'"' | b'\\') {
-                    out.push(b'\\');
+            ends.push((!is_null).then_some(text.len()));
+        }
+        let mut bytes = BytesViews::with_capacity(ends.len());
+        bytes.add_buffer(Buffer::from_vec(text))?;
+        let mut start = 0;
+        for end in ends {
+            match end {
+                Some(end) => {
+                    bytes.push(start, end - start);
+                    start = end;
                 }
-                out.push(byte);
+                None => bytes.push_null(),
             }
-            out.push(b'"');
         }
-        ValueRef::Bytes(bytes) => write_base64(bytes, out),
-        ValueRef::Array(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                write(out, item, true);
-            }
-            out.push(b']');
-        }
-        ValueRef::Map(entries) => {
-            let entries = entries.iter().map(|(key, value)| (Name::Value(key), value));
-            write_entries(out, entries);
-        }
-        ValueRef::Struct(fields) => {
-            let fields = fields.fields().map(|(field, value)| (Name::Field(&field.name), value));
-            write_entries(out, fields);
-        }
-        scalar => java_text::write(out, scalar),
+        Ok(Encoded { bytes: bytes.finish(), errors: Vec::new() })
     }
 }
 
-/// The left side of an entry.
-enum Name<'a> {
-    Field(&'a str),
-    Value(ValueRef<'a>),
-}
+/// Values under construction: a column for each schema, and its rows so far.
+#[derive(Default)]
+struct Columns(Vec<(Option<SchemaRef>, ColumnBuilder, u32)>);
 
-fn write_entries<'a>(out: &mut Vec<u8>, entries: impl Iterator<Item = (Name<'a>, ValueRef<'a>)>) {
-    out.push(b'{');
-    for (index, (name, value)) in entries.enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        match name {
-            Name::Field(name) => write(out, ValueRef::String(name), true),
-            Name::Value(key) => write(out, key, true),
-        }
-        out.push(b':');
-        write(out, value, true);
+impl Columns {
+    /// Appends a value; returns its column and its row there.
+    fn push(&mut self, schema: Option<SchemaRef>, value: &Value) -> Result<(u32, u32)> {
+        let is_same = |place: &usize| match (&self.0[*place].0, &schema) {
+            (Some(known), Some(schema)) => Arc::ptr_eq(known, schema) || known == schema,
+            (known, schema) => known.is_none() && schema.is_none(),
+        };
+        let found = (0..self.0.len()).rev().take(COLUMNS_SEARCHED_MAX).find(is_same);
+        let place = match found {
+            Some(place) => place,
+            None => {
+                let builder = match schema.as_ref().map(|schema| &schema.kind) {
+                    // Their items need not be of the type that the schema says: Java takes the last one's.
+                    Some(Type::Array(_) | Type::Map(..)) => ColumnBuilder::mixed(schema.clone()),
+                    _ => ColumnBuilder::new(schema.clone()),
+                };
+                self.0.push((schema, builder, 0));
+                self.0.len() - 1
+            }
+        };
+        let (_, builder, rows) = &mut self.0[place];
+        builder.push(value.as_value_ref())?;
+        *rows += 1;
+        Ok((place as u32, *rows - 1))
     }
-    out.push(b'}');
+
+    fn finish(self) -> Result<Vec<Column>> {
+        self.0.into_iter().map(|(_, builder, _)| builder.finish()).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use api::{Field, Schema, Type, Value};
-
     use super::*;
 
-    fn text(value: &Value) -> String {
-        let mut out = Vec::new();
-        write(&mut out, value.as_value_ref(), false);
-        String::from_utf8(out).unwrap()
-    }
-
-    /// What Java's `Values.convertToString` prints.
     #[test]
-    fn values_print_as_in_java() {
-        assert_eq!(text(&Value::String("a \"b\"".to_owned())), "a \"b\"");
-        assert_eq!(text(&Value::Float64(1.0)), "1.0");
-        assert_eq!(text(&Value::Bytes(vec![1, 2])), "AQI=");
-        let items = vec![Value::Int8(1), Value::String("a\\\"".to_owned()), Value::Null];
-        assert_eq!(text(&Value::Array(items)), r#"[1,"a\\\"",null]"#);
-        let string = |text: &str| Value::String(text.to_owned());
-        assert_eq!(text(&Value::Map(vec![(string("k"), Value::Boolean(true))])), r#"{"k":true}"#);
-        let field = Field { name: Arc::from("f"), schema: Arc::new(Schema::new(Type::Int32)) };
-        let schema = Arc::new(Schema::new(Type::Struct(vec![field])));
-        assert_eq!(text(&Value::Struct(schema, vec![Value::Int32(7)])), r#"{"f":7}"#);
+    fn values_are_what_they_look_like_and_print_again() {
+        let texts = [
+            "1",
+            "null",
+            "[1,300]",
+            "text",
+            "true",
+            "2",
+            "2019-08-23",
+            "[1,\"a\"]",
+            "",
+            "[[1],[300]]",
+            "1.5",
+        ];
+        let raw = BinaryViewArray::from_iter(
+            texts.iter().map(|text| Some(text.as_bytes())).chain([None, Some(&b"\xff"[..])]),
+        );
+        let decoded = SimpleHeaderConverter.to_connect_headers("t", &raw, &raw).unwrap();
+        let mut printed = Vec::new();
+        for index in 0..raw.len() {
+            let (column, row) = decoded.values.place(index);
+            let column = decoded.values.columns()[column].slice(row, 1);
+            let encoded = SimpleHeaderConverter.from_connect_headers("t", &raw, &column).unwrap();
+            let bytes = encoded.bytes.is_valid(0).then(|| encoded.bytes.value(0).to_vec());
+            printed.push(bytes.map(|bytes| String::from_utf8(bytes).unwrap()));
+        }
+        let expected = texts.iter().map(|text| (*text != "null").then(|| (*text).to_owned()));
+        assert_eq!(printed, expected.chain([None, Some("\u{fffd}".to_owned())]).collect::<Vec<_>>());
     }
 }

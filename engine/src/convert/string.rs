@@ -1,18 +1,18 @@
 //! StringConverter: text as it is, without copying; everything else as Java prints it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance};
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use api::views::{BytesViews, as_text};
 use api::{
-    Column, Converter, Data, Decoded, Encoded, Error, Plugin, Result, Schema, SchemaRef, Segment, Type,
-    ValueRef, java_text,
+    Column, Converter, Data, Decoded, Encoded, Plugin, Result, Schema, SchemaRef, Segment, Type, java_text,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::{BinaryViewArray, StringViewArray};
 use arrow_buffer::Buffer;
+
+use super::encoding::Encoding;
 
 const ENCODING: &str = "converter.encoding";
 
@@ -21,47 +21,6 @@ pub const STRING: ConverterPlugin = ConverterPlugin::of::<StringConverter>();
 
 /// The same for headers.
 pub const STRING_HEADERS: HeaderConverterPlugin = HeaderConverterPlugin::of_converter::<StringConverter>();
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Utf8,
-    Ascii,
-    Latin1,
-}
-
-impl Encoding {
-    /// By a name or alias of Java's, any case.
-    fn named(name: &str) -> Result<Encoding> {
-        match name.to_ascii_uppercase().as_str() {
-            "UTF-8" | "UTF8" | "UNICODE-1-1-UTF-8" => Ok(Encoding::Utf8),
-            "US-ASCII" | "ASCII" | "ISO646-US" => Ok(Encoding::Ascii),
-            "ISO-8859-1" | "ISO8859-1" | "ISO8859_1" | "LATIN1" => Ok(Encoding::Latin1),
-            _ => Err(Error::fatal(format!("Unsupported encoding {name}"))
-                .with_java_class("org.apache.kafka.common.errors.SerializationException")),
-        }
-    }
-
-    fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
-        match self {
-            Encoding::Utf8 => java_text::decode_utf8_lossy(bytes),
-            Encoding::Ascii => bytes
-                .iter()
-                .map(|byte| if byte.is_ascii() { char::from(*byte) } else { '\u{fffd}' })
-                .collect(),
-            Encoding::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
-        }
-    }
-
-    /// Characters that the encoding lacks become `?`, as in Java.
-    fn encode(self, text: &str, out: &mut Vec<u8>) {
-        let limit = match self {
-            Encoding::Utf8 => return out.extend_from_slice(text.as_bytes()),
-            Encoding::Ascii => 0x80,
-            Encoding::Latin1 => 0x100,
-        };
-        out.extend(text.chars().map(|char| if u32::from(char) < limit { char as u8 } else { b'?' }));
-    }
-}
 
 #[derive(Debug)]
 struct StringConverter {
@@ -115,19 +74,23 @@ impl Converter for StringConverter {
 impl StringConverter {
     /// Every row as Java prints it, one after another in one buffer.
     fn print(&self, column: &Column) -> Result<BinaryViewArray> {
-        let mut buffer = Vec::new();
-        let mut text = Vec::new();
+        let schema = column.schema.as_ref();
+        let (mut buffer, mut text) = (Vec::new(), Vec::new());
         let mut ends = Vec::with_capacity(column.len());
         for row in 0..column.len() {
             let value = column.row(row);
-            ends.push(if matches!(value, ValueRef::Null) {
-                None
+            if value.is_null() {
+                ends.push(None);
+                continue;
+            }
+            if self.encoding == Encoding::Utf8 {
+                java_text::write_under(&mut buffer, schema, value);
             } else {
                 text.clear();
-                java_text::write(&mut text, value);
+                java_text::write_under(&mut text, schema, value);
                 self.encoding.encode(&String::from_utf8_lossy(&text), &mut buffer);
-                Some(buffer.len())
-            });
+            }
+            ends.push(Some(buffer.len()));
         }
         let mut views = BytesViews::with_capacity(ends.len());
         views.add_buffer(Buffer::from_vec(buffer))?;
@@ -148,6 +111,7 @@ impl StringConverter {
 #[cfg(test)]
 mod tests {
     use api::Props;
+    use api::ValueRef;
     use api::plugin::ConverterRole;
     use arrow_array::Int64Array;
 

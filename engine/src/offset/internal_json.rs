@@ -113,6 +113,8 @@ fn write_scalar(out: &mut Vec<u8>, key: &str, value: &Value) -> Result<(), Error
         }
         Value::String(text) => write_string(out, text),
         Value::Bytes(_) => return Err(nested(key, "BYTES")),
+        Value::Decimal(_) => return Err(nested(key, "DECIMAL")),
+        Value::Date(_) => return Err(nested(key, "TIMESTAMP")),
         Value::Array(_) => return Err(nested(key, "ARRAY")),
         Value::Map(_) => return Err(nested(key, "MAP")),
         Value::Struct(..) => return Err(nested(key, "STRUCT")),

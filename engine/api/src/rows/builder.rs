@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use arrow_buffer::Buffer;
 
 use super::tape::{Extent, Node, Place, Rows, Tape};
+use crate::decimal::DecimalRef;
 use crate::error::{Error, Result};
 use crate::value::ValueRef;
 
@@ -144,6 +145,19 @@ impl RowsBuilder {
         self.push(Node::Bytes(place));
     }
 
+    /// Appends a decimal.
+    pub fn decimal(&mut self, value: DecimalRef<'_>) {
+        let place = place(0, self.tape.bytes.len(), size_of::<i32>() + value.unscaled.len());
+        self.tape.bytes.extend_from_slice(&value.scale.to_be_bytes());
+        self.tape.bytes.extend_from_slice(value.unscaled);
+        self.push(Node::Decimal(place));
+    }
+
+    /// Appends a moment in ms since 1970.
+    pub fn date(&mut self, epoch_ms: i64) {
+        self.push(Node::Date(epoch_ms));
+    }
+
     /// Shares a buffer for [`RowsBuilder::string_in`] and returns its number.
     pub fn add_buffer(&mut self, buffer: Buffer) -> u32 {
         self.tape.buffers.push(buffer);
@@ -224,10 +238,10 @@ impl RowsBuilder {
         self.open.clear();
     }
 
-    /// Appends a copy of a value made of scalars, lists and maps with text keys.
+    /// Appends a copy of a value made of scalars, lists and maps.
     ///
     /// # Errors
-    /// When it nests too deep, or holds a struct or a map with other keys.
+    /// When it nests too deep, or holds a struct.
     pub fn value(&mut self, value: ValueRef<'_>) -> Result<()> {
         match value {
             ValueRef::Null => self.null(),
@@ -240,6 +254,8 @@ impl RowsBuilder {
             ValueRef::Float64(value) => self.float64(value),
             ValueRef::String(value) => self.string(value),
             ValueRef::Bytes(value) => self.bytes(value),
+            ValueRef::Decimal(value) => self.decimal(value),
+            ValueRef::Date(epoch_ms) => self.date(epoch_ms),
             ValueRef::Array(items) => {
                 self.begin_array()?;
                 for item in items.iter() {
@@ -247,16 +263,24 @@ impl RowsBuilder {
                 }
                 self.end_array();
             }
-            ValueRef::Map(entries) => {
+            ValueRef::Map(entries) if entries.has_text_keys() => {
                 self.begin_object()?;
                 for (key, value) in entries.iter() {
-                    let ValueRef::String(key) = key else {
-                        return Err(Error::bad_record("rows hold maps with text keys only"));
-                    };
-                    self.key(key);
+                    if let ValueRef::String(key) = key {
+                        self.key(key);
+                    }
                     self.value(value)?;
                 }
                 self.end_object();
+            }
+            ValueRef::Map(entries) => {
+                self.begin(Node::Map(Extent { count: 0, nodes: 0 }))?;
+                for (key, value) in entries.iter() {
+                    self.value(key)?;
+                    self.value(value)?;
+                }
+                let (index, nodes) = self.end();
+                self.tape.nodes[index] = Node::Map(Extent { count: u32_of(entries.len()), nodes });
             }
             ValueRef::Struct(_) => return Err(Error::bad_record("rows hold no structs")),
         }
@@ -282,7 +306,7 @@ impl RowsBuilder {
     fn push(&mut self, node: Node) {
         match self.open.last() {
             Some(&parent) => match &mut self.tape.nodes[parent as usize] {
-                Node::Array(extent) | Node::Object(extent) => extent.count += 1,
+                Node::Array(extent) | Node::Object(extent) | Node::Map(extent) => extent.count += 1,
                 _ => unreachable!("only containers are opened"),
             },
             None => assert_eq!(self.tape.nodes.len(), self.row.nodes, "a row is one value"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
+use crate::decimal::DecimalRef;
 use crate::value::{ListRef, MapRef, ValueRef};
 
 /// One value. A container is followed by its children; an object's children alternate between key and value.
@@ -19,8 +20,13 @@ pub(crate) enum Node {
     Float64(f64),
     String(Place),
     Bytes(Place),
+    /// Four bytes of scale, then the unscaled value.
+    Decimal(Place),
+    Date(i64),
     Array(Extent),
     Object(Extent),
+    /// An object with other keys than text.
+    Map(Extent),
 }
 
 /// Where bytes lie: source 0 is the tape's own store, n is shared buffer n − 1.
@@ -68,10 +74,12 @@ impl Tape {
             Node::Float64(value) => ValueRef::Float64(value),
             Node::String(place) => ValueRef::String(self.text(place)),
             Node::Bytes(place) => ValueRef::Bytes(self.bytes(place)),
+            Node::Decimal(place) => ValueRef::Decimal(self.decimal(place)),
+            Node::Date(epoch_ms) => ValueRef::Date(epoch_ms),
             Node::Array(extent) => {
                 ValueRef::Array(ListRef::of_tape(self, TapeRange { next: index + 1, count: extent.count }))
             }
-            Node::Object(extent) => {
+            Node::Object(extent) | Node::Map(extent) => {
                 ValueRef::Map(MapRef::of_tape(self, TapeRange { next: index + 1, count: extent.count }))
             }
         }
@@ -93,10 +101,16 @@ impl Tape {
         if place.source == 0 { &self.bytes[range] } else { &self.buffers[place.source as usize - 1][range] }
     }
 
+    fn decimal(&self, place: Place) -> DecimalRef<'_> {
+        let (scale, unscaled) =
+            self.bytes(place).split_first_chunk().expect("a decimal begins with its scale");
+        DecimalRef { unscaled, scale: i32::from_be_bytes(*scale) }
+    }
+
     /// The node after the value at `index`.
     pub(crate) fn after(&self, index: u32) -> u32 {
         match self.nodes[index as usize] {
-            Node::Array(extent) | Node::Object(extent) => index + 1 + extent.nodes,
+            Node::Array(extent) | Node::Object(extent) | Node::Map(extent) => index + 1 + extent.nodes,
             _ => index + 1,
         }
     }
@@ -110,8 +124,9 @@ impl Tape {
 
     pub(crate) fn next_entry(&self, range: &mut TapeRange) -> Option<(ValueRef<'_>, ValueRef<'_>)> {
         range.count = range.count.checked_sub(1)?;
-        let entry = (self.value(range.next), self.value(range.next + 1));
-        range.next = self.after(range.next + 1);
+        let value = self.after(range.next);
+        let entry = (self.value(range.next), self.value(value));
+        range.next = self.after(value);
         Some(entry)
     }
 }

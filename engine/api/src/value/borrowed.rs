@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::nested::{ListRef, MapRef, StructRef};
 use super::owned::Value;
+use crate::decimal::DecimalRef;
 
 /// A value borrowed from a column, a tape or a [`Value`].
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,10 @@ pub enum ValueRef<'a> {
     String(&'a str),
     /// Bytes.
     Bytes(&'a [u8]),
+    /// A decimal whose schema does not say so.
+    Decimal(DecimalRef<'a>),
+    /// A moment in ms since 1970 whose schema does not say so: what Java carries Dates, Times and Timestamps in.
+    Date(i64),
     /// List.
     Array(ListRef<'a>),
     /// Map; also what a schemaless JSON object is.
@@ -55,6 +60,8 @@ impl ValueRef<'_> {
             ValueRef::Float64(value) => Value::Float64(*value),
             ValueRef::String(value) => Value::String((*value).to_owned()),
             ValueRef::Bytes(value) => Value::Bytes(value.to_vec()),
+            ValueRef::Decimal(value) => Value::Decimal(value.to_owned()),
+            ValueRef::Date(epoch_ms) => Value::Date(*epoch_ms),
             ValueRef::Array(items) => Value::Array(items.iter().map(|item| item.to_owned()).collect()),
             ValueRef::Map(entries) => {
                 Value::Map(entries.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
@@ -79,6 +86,8 @@ impl ValueRef<'_> {
             ValueRef::Float64(_) => "java.lang.Double",
             ValueRef::String(_) => "java.lang.String",
             ValueRef::Bytes(_) => "[B",
+            ValueRef::Decimal(_) => "java.math.BigDecimal",
+            ValueRef::Date(_) => "java.util.Date",
             ValueRef::Array(_) => "java.util.ArrayList",
             ValueRef::Map(_) => "java.util.HashMap",
             ValueRef::Struct(_) => "org.apache.kafka.connect.data.Struct",

@@ -2,18 +2,21 @@
 
 use super::borrowed::ValueRef;
 use super::nested::{Entries, MapRef};
+use crate::decimal::{self, DecimalRef};
+use crate::schema::SchemaRef;
 
 /// Maps of up to this many entries are ordered on the stack.
 const STACK_ENTRIES_MAX: usize = 32;
 
 impl<'a> MapRef<'a> {
     /// Gives every entry to `each`, in the order in which a Java `HashMap` filled in this map's order iterates: by bucket,
-    /// within a bucket in order of insertion. Stops at the first error.
+    /// within a bucket in order of insertion. Stops at the first error. `key_schema` is that of the keys, if they have one.
     ///
     /// # Errors
     /// Those of `each`.
     pub fn try_each_in_java_order<E>(
         self,
+        key_schema: Option<&SchemaRef>,
         mut each: impl FnMut(ValueRef<'a>, ValueRef<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         let count = self.len();
@@ -30,7 +33,7 @@ impl<'a> MapRef<'a> {
         for slot in order.iter_mut() {
             let position = entries.position(self);
             let Some((key, _)) = entries.next() else { break };
-            *slot = u64::from(spread(hash(key)) & mask) << 32 | u64::from(position);
+            *slot = u64::from(spread(hash(key.carried(key_schema))) & mask) << 32 | u64::from(position);
         }
         order.sort_unstable();
         for slot in order.iter() {
@@ -79,8 +82,26 @@ fn hash(key: ValueRef<'_>) -> u32 {
         ValueRef::Int64(value) => fold(value as u64),
         ValueRef::Float32(value) => value.to_bits(),
         ValueRef::Float64(value) => fold(value.to_bits()),
+        ValueRef::Date(epoch_ms) => fold(epoch_ms as u64),
+        ValueRef::Decimal(value) => hash_decimal(value),
         _ => 0,
     }
+}
+
+/// `BigDecimal#hashCode`: of the words of the magnitude, highest first, then sign and scale.
+fn hash_decimal(value: DecimalRef<'_>) -> u32 {
+    let is_negative = value.unscaled.first().is_some_and(|byte| byte & 0x80 != 0);
+    let mut magnitude = value.unscaled.to_vec();
+    if is_negative {
+        decimal::negate(&mut magnitude);
+    }
+    let hash = magnitude.rchunks(4).rev().fold(0_u32, |hash, word| {
+        let word = word.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        hash.wrapping_mul(31).wrapping_add(word)
+    });
+    // Few digits have a hash of their own: that of the absolute value, as two words, is the same.
+    let hash = if is_negative { hash.wrapping_neg() } else { hash };
+    hash.wrapping_mul(31).wrapping_add(value.scale as u32)
 }
 
 fn fold(bits: u64) -> u32 {

@@ -10,10 +10,12 @@
 mod arrow;
 mod borrowed;
 mod java_order;
+mod logical;
 mod nested;
 mod owned;
 
 pub use borrowed::ValueRef;
+pub use logical::Logical;
 pub use nested::{Entries, Items, ListRef, MapRef, StructRef};
 pub use owned::Value;
 

@@ -145,6 +145,11 @@ impl<'a> MapRef<'a> {
         self.len() == 0
     }
 
+    /// Whether all keys are text.
+    pub fn has_text_keys(&self) -> bool {
+        self.iter().all(|(key, _)| matches!(key, ValueRef::String(_)))
+    }
+
     /// The entries in the order in which they were put.
     pub fn iter(&self) -> Entries<'a> {
         Entries(self.0)

@@ -2,7 +2,10 @@
 
 /// Whether the bytes begin as UTF-8 without a mark does (Jackson: `ByteSourceJsonBootstrapper#detectEncoding`).
 pub(super) fn is_plain(input: &[u8]) -> bool {
-    !matches!(input, [0xEF, 0xBB, 0xBF, ..] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, _, ..] | [_, 0, ..])
+    !matches!(
+        input,
+        [0xEF, 0xBB, 0xBF, _, ..] | [0xFE, 0xFF, _, _, ..] | [0xFF, 0xFE, _, _, ..] | [0, _, ..] | [_, 0, ..]
+    )
 }
 
 /// Makes UTF-8 of the input. What Jackson refuses becomes a control character, which the parser refuses in its turn.
@@ -10,9 +13,10 @@ pub(super) fn transcode(input: &[u8], out: &mut String) {
     match input {
         [0, 0, 0xFE, 0xFF, rest @ ..] => utf32(rest, u32::from_be_bytes, out),
         [0xFF, 0xFE, 0, 0, rest @ ..] => utf32(rest, u32::from_le_bytes, out),
-        [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest, out),
-        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes, out),
-        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes, out),
+        // Marks count from four bytes on.
+        [0xEF, 0xBB, 0xBF, _, ..] => utf8(&input[3..], out),
+        [0xFE, 0xFF, _, _, ..] => utf16(&input[2..], u16::from_be_bytes, out),
+        [0xFF, 0xFE, _, _, ..] => utf16(&input[2..], u16::from_le_bytes, out),
         [0, 0, 0, _, ..] => utf32(input, u32::from_be_bytes, out),
         [_, 0, 0, 0, ..] => utf32(input, u32::from_le_bytes, out),
         [0, _, ..] => utf16(input, u16::from_be_bytes, out),
@@ -72,12 +76,7 @@ fn malformed<'a>(bad: &'a [u8], out: &mut String) -> &'a [u8] {
         }
         [first @ 0xF0..=0xF7, a, b, c, rest @ ..] if tail(a) && tail(b) && tail(c) => {
             let code = u32::from(first & 7) << 18 | bits(a) << 12 | bits(b) << 6 | bits(c);
-            // Beyond Unicode: two surrogates that do not pair, which print as question marks.
-            if code > 0x10FFFF {
-                out.push_str("??")
-            } else {
-                push_overlong(code, out)
-            }
+            push_surrogates(code, out);
             rest
         }
         [_, rest @ ..] => {
@@ -88,14 +87,22 @@ fn malformed<'a>(bad: &'a [u8], out: &mut String) -> &'a [u8] {
     }
 }
 
-/// A character in a longer form than it needs is never punctuation: it goes in as an escape where it would be read as one.
+/// A character in a longer form than it needs counts within text only, and there as nothing but itself: as if it were escaped.
 fn push_overlong(code: u32, out: &mut String) {
     match char::from_u32(code) {
-        Some(mark @ ('"' | '\\')) => {
-            out.push('\\');
-            out.push(mark);
+        Some(character) if character.is_ascii() => {
+            out.push_str("\\u00");
+            out.extend([code >> 4, code & 15].into_iter().filter_map(|digit| char::from_digit(digit, 16)));
         }
-        Some(character) if code >= 0x20 => out.push(character),
-        _ => out.push(REFUSED),
+        Some(character) => out.push(character),
+        None => out.push(REFUSED),
     }
+}
+
+/// Four bytes make a pair of surrogates whatever they stand for. Beyond Unicode, and below its second plane, the two do not pair and
+/// print as question marks, or are other characters.
+fn push_surrogates(code: u32, out: &mut String) {
+    let offset = (code as i32).wrapping_sub(0x10000);
+    let units = [(0xD800 | offset >> 10) as u16, (0xDC00 | offset & 0x3FF) as u16];
+    out.extend(char::decode_utf16(units).map(|character| character.unwrap_or('?')));
 }

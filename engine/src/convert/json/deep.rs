@@ -3,7 +3,7 @@
 use api::value::{Entries, Items};
 use api::{Error, ValueRef};
 
-use super::write::{Style, has_text_keys, write_value};
+use super::write::{Style, write_value};
 
 /// What is still to be written of a container.
 enum Rest<'a> {
@@ -61,7 +61,7 @@ fn begin<'a>(
             out.push(b'[');
             stack.push(Rest::Items(items.iter()));
         }
-        ValueRef::Map(entries) if has_text_keys(entries) => {
+        ValueRef::Map(entries) if entries.has_text_keys() => {
             out.push(b'{');
             stack.push(Rest::Entries(entries.iter()));
         }

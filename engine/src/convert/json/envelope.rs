@@ -189,7 +189,10 @@ impl Reader {
             && let Some(rest) = record.strip_prefix(&known.prefix[..])
             && let Ok(rest) = simdutf8::basic::from_utf8(rest)
             && let Ok((json, len)) = self.parser.parse_prefix(rest)
-            && (self.fixed.is_some() || rest[len..].trim_ascii_start().starts_with('}'))
+            && match self.fixed {
+                Some(_) => rest[len..].trim_ascii_start().is_empty(),
+                None => rest[len..].trim_ascii_start().starts_with('}'),
+            }
         {
             return push_typed(segments.typed(&known.schema)?, json);
         }

@@ -10,8 +10,8 @@ use super::charset;
 
 /// Nesting beyond this is refused (Jackson: `StreamReadConstraints`).
 const DEPTH_MAX: usize = 1000;
-/// Digits and signs of a number.
-const NUMBER_BYTES_MAX: usize = 1000;
+/// Digits of a number.
+const NUMBER_DIGITS_MAX: usize = 1000;
 /// Characters of an object key.
 const NAME_CHARS_MAX: usize = 50_000;
 
@@ -104,12 +104,14 @@ impl Parser {
             at: 0,
             nodes: &mut self.nodes,
             side: &mut self.side,
+            has_lone_surrogate: false,
         };
         scanner.skip_blanks();
         if scanner.at == source.len() {
             return Ok(None);
         }
         scanner.value(0)?;
+        scanner.end_root_number()?;
         let document =
             Document { nodes: &self.nodes, side: &self.side, source, is_verbatim: verbatim.is_some() };
         Ok(Some(Json { document, index: 0 }))
@@ -119,8 +121,14 @@ impl Parser {
     pub(super) fn parse_prefix<'a>(&'a mut self, text: &'a str) -> Result<(Json<'a>, usize), SyntaxError> {
         self.nodes.clear();
         self.side.clear();
-        let mut scanner =
-            Scanner { source: text.as_bytes(), text, at: 0, nodes: &mut self.nodes, side: &mut self.side };
+        let mut scanner = Scanner {
+            source: text.as_bytes(),
+            text,
+            at: 0,
+            nodes: &mut self.nodes,
+            side: &mut self.side,
+            has_lone_surrogate: false,
+        };
         scanner.skip_blanks();
         scanner.value(0)?;
         let end = scanner.at;
@@ -135,6 +143,8 @@ struct Scanner<'a> {
     at: usize,
     nodes: &'a mut Vec<Node>,
     side: &'a mut String,
+    /// Whether half of a surrogate pair was escaped, since this was last reset.
+    has_lone_surrogate: bool,
 }
 
 impl Scanner<'_> {
@@ -198,12 +208,12 @@ impl Scanner<'_> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
-        self.digits()?;
+        let mut digits = self.digits()?;
         let mut kind = Kind::Integer;
         if self.peek() == Some(b'.') {
             kind = Kind::Decimal;
             self.at += 1;
-            self.digits()?;
+            digits += self.digits()?;
         }
         if let Some(b'e' | b'E') = self.peek() {
             kind = Kind::Decimal;
@@ -212,18 +222,17 @@ impl Scanner<'_> {
                 self.at += 1;
             }
             let exponent = self.at;
-            self.digits()?;
+            digits += self.digits()?;
             if self.text[exponent..self.at].parse::<i32>().is_err() {
                 return Err(SyntaxError {
                     message: format!("exponent of the number at byte {start} is out of range"),
                 });
             }
         }
-        if self.at - start > NUMBER_BYTES_MAX {
+        if digits > NUMBER_DIGITS_MAX {
             return Err(SyntaxError {
                 message: format!(
-                    "Number value length ({}) exceeds the maximum allowed ({NUMBER_BYTES_MAX})",
-                    self.at - start
+                    "Number value length ({digits}) exceeds the maximum allowed ({NUMBER_DIGITS_MAX})"
                 ),
             });
         }
@@ -237,12 +246,23 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), SyntaxError> {
+    /// Returns the number of digits.
+    fn digits(&mut self) -> Result<usize, SyntaxError> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
-        if self.at == start { Err(self.unexpected("a digit")) } else { Ok(()) }
+        if self.at == start { Err(self.unexpected("a digit")) } else { Ok(self.at - start) }
+    }
+
+    /// Behind a number that is the whole record nothing but a blank may follow, unlike behind other values.
+    fn end_root_number(&self) -> Result<(), SyntaxError> {
+        let is_number = matches!(self.nodes[0].kind, Kind::Integer | Kind::Decimal);
+        match self.peek() {
+            None | Some(b' ' | b'\t' | b'\n' | b'\r') => Ok(()),
+            Some(_) if is_number => Err(self.unexpected("a blank behind a number")),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Returns the number of bytes of the text.
@@ -317,6 +337,7 @@ impl Scanner<'_> {
                     _ => char::from_u32(unit),
                 };
                 // A lone surrogate cannot be held as UTF-8; Java prints it as a question mark.
+                self.has_lone_surrogate |= character.is_none();
                 self.side.push(character.unwrap_or('?'));
                 return Ok(());
             }
@@ -399,8 +420,14 @@ impl Scanner<'_> {
                 if self.peek() != Some(b'"') {
                     return Err(self.unexpected("a double-quote that starts a field name"));
                 }
+                self.has_lone_surrogate = false;
                 if self.string()? > NAME_CHARS_MAX {
                     self.check_name_len()?;
+                }
+                if self.has_lone_surrogate {
+                    return Err(SyntaxError {
+                        message: "a field name has half of a surrogate pair".to_owned(),
+                    });
                 }
                 self.skip_blanks();
                 if self.peek() != Some(b':') {

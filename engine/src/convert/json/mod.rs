@@ -29,7 +29,6 @@ mod scan;
 
 mod base64;
 mod charset;
-mod decimal;
 mod number;
 
 mod deep;

@@ -1,6 +1,5 @@
 //! Connect schemas as JSON (`JsonConverter#asConnectSchema`, `#asJsonSchema`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::{Error, Field, Schema, SchemaRef, Type};
@@ -68,7 +67,7 @@ fn from_nested(json: Json<'_>, depth: usize) -> Result<Option<SchemaRef>, Error>
             .filter(|version| version.kind() == Kind::Integer)
             .map(|version| number::integer(version.source()) as i32),
         doc: text("doc").map(Arc::from),
-        parameters: BTreeMap::new(),
+        parameters: indexmap::IndexMap::new(),
         default: None,
     };
     for (name, value) in json.get("parameters").into_iter().flat_map(|parameters| parameters.entries()) {

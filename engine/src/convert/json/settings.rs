@@ -72,7 +72,7 @@ pub(super) fn table() -> ConfigDef {
                 Importance::Low,
                 "Controls which format this converter will serialize decimals in: BASE64 or NUMERIC, in any case.",
             )
-            .checked(|value| validators::one_of_any_case(value, &["BASE64", "NUMERIC"])),
+            .checked(|value| validators::one_of_any_case(value, &["NUMERIC", "BASE64"])),
         )
         .key(ConfigKey::new(
             REPLACE_NULL_WITH_DEFAULT,

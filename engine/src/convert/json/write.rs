@@ -1,9 +1,10 @@
 //! Writing single values as Jackson does (`JsonConverter#convertToJson`).
 
-use api::value::{ListRef, MapRef, StructRef};
+use api::decimal::{self, DecimalRef};
+use api::value::{ListRef, Logical, MapRef, StructRef};
 use api::{Error, SchemaRef, Type, ValueRef, java_text};
 
-use super::{base64, decimal, deep, logical};
+use super::{base64, deep, logical};
 
 /// Settings that change what is written.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +145,11 @@ pub(super) fn write_value(
     if let ValueRef::Null = value {
         return write_null(out, schema, style);
     }
+    if let Some(schema) = schema
+        && let Some(logical) = schema.logical()
+    {
+        return write_logical(out, schema, logical, value, style);
+    }
     match (schema.map(|schema| &schema.kind), value) {
         (None | Some(Type::Boolean), ValueRef::Boolean(value)) => write_boolean(out, value),
         (None | Some(Type::Int8), ValueRef::Int8(value)) => java_text::write_integer(out, value.into()),
@@ -153,10 +159,7 @@ pub(super) fn write_value(
         (None | Some(Type::Float32), ValueRef::Float32(value)) => write_float32(out, value),
         (None | Some(Type::Float64), ValueRef::Float64(value)) => write_float64(out, value),
         (None | Some(Type::String), ValueRef::String(value)) => write_string(out, value),
-        (None | Some(Type::Bytes), ValueRef::Bytes(value)) => match decimal_scale(schema, style) {
-            Some(scale) => decimal::write(value, scale, out),
-            None => write_bytes(out, value),
-        },
+        (None | Some(Type::Bytes), ValueRef::Bytes(value)) => write_bytes(out, value),
         // Schemas nest little, data without one may nest too deep for the stack.
         (None, ValueRef::Array(_) | ValueRef::Map(_)) if style.depth == DEPTH_ON_STACK_MAX => {
             deep::write(out, value, style)?;
@@ -175,8 +178,69 @@ pub(super) fn write_value(
 
 #[cold]
 fn wrong_type(kind: Option<&Type>, value: ValueRef<'_>) -> Error {
-    let kind = kind.map_or("unknown schema", Type::java_name);
-    Error::bad_record(format!("Invalid type for {kind}: class {}", value.java_class()))
+    let class = value.java_class();
+    Error::bad_record(match kind {
+        Some(Type::Bytes) => format!("Invalid type for bytes type: class {class}"),
+        Some(kind) => format!("Invalid type for {}: class {class}", kind.java_name()),
+        None => format!("Java class class {class} does not have corresponding schema type."),
+    })
+}
+
+/// Writes a value of a logical type: what a column of the type holds, or what says itself what it is.
+fn write_logical(
+    out: &mut Vec<u8>,
+    schema: &SchemaRef,
+    logical: Logical,
+    value: ValueRef<'_>,
+    style: Style,
+) -> Result<(), Error> {
+    match (logical, value) {
+        (Logical::Decimal, ValueRef::Bytes(unscaled)) => match schema.scale() {
+            Some(scale) => write_decimal(out, DecimalRef { unscaled, scale }, style),
+            None => write_bytes(out, unscaled),
+        },
+        (Logical::Decimal, ValueRef::Decimal(value)) => {
+            if !style.decimal_is_number {
+                let scale = schema.scale().unwrap_or_default();
+                if value.scale != scale {
+                    return Err(Error::bad_record(format!(
+                        "Decimal value has mismatching scale for given Decimal schema. Schema has scale {scale}, value has scale {}.",
+                        value.scale
+                    )));
+                }
+            }
+            write_decimal(out, value, style);
+        }
+        (Logical::Date, ValueRef::Int32(days)) => java_text::write_integer(out, days.into()),
+        (Logical::Time, ValueRef::Int32(ms)) => {
+            java_text::write_integer(out, logical::of_date(logical, ms.into())?);
+        }
+        (Logical::Timestamp, ValueRef::Int64(ms)) => java_text::write_integer(out, ms),
+        (Logical::Date | Logical::Time | Logical::Timestamp, ValueRef::Date(epoch_ms)) => {
+            java_text::write_integer(out, logical::of_date(logical, epoch_ms)?);
+        }
+        _ => {
+            let (name, expected) = match logical {
+                Logical::Decimal => ("Decimal", "BigDecimal"),
+                Logical::Date => ("Date", "Date"),
+                Logical::Time => ("Time", "Date"),
+                Logical::Timestamp => ("Timestamp", "Date"),
+            };
+            let class = value.java_class();
+            return Err(Error::bad_record(format!(
+                "Invalid type for {name}, expected {expected} but was class {class}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn write_decimal(out: &mut Vec<u8>, value: DecimalRef<'_>, style: Style) {
+    if style.decimal_is_number {
+        decimal::write(value.unscaled, value.scale, out);
+    } else {
+        write_bytes(out, value.unscaled);
+    }
 }
 
 fn write_items(
@@ -215,13 +279,6 @@ fn write_struct(
     Ok(())
 }
 
-/// The scale at which bytes of this schema are written as a number.
-pub(super) fn decimal_scale(schema: Option<&SchemaRef>, style: Style) -> Option<i32> {
-    let schema = schema
-        .filter(|schema| style.decimal_is_number && schema.name.as_deref() == Some(logical::DECIMAL))?;
-    logical::scale(schema)
-}
-
 fn write_entries(
     out: &mut Vec<u8>,
     entries: MapRef<'_>,
@@ -231,7 +288,7 @@ fn write_entries(
     let style = style.deeper();
     let is_object = match key_schema {
         Some(schema) => schema.kind == Type::String,
-        None => has_text_keys(entries),
+        None => entries.has_text_keys(),
     };
     out.push(if is_object { b'{' } else { b'[' });
     for (index, (key, value)) in entries.iter().enumerate() {
@@ -250,10 +307,6 @@ fn write_entries(
     }
     out.push(if is_object { b'}' } else { b']' });
     Ok(())
-}
-
-pub(super) fn has_text_keys(entries: MapRef<'_>) -> bool {
-    entries.iter().all(|(key, _)| matches!(key, ValueRef::String(_)))
 }
 
 /// A key of an object, which is text even where null stands for it.

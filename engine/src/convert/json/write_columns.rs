@@ -1,6 +1,7 @@
 //! Writing whole columns: what each column holds is found out once, then its rows are written one after another into one
 //! buffer.
 
+use api::value::Logical;
 use api::{Column, Data, Error, SchemaRef, Type, ValueRef, java_text};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
@@ -8,8 +9,7 @@ use arrow_array::{Array, BinaryViewArray, BooleanArray, StringViewArray};
 use arrow_schema::DataType;
 
 use super::write::{
-    Style, decimal_scale, write_boolean, write_bytes, write_float32, write_float64, write_null, write_string,
-    write_value,
+    Style, write_boolean, write_bytes, write_float32, write_float64, write_null, write_string, write_value,
 };
 
 /// Writes rows of one column.
@@ -77,7 +77,13 @@ impl<'a> RowWriter<'a> {
 
 impl<'a> ArrayWriter<'a> {
     fn of(schema: Option<&'a SchemaRef>, array: &'a dyn Array, style: Style) -> ArrayWriter<'a> {
+        let is_plain = match schema.and_then(|schema| schema.logical()) {
+            None | Some(Logical::Date | Logical::Timestamp) => true,
+            Some(Logical::Decimal) => !style.decimal_is_number,
+            Some(Logical::Time) => false,
+        };
         let values = match (schema.map(|schema| &schema.kind), array.data_type()) {
+            _ if !is_plain => Values::Other,
             (None | Some(Type::Boolean), DataType::Boolean) => Values::Boolean(array.as_boolean()),
             (None | Some(Type::Int8), DataType::Int8) => {
                 Values::Int8(array.as_primitive::<Int8Type>().values())
@@ -98,9 +104,7 @@ impl<'a> ArrayWriter<'a> {
                 Values::Float64(array.as_primitive::<Float64Type>().values())
             }
             (None | Some(Type::String), DataType::Utf8View) => Values::Text(array.as_string_view()),
-            (None | Some(Type::Bytes), DataType::BinaryView) if decimal_scale(schema, style).is_none() => {
-                Values::Bytes(array.as_binary_view())
-            }
+            (None | Some(Type::Bytes), DataType::BinaryView) => Values::Bytes(array.as_binary_view()),
             (None | Some(Type::Struct(_)), DataType::Struct(fields)) => {
                 let columns = array.as_struct().columns();
                 let schemas = schema.map(|schema| schema.fields());

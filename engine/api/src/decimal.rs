@@ -1,15 +1,54 @@
-//! Decimals: between the digits of a JSON number and the big-endian two's complement of the unscaled value.
+//! Decimals of any size, as Connect holds them (Java: `BigDecimal`): the big-endian two's complement of an unscaled value, and a scale.
 
-use api::Error;
+use crate::error::Error;
 
-/// Digits that an unscaled value may have: what a JSON number may have, and as many zeros.
-const DIGITS_MAX: i64 = 2000;
+/// Digits that a decimal may have. More take long to convert, and nobody writes them.
+pub const DIGITS_MAX: usize = 10_000;
 
-/// The unscaled value, at `scale`, of a JSON number.
+/// A decimal, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecimalRef<'a> {
+    /// Big-endian two's complement.
+    pub unscaled: &'a [u8],
+    /// Digits behind the point; negative for zeros before it.
+    pub scale: i32,
+}
+
+/// A decimal, owned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decimal {
+    /// Big-endian two's complement.
+    pub unscaled: Vec<u8>,
+    /// Digits behind the point; negative for zeros before it.
+    pub scale: i32,
+}
+
+impl Decimal {
+    /// The same decimal, borrowed.
+    pub fn as_decimal_ref(&self) -> DecimalRef<'_> {
+        DecimalRef { unscaled: &self.unscaled, scale: self.scale }
+    }
+}
+
+impl DecimalRef<'_> {
+    /// A copy that lives on its own.
+    pub fn to_owned(&self) -> Decimal {
+        Decimal { unscaled: self.unscaled.to_vec(), scale: self.scale }
+    }
+
+    /// The text of it.
+    pub fn to_text(&self) -> String {
+        let mut out = Vec::new();
+        write(self.unscaled, self.scale, &mut out);
+        String::from_utf8(out).expect("only digits were written")
+    }
+}
+
+/// The unscaled value, at `scale`, of a number in JSON's notation.
 ///
 /// # Errors
 /// When the number has digits behind that scale, or very many.
-pub(super) fn unscaled(text: &str, scale: i32) -> Result<Vec<u8>, Error> {
+pub fn unscaled(text: &str, scale: i32) -> Result<Vec<u8>, Error> {
     let (is_negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -28,17 +67,18 @@ pub(super) fn unscaled(text: &str, scale: i32) -> Result<Vec<u8>, Error> {
             )));
         }
         digits.truncate(kept);
-    } else if zeros > DIGITS_MAX {
+    } else if zeros > DIGITS_MAX as i64 {
         return Err(Error::bad_record(format!(
             "a Decimal of {zeros} more digits than the number has is too long"
         )));
     } else {
         digits.resize(digits.len() + zeros as usize, 0);
     }
-    Ok(to_bytes(&digits, is_negative))
+    Ok(of_digits(&digits, is_negative))
 }
 
-fn to_bytes(digits: &[u8], is_negative: bool) -> Vec<u8> {
+/// The two's complement of a number given by its decimal digits, each 0 to 9, highest first.
+pub fn of_digits(digits: &[u8], is_negative: bool) -> Vec<u8> {
     // Little-endian base 256 while multiplying; a spare byte for the sign.
     let mut bytes = vec![0_u8];
     for digit in digits {
@@ -54,7 +94,7 @@ fn to_bytes(digits: &[u8], is_negative: bool) -> Vec<u8> {
     }
     bytes.push(0);
     if is_negative {
-        negate(bytes.iter_mut());
+        negate_lowest_first(bytes.iter_mut());
     }
     // The shortest form: a leading byte that only repeats the sign goes.
     while let [.., next, last] = bytes[..]
@@ -66,8 +106,12 @@ fn to_bytes(digits: &[u8], is_negative: bool) -> Vec<u8> {
     bytes
 }
 
-/// Two's complement of bytes that come lowest first.
-fn negate<'a>(bytes: impl Iterator<Item = &'a mut u8>) {
+/// The two's complement of a big-endian number.
+pub(crate) fn negate(bytes: &mut [u8]) {
+    negate_lowest_first(bytes.iter_mut().rev());
+}
+
+fn negate_lowest_first<'a>(bytes: impl Iterator<Item = &'a mut u8>) {
     let mut carry = true;
     for byte in bytes {
         let (value, is_over) = (!*byte).overflowing_add(u8::from(carry));
@@ -77,11 +121,11 @@ fn negate<'a>(bytes: impl Iterator<Item = &'a mut u8>) {
 }
 
 /// Appends the number as `BigDecimal#toString` prints it.
-pub(super) fn write(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
+pub fn write(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
     let is_negative = unscaled.first().is_some_and(|byte| byte & 0x80 != 0);
     let mut magnitude = unscaled.to_vec();
     if is_negative {
-        negate(magnitude.iter_mut().rev());
+        negate(&mut magnitude);
         out.push(b'-');
     }
     let digits = digits_of(&magnitude);

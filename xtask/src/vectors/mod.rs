@@ -1,0 +1,113 @@
+//! `cargo xtask vectors`: what Java's own converters give for generated schemas and values, written down for our tests.
+//!
+//! The program in `java/` drives the classes of the Kafka release that everything is compared with. It has a fixed seed, so that
+//! the files only change with it or with the release.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::java::{self, Program};
+use crate::kafka::Libs;
+use crate::output::say;
+use crate::{paths, process, tools};
+
+/// All vectors together may take so much room in the repository.
+const BYTES_MAX: u64 = 3 << 20;
+
+/// Nothing to choose but whether to look only.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Write nothing: fail if the committed vectors are not what Java gives
+    #[arg(long)]
+    check: bool,
+}
+
+/// Makes the vectors, or compares them with what they would be.
+///
+/// # Errors
+/// Java or its jars are missing, or the program fails.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let made = tempfile::tempdir().context("create a folder for the vectors")?;
+    make(made.path())?;
+    let committed = paths::root().join("engine/tests/vectors");
+    let mut bytes = 0;
+    let mut is_same = true;
+    for path in files(made.path())? {
+        let name = path.file_name().context("name a file of vectors")?;
+        let content = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        bytes += content.len() as u64;
+        let target = committed.join(name);
+        if fs::read(&target).is_ok_and(|known| known == content) {
+            continue;
+        }
+        is_same = false;
+        if options.check {
+            say(format_args!("{} is not what Java gives now", target.display()));
+        } else {
+            fs::write(&target, content).with_context(|| format!("write {}", target.display()))?;
+            say(format_args!("wrote {}", target.display()));
+        }
+    }
+    if bytes > BYTES_MAX {
+        bail!("the vectors take {bytes} bytes, more than {BYTES_MAX}: make fewer or shorter cases");
+    }
+    if options.check && !is_same {
+        say(format_args!("run `cargo xtask vectors` and look at what changed"));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make(dir: &Path) -> Result<()> {
+    let libs = Libs::fetch()?;
+    let classes = tempfile::tempdir().context("create a folder for classes")?;
+    let sources = paths::root().join("xtask/src/vectors/java");
+    // The compiler lies beside the virtual machine.
+    let compiler = process::find("javac").unwrap_or_else(|| PathBuf::from("javac"));
+    tools::java()?;
+    process::run_quiet(
+        Command::new(compiler)
+            .args(["-encoding", "UTF-8", "-cp", &format!("{}/*", libs.runtime().display()), "-d"])
+            .arg(classes.path())
+            .args(fs::read_dir(&sources).context("list the Java sources")?.filter_map(|entry| {
+                let path = entry.ok()?.path();
+                (path.extension()? == "java").then_some(path)
+            })),
+    )
+    .context("compile the program that makes vectors")?;
+    // Classes go into a jar, because class paths are folders of jars here.
+    let jars = tempfile::tempdir().context("create a folder for a jar")?;
+    let archiver = process::find("jar").unwrap_or_else(|| PathBuf::from("jar"));
+    process::run_quiet(
+        Command::new(archiver)
+            .arg("cf")
+            .arg(jars.path().join("vectors.jar"))
+            .arg("-C")
+            .arg(classes.path())
+            .arg("."),
+    )
+    .context("pack the program that makes vectors")?;
+    let work = tempfile::tempdir().context("create a folder for Java")?;
+    let program = Program {
+        name: "vectors",
+        class: "Vectors",
+        class_path: &[jars.path(), &libs.runtime()],
+        jvm_options: &["-Xmx512m"],
+    };
+    say(format_args!("{}", java::run(program, &[dir], work.path())?.trim()));
+    Ok(())
+}
+
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = fs::read_dir(dir)
+        .and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
+        })
+        .with_context(|| format!("list {}", dir.display()))?;
+    files.sort();
+    Ok(files)
+}
