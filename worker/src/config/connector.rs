@@ -217,7 +217,7 @@ fn framework_errors(
 /// Says which of Java's settings are taken and have no effect yet. Those whose absence could lose or misplace records are
 /// errors, see [`framework_errors`].
 fn warn_without_effect(props: &Props) {
-    const EXACT: [&str; 3] = ["errors.log.enable", "errors.log.include.messages", "config.action.reload"];
+    const EXACT: [&str; 2] = ["errors.log.enable", "errors.log.include.messages"];
     let connector = props.get("name").map_or("", String::as_str);
     for key in props.keys() {
         if EXACT.contains(&key.as_str()) || key.starts_with("topic.creation.") {

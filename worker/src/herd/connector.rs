@@ -48,7 +48,6 @@ impl Status {
 }
 
 /// A connector: what it should be, what it is, and what is still to be done about the difference.
-#[derive(Debug)]
 pub(super) struct Connector {
     pub(super) plugin: ConnectorPlugin,
     pub(super) config: Props,
@@ -72,7 +71,6 @@ pub(super) struct Connector {
 }
 
 /// A task of a connector; its number is its place.
-#[derive(Debug)]
 pub(super) struct Task {
     pub(super) props: Props,
     pub(super) status: Option<Status>,
@@ -83,7 +81,6 @@ pub(super) struct Task {
 }
 
 /// One thing to do for a connector.
-#[derive(Debug)]
 pub(super) enum Step {
     Configure(ConnectorPlugin, Props),
     StopInstance,

@@ -26,7 +26,6 @@ pub struct Command {
 }
 
 /// What to do with a connector. Configurations have been validated.
-#[derive(Debug)]
 pub enum CommandKind {
     /// Create it; it must not exist.
     Create {
@@ -71,7 +70,6 @@ pub enum CommandKind {
 }
 
 /// Something happened.
-#[derive(Debug)]
 pub enum Event {
     /// Someone asks for a change.
     Command {
@@ -141,7 +139,6 @@ pub struct GenerateError {
 }
 
 /// Something to do.
-#[derive(Debug)]
 pub enum Action {
     /// Start a connector instance; answer with [`Event::InstanceStarted`].
     StartInstance {

@@ -24,6 +24,8 @@ mod view;
 
 mod measured;
 
+mod hidden;
+
 mod resolving;
 
 mod shell;

@@ -11,7 +11,7 @@ use super::offsets::Owner;
 use super::restart::RestartInfo;
 
 /// `ConnectorInfo`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct ConnectorInfo {
     /// Name.
     #[serde(serialize_with = "text")]
@@ -36,7 +36,7 @@ pub struct TaskIdInfo {
 }
 
 /// `TaskInfo`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct TaskInfo {
     /// Which task.
     pub id: TaskIdInfo,
@@ -46,7 +46,7 @@ pub struct TaskInfo {
 }
 
 /// A configuration by itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct ConfigInfo(#[serde(serialize_with = "map")] pub Props);
 

@@ -1,5 +1,6 @@
 //! What every request passes before its resource is looked for, and every answer after: size, number, who asks, headers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Request, Response};
 
+use super::access_log::Entry;
 use super::auth::Users;
 use super::error::RestError;
 use super::limits::{Activity, BODIES_BYTES_MAX, Budget, HEADER_BYTES_MAX, REQUESTS_MAX, URI_BYTES_MAX};
@@ -35,6 +37,15 @@ pub(super) struct Front {
     header_rules: Vec<HeaderRule>,
     requests: Budget,
     bodies: Budget,
+}
+
+/// Who sends requests over a connection, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) peer: IpAddr,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+    pub(super) activity: Arc<Activity>,
 }
 
 /// How a request came; handlers find it among the request's extensions.
@@ -74,14 +85,28 @@ impl Front {
         self.users.as_ref().is_some_and(|users| users.protects())
     }
 
-    /// Answers a request.
+    /// Answers a request and logs it.
     pub(super) async fn answer(
         self: &Arc<Front>,
         state: &RestState,
-        mut request: Request<Incoming>,
-        scheme: &'static str,
-        activity: &Arc<Activity>,
+        request: Request<Incoming>,
+        caller: &Caller,
     ) -> Response<Full<Bytes>> {
+        let entry = Entry::begin(&request, caller.peer);
+        let response = self.pass(state, request, caller).await;
+        if let Some(entry) = entry {
+            entry.end(&response);
+        }
+        response
+    }
+
+    async fn pass(
+        self: &Arc<Front>,
+        state: &RestState,
+        mut request: Request<Incoming>,
+        caller: &Caller,
+    ) -> Response<Full<Bytes>> {
+        let Caller { scheme, activity, .. } = caller;
         let mut lease = self.requests.lease();
         if let Err(error) = check_size(&request).and_then(|()| lease.grow(1)) {
             let mut response = error.response();

@@ -5,6 +5,10 @@ use hyper::header::{HeaderMap, HeaderValue};
 
 use crate::config::{HeaderAction, HeaderRule};
 
+/// As HTTP and logs name them.
+pub(super) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// Applies the rules in their order.
 pub(super) fn apply(rules: &[HeaderRule], headers: &mut HeaderMap) {
     for HeaderRule { action, name } in rules {
@@ -25,8 +29,6 @@ fn date(offset_ms: i64) -> HeaderValue {
 
 fn http_date(unix_ms: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = unix_ms.div_euclid(1_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = crate::logs::civil(days);

@@ -19,6 +19,8 @@ mod limits;
 
 mod front;
 
+mod access_log;
+
 mod auth;
 
 mod cors;

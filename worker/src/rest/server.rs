@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::connections::{Connection, Connections};
-use super::front::Front;
+use super::front::{Caller, Front};
 use super::limits::{
     ACCEPT_BACKOFF, HANDSHAKE_TIMEOUT, HEAD_BYTES_MAX, HEADER_TIMEOUT, HEADERS_MAX, STOP_TIMEOUT,
     WRITE_TIMEOUT,
@@ -230,10 +230,12 @@ impl Serving {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => match Connections::admit(&self.connections) {
-                    Some(connection) => {
-                        drop(tokio::task::spawn_local(self.clone().shake_hands(stream, connection)))
-                    }
+                Ok((stream, peer)) => match Connections::admit(&self.connections) {
+                    Some(connection) => drop(tokio::task::spawn_local(self.clone().shake_hands(
+                        stream,
+                        peer.ip(),
+                        connection,
+                    ))),
                     None => drop(tokio::task::spawn_local(turn_away(stream))),
                 },
                 Err(error) => {
@@ -244,30 +246,31 @@ impl Serving {
         }
     }
 
-    async fn shake_hands(self, stream: TcpStream, connection: Connection) {
+    async fn shake_hands(self, stream: TcpStream, peer: IpAddr, connection: Connection) {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let caller = Caller { peer, scheme, activity: Arc::clone(connection.activity()) };
         // Answers are small and complete: nothing is gained by waiting for more.
         let _unsupported = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else { return self.serve(stream, "http", connection).await };
+        let Some(tls) = &self.tls else { return self.serve(stream, caller, connection).await };
         let shaking = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
         let shaken = tokio::select! {
             shaken = shaking => shaken,
             () = connection.evicted() => return,
         };
         match shaken {
-            Ok(Ok(stream)) => self.serve(stream, "https", connection).await,
+            Ok(Ok(stream)) => self.serve(stream, caller, connection).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake of a REST client failed"),
             Err(_elapsed) => tracing::debug!("TLS handshake of a REST client took too long"),
         }
     }
 
-    async fn serve<S>(mut self, stream: S, scheme: &'static str, connection: Connection)
+    async fn serve<S>(mut self, stream: S, caller: Caller, connection: Connection)
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let service = service_fn(|request| {
-            let (front, state, activity) =
-                (Arc::clone(&self.front), Rc::clone(&self.state), Arc::clone(connection.activity()));
-            async move { Ok::<_, Infallible>(front.answer(&state, request, scheme, &activity).await) }
+            let (front, state, caller) = (Arc::clone(&self.front), Rc::clone(&self.state), caller.clone());
+            async move { Ok::<_, Infallible>(front.answer(&state, request, &caller).await) }
         });
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
