@@ -21,6 +21,8 @@ pub mod batch;
 pub mod column;
 pub mod column_builder;
 pub mod config_def;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod connector;
 pub mod converter;
 pub mod decimal;
