@@ -16,7 +16,7 @@ use engine::convert::{BYTE_ARRAY, SIMPLE_HEADERS, STRING};
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
     ConverterSpec, Engine, EngineConfig, ErrorPolicy, HeaderConverterSpec, RateLimits, SinkSpec, TaskId,
-    TaskKind, TaskSpec,
+    TaskKind, TaskSpec, Topics,
 };
 use protocol::client::admin::{Admin, NewTopic};
 use protocol::client::consumer::{ConsumerConfig, OffsetReset};
@@ -82,7 +82,7 @@ fn drain(engine: &Engine, cluster: &ClusterConfig, tier: Tier, records: u64) -> 
         kind: TaskKind::Sink(SinkSpec {
             cluster: cluster.clone(),
             consumer,
-            topics: vec![TOPIC.to_owned()],
+            topics: Topics::Named(vec![TOPIC.to_owned()]),
             offset_flush_interval: Duration::from_secs(60),
             offset_flush_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance};
+use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, Placement, Width};
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
 use api::views::{BytesViews, as_text};
 use api::{
@@ -33,13 +33,16 @@ impl Plugin for StringConverter {
     const VERSION: &'static str = super::VERSION;
 
     fn config_def() -> ConfigDef {
-        ConfigDef::default().key(ConfigKey::new(
-            ENCODING,
-            ConfigType::String,
-            Default::Value("UTF-8"),
-            Importance::High,
-            "The name of the Java character set to use for encoding strings as byte arrays.",
-        ))
+        ConfigDef::default().key_at(
+            Placement::new("", -1, Width::Medium, "Encoding"),
+            ConfigKey::new(
+                ENCODING,
+                ConfigType::String,
+                Default::Value("UTF-8"),
+                Importance::High,
+                "Character set of the text, under the name that Java has for it.",
+            ),
+        )
     }
 
     fn create(config: Config) -> Result<StringConverter> {

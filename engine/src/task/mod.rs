@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Props;
+use api::java_regex::JavaRegex;
 use api::plugin::{
     ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
 };
@@ -171,6 +172,15 @@ impl fmt::Debug for SourceSpec {
     }
 }
 
+/// What a sink reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Topics {
+    /// `topics`.
+    Named(Vec<String>),
+    /// `topics.regex`: every topic whose whole name matches, those that are made later, too.
+    Matching(Box<JavaRegex>),
+}
+
 /// The Kafka side of a sink task.
 #[derive(Debug, Clone)]
 pub struct SinkSpec {
@@ -179,8 +189,8 @@ pub struct SinkSpec {
     /// Consumer settings, the group id included. The engine takes them as they are: Connect's `auto.offset.reset=earliest`
     /// has to be in them, since with the consumer's own default a sink misses what was written before its first join.
     pub consumer: ConsumerConfig,
-    /// Topics to subscribe to.
-    pub topics: Vec<String>,
+    /// What to subscribe to.
+    pub topics: Topics,
     /// `offset.flush.interval.ms`.
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`: a commit that takes longer counts as failed.

@@ -23,7 +23,8 @@ use engine::offset::OffsetStore;
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
     ConverterSpec, DeadLetterSpec, Engine, EngineConfig, ErrorPolicy, HeaderConverterSpec, RateLimits,
-    SinkSpec, SourceSpec, TaskEvent, TaskHandle, TaskId, TaskKind, TaskSpec, TaskState, TransformSpec,
+    SinkSpec, SourceSpec, TaskEvent, TaskHandle, TaskId, TaskKind, TaskSpec, TaskState, Topics,
+    TransformSpec,
 };
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
@@ -258,7 +259,7 @@ impl World {
                 auto_offset_reset: OffsetReset::Earliest,
                 ..ConsumerConfig::in_group(&self.group(connector))
             },
-            topics: vec![topic.to_owned()],
+            topics: Topics::Named(vec![topic.to_owned()]),
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),

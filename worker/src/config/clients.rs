@@ -13,13 +13,6 @@ use protocol::net::sasl::{AllowedUrls, JaasConfig};
 
 use super::worker::WorkerConfig;
 
-/// Prefixes of connector keys that override client settings, and what they are about.
-pub(super) const OVERRIDES: [(&str, &str); 3] = [
-    ("producer.override.", "producer"),
-    ("consumer.override.", "consumer"),
-    ("admin.override.", "admin client"),
-];
-
 /// Batches fill to this size where nobody sets `batch.size`: Java's 16 KB costs several times the CPU per record, and a batch
 /// that is not full leaves as soon as the source is idle all the same.
 const BATCH_BYTES: &str = "262144";
@@ -44,38 +37,78 @@ pub fn client_specs(
     task: u32,
     is_source: bool,
 ) -> Result<ClientSpec> {
-    let kind = if is_source { "producer" } else { "consumer" };
-    let mut layered = Props::new();
-    let servers: Vec<_> = worker.bootstrap.iter().map(ToString::to_string).collect();
-    layered.insert("bootstrap.servers".to_owned(), servers.join(","));
-    layered.insert("client.id".to_owned(), format!("connector-{kind}-{connector}-{task}"));
-    let base: &[(&str, &str)] = if is_source {
-        &[
-            ("acks", "all"),
-            ("batch.size", BATCH_BYTES),
-            ("max.block.ms", "9223372036854775807"),
-            ("delivery.timeout.ms", "2147483647"),
-        ]
-    } else {
-        &[("auto.offset.reset", "earliest")]
-    };
-    layered.extend(base.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    if !is_source {
-        layered.insert("group.id".to_owned(), format!("connect-{connector}"));
-    }
-    layered.extend(worker.client_props(&format!("{kind}.")));
-    let own = overrides(props, &format!("{kind}.override."));
-    refuse_reach(&own)?;
-    layered.extend(own);
     if is_source {
-        let configured = ProducerConfig::from_properties(&layered).map_err(refusal)?;
-        warn_once(kind, configured.warnings);
-        Ok(ClientSpec::Producer(configured.cluster, configured.client))
-    } else {
-        let configured = ConsumerConfig::from_properties(&layered).map_err(refusal)?;
-        warn_once(kind, configured.warnings);
-        Ok(ClientSpec::Consumer(configured.cluster, configured.client))
+        let id = format!("connector-producer-{connector}-{task}");
+        let (cluster, producer) = producer(worker, id, props)?;
+        return Ok(ClientSpec::Producer(cluster, producer));
     }
+    let id = format!("connector-consumer-{connector}-{task}");
+    let mut layers = worker_layers(worker, "consumer", id, &[("auto.offset.reset", "earliest")]);
+    layers.entry("group.id".to_owned()).or_insert_with(|| format!("connect-{connector}"));
+    layers.extend(allowed_overrides(worker, "consumer", props)?);
+    let configured = ConsumerConfig::from_properties(&layers).map_err(refusal)?;
+    warn_once("consumer", configured.warnings);
+    Ok(ClientSpec::Consumer(configured.cluster, configured.client))
+}
+
+/// The producer of a source task, or of a dead letter queue.
+///
+/// # Errors
+/// The first key that is wrong, with Java's message.
+pub fn producer(
+    worker: &WorkerConfig,
+    client_id: String,
+    props: &Props,
+) -> Result<(ClusterConfig, ProducerConfig)> {
+    let base = [
+        ("acks", "all"),
+        ("batch.size", BATCH_BYTES),
+        ("max.block.ms", "9223372036854775807"),
+        ("delivery.timeout.ms", "2147483647"),
+    ];
+    let mut layers = worker_layers(worker, "producer", client_id, &base);
+    layers.extend(allowed_overrides(worker, "producer", props)?);
+    let configured = ProducerConfig::from_properties(&layers).map_err(refusal)?;
+    warn_once("producer", configured.warnings);
+    Ok((configured.cluster, configured.client))
+}
+
+/// The admin client of a connector, which makes its topics: unlike the other clients it has the worker's own keys, too.
+///
+/// # Errors
+/// The first key that is wrong, with Java's message.
+pub fn connector_admin(
+    worker: &WorkerConfig,
+    client_id: String,
+    props: &Props,
+) -> Result<(ClusterConfig, AdminConfig)> {
+    let of_worker = worker.originals.iter().filter(|(key, _)| ADMIN.find(key).is_some());
+    let mut layers: Props = of_worker.map(|(key, value)| (key.clone(), value.clone())).collect();
+    layers.shift_remove("metric.reporters");
+    layers.extend(worker_layers(worker, "admin", client_id, &[]));
+    layers.extend(allowed_overrides(worker, "admin", props)?);
+    let configured = AdminConfig::from_properties(&layers).map_err(refusal)?;
+    warn_once("admin", configured.warnings);
+    Ok((configured.cluster, configured.client))
+}
+
+/// What a client has before its connector says anything.
+fn worker_layers(worker: &WorkerConfig, kind: &str, client_id: String, base: &[(&str, &str)]) -> Props {
+    let servers: Vec<_> = worker.bootstrap.iter().map(ToString::to_string).collect();
+    let mut layers = Props::from_iter([
+        ("bootstrap.servers".to_owned(), servers.join(",")),
+        ("client.id".to_owned(), client_id),
+    ]);
+    layers.extend(base.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    layers.extend(worker.client_props(&format!("{kind}.")));
+    layers
+}
+
+fn allowed_overrides(worker: &WorkerConfig, kind: &str, props: &Props) -> Result<Props> {
+    let own = overrides(props, &format!("{kind}.override."));
+    worker.override_policy.enforce(&own)?;
+    refuse_reach(&own)?;
+    Ok(own)
 }
 
 /// Checks the overrides of a connector by themselves, as creating it does in Java.
@@ -102,25 +135,6 @@ pub fn admin_client(bootstrap: &str, props: &Props) -> Result<(ClusterConfig, Ad
     let configured = AdminConfig::from_properties(&props).map_err(refusal)?;
     warn_once("admin", configured.warnings);
     Ok((configured.cluster, configured.client))
-}
-
-/// The admin client of one connector: the worker's own keys, its `admin.*`, then the connector's `admin.override.*`.
-///
-/// # Errors
-/// The first key that is wrong, with Java's message.
-pub fn connector_admin(
-    worker: &WorkerConfig,
-    connector: &str,
-    props: &Props,
-) -> Result<(ClusterConfig, AdminConfig)> {
-    let bootstrap: Vec<_> = worker.bootstrap.iter().map(ToString::to_string).collect();
-    let mut layered = worker.originals.clone();
-    layered.insert("client.id".to_owned(), format!("connector-worker-adminclient-{connector}"));
-    layered.extend(worker.client_props("admin."));
-    let own = overrides(props, "admin.override.");
-    refuse_reach(&own)?;
-    layered.extend(own);
-    admin_client(&bootstrap.join(","), &layered)
 }
 
 fn overrides(props: &Props, prefix: &str) -> Props {
@@ -280,13 +294,11 @@ mod tests {
         let worker = worker(&[("request.timeout.ms", "70000"), ("admin.retry.backoff.ms", "7")]);
         let own =
             props(&[("admin.override.bootstrap.servers", "x:1"), ("admin.override.retry.backoff.ms", "9")]);
-        let (cluster, _) = connector_admin(&worker, "c", &own).unwrap();
-        assert_eq!(
-            (cluster.client_id.as_ref(), cluster.bootstrap.len()),
-            ("connector-worker-adminclient-c", 1)
-        );
+        let (cluster, _) = connector_admin(&worker, "id".to_owned(), &own).unwrap();
+        assert_eq!((cluster.client_id.as_ref(), cluster.bootstrap.len()), ("id", 1));
         assert_eq!((cluster.request_timeout_ms, cluster.retry_backoff_ms), (70_000, 9));
-        let error = connector_admin(&worker, "c", &props(&[("admin.override.request.timeout.ms", "x")]));
+        let error =
+            connector_admin(&worker, "id".to_owned(), &props(&[("admin.override.request.timeout.ms", "x")]));
         assert!(error.unwrap_err().message().contains("request.timeout.ms"));
     }
 

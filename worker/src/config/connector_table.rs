@@ -1,9 +1,12 @@
 //! The framework's keys of a connector (`ConnectorConfig`, `SinkConnectorConfig`, `SourceConnectorConfig`).
 
 use api::config_def::{
-    ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, Importance, Placement, Validator, Width,
+    Check, ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, Importance, ListRule, Placement, Width,
     validators,
 };
+
+/// Which version of the connector is meant.
+pub(super) const CONNECTOR_VERSION: &str = "connector.plugin.version";
 
 const COMMON: &str = "Common";
 const ERRORS: &str = "Error Handling";
@@ -17,7 +20,7 @@ struct Row {
     name: &'static str,
     kind: ConfigType,
     default: Default,
-    validator: Option<Validator>,
+    validator: Option<Check>,
     importance: Importance,
     doc: &'static str,
     at: Placement,
@@ -25,17 +28,13 @@ struct Row {
 
 fn add(def: ConfigDef, row: Row) -> ConfigDef {
     let Row { name, kind, default, validator, importance, doc, at } = row;
-    let key = ConfigKey::new(name, kind, default, importance, doc);
-    def.key_at(
-        at,
-        match validator {
-            Some(validator) => key.checked(validator),
-            None => key,
-        },
-    )
+    let mut key = ConfigKey::new(name, kind, default, importance, doc);
+    key.check = validator;
+    def.key_at(at, key)
 }
 
-fn common() -> ConfigDef {
+/// The keys that every connector has.
+pub(super) fn common() -> ConfigDef {
     use ConfigType::{Boolean, Class, Int, List, Long, String};
     use Default::{Null, Required, Value};
     use Importance::{High, Low, Medium};
@@ -44,9 +43,9 @@ fn common() -> ConfigDef {
             name: "name",
             kind: String,
             default: Required,
-            validator: Some(validators::non_empty_without_control_chars),
+            validator: Some(Check::Value(validators::non_empty_without_control_chars)),
             importance: High,
-            doc: "Globally unique name to use for this connector.",
+            doc: "Name of the connector, which no other one may have.",
             at: Placement::new(COMMON, 1, Width::Medium, "Connector name"),
         },
         Row {
@@ -59,12 +58,21 @@ fn common() -> ConfigDef {
             at: Placement::new(COMMON, 2, Width::Long, "Connector class"),
         },
         Row {
+            name: CONNECTOR_VERSION,
+            kind: String,
+            default: Null,
+            validator: None,
+            importance: Medium,
+            doc: "Version of the connector's plug-in: one, or a range such as [1.0,2.0).",
+            at: Placement::new(COMMON, 3, Width::Medium, "Connector version"),
+        },
+        Row {
             name: "tasks.max",
             kind: Int,
             default: Value("1"),
-            validator: Some(validators::at_least::<1>),
+            validator: Some(Check::Value(validators::at_least::<1>)),
             importance: High,
-            doc: "Maximum number of tasks to use for this connector.",
+            doc: "How many tasks the connector may have at most.",
             at: Placement::new(COMMON, 4, Width::Short, "Tasks max"),
         },
         Row {
@@ -86,6 +94,15 @@ fn common() -> ConfigDef {
             at: Placement::new(COMMON, 6, Width::Short, "Key converter class"),
         },
         Row {
+            name: "key.converter.plugin.version",
+            kind: String,
+            default: Null,
+            validator: None,
+            importance: Low,
+            doc: "Version of the key converter's plug-in.",
+            at: Placement::new(COMMON, 7, Width::Short, "Key converter version"),
+        },
+        Row {
             name: "value.converter",
             kind: Class,
             default: Null,
@@ -93,6 +110,15 @@ fn common() -> ConfigDef {
             importance: Low,
             doc: "Converter of record values; null means the worker's.",
             at: Placement::new(COMMON, 8, Width::Short, "Value converter class"),
+        },
+        Row {
+            name: "value.converter.plugin.version",
+            kind: String,
+            default: Null,
+            validator: None,
+            importance: Low,
+            doc: "Version of the value converter's plug-in.",
+            at: Placement::new(COMMON, 9, Width::Short, "Value converter version"),
         },
         Row {
             name: "header.converter",
@@ -104,28 +130,37 @@ fn common() -> ConfigDef {
             at: Placement::new(COMMON, 10, Width::Short, "Header converter class"),
         },
         Row {
+            name: "header.converter.plugin.version",
+            kind: String,
+            default: Null,
+            validator: None,
+            importance: Low,
+            doc: "Version of the header converter's plug-in.",
+            at: Placement::new(COMMON, 11, Width::Short, "Header converter version"),
+        },
+        Row {
             name: "transforms",
             kind: List,
             default: Value(""),
-            validator: Some(unique_aliases),
+            validator: Some(Check::Value(unique_aliases)),
             importance: Low,
-            doc: "Aliases for the transformations to be applied to records.",
+            doc: "Names of the transforms that records go through, in this order.",
             at: Placement::new("Transforms", 12, Width::Long, "Transforms"),
         },
         Row {
             name: "predicates",
             kind: List,
             default: Value(""),
-            validator: Some(unique_aliases),
+            validator: Some(Check::Value(unique_aliases)),
             importance: Low,
-            doc: "Aliases for the predicates used by transformations.",
+            doc: "Names of the predicates that transforms refer to.",
             at: Placement::new("Predicates", 13, Width::Long, "Predicates"),
         },
         Row {
             name: "config.action.reload",
             kind: String,
             default: Value("restart"),
-            validator: Some(|value| validators::one_of(value, &["none", "restart"])),
+            validator: Some(Check::Value(|value| validators::one_of(value, &["none", "restart"]))),
             importance: Low,
             doc: "What to do when a configuration provider reports a change.",
             at: Placement::new(COMMON, 14, Width::Medium, "Reload Action"),
@@ -152,7 +187,7 @@ fn common() -> ConfigDef {
             name: "errors.tolerance",
             kind: String,
             default: Value("none"),
-            validator: Some(|value| validators::one_of(value, &["none", "all"])),
+            validator: Some(Check::Value(|value| validators::one_of(value, &["none", "all"]))),
             importance: Medium,
             doc: "Whether bad records fail the task or are skipped.",
             at: Placement::new(ERRORS, 3, Width::Short, "Error Tolerance"),
@@ -188,18 +223,18 @@ fn sink(def: ConfigDef) -> ConfigDef {
             name: "topics",
             kind: List,
             default: Value(""),
-            validator: None,
+            validator: Some(Check::List(ListRule::ANY)),
             importance: High,
-            doc: "List of topics to consume, separated by commas",
+            doc: "Topics to read.",
             at: Placement::new(COMMON, 4, Width::Long, "Topics"),
         },
         Row {
             name: "topics.regex",
             kind: String,
             default: Value(""),
-            validator: None,
+            validator: Some(Check::Value(validators::regex)),
             importance: High,
-            doc: "Regular expression giving topics to consume.",
+            doc: "Java regular expression that names of topics to read match as a whole.",
             at: Placement::new(COMMON, 4, Width::Long, "Topics regex"),
         },
         Row {
@@ -242,53 +277,57 @@ fn source(def: ConfigDef) -> ConfigDef {
             name: "topic.creation.groups",
             kind: List,
             default: Value(""),
-            validator: Some(unique_aliases),
+            validator: Some(Check::Value(unique_aliases)),
             importance: Low,
-            doc: "Groups of configurations for topics created by source connectors",
+            doc: "Names of the groups of topics that are made alike; the group default is always there.",
             at: Placement::new("Topic Creation", 1, Width::Long, "Topic Creation Groups"),
         },
         Row {
             name: "exactly.once.support",
             kind: String,
             default: Value("requested"),
-            validator: Some(|value| validators::one_of_any_case(value, &["REQUIRED", "REQUESTED"])),
+            validator: Some(Check::Value(|value| {
+                validators::one_of_any_case(value, &["REQUIRED", "REQUESTED"])
+            })),
             importance: Medium,
             doc: "Whether exactly-once delivery is required of this connector.",
-            at: Placement::new("Exactly Once Support", 1, Width::Short, "Exactly once support"),
+            at: Placement::new("Exactly Once Support", 2, Width::Short, "Exactly once support"),
         },
         Row {
             name: "transaction.boundary",
             kind: String,
             default: Value("poll"),
-            validator: Some(|value| validators::one_of_any_case(value, &["INTERVAL", "POLL", "CONNECTOR"])),
+            validator: Some(Check::Value(|value| {
+                validators::one_of_any_case(value, &["INTERVAL", "POLL", "CONNECTOR"])
+            })),
             importance: Medium,
             doc: "When transactions begin and end.",
-            at: Placement::new("Exactly Once Support", 2, Width::Short, "Transaction Boundary"),
+            at: Placement::new("Exactly Once Support", 3, Width::Short, "Transaction Boundary"),
         },
         Row {
             name: "transaction.boundary.interval.ms",
             kind: Long,
             default: Null,
-            validator: Some(null_or_not_negative),
+            validator: Some(Check::Value(null_or_not_negative)),
             importance: Low,
             doc: "Time between commits where transaction.boundary is interval.",
-            at: Placement::new("Exactly Once Support", 3, Width::Short, "Transaction boundary interval"),
+            at: Placement::new("Exactly Once Support", 4, Width::Short, "Transaction boundary interval"),
         },
         Row {
             name: "offsets.storage.topic",
             kind: String,
             default: Null,
-            validator: Some(validators::non_empty),
+            validator: Some(Check::Value(validators::non_empty)),
             importance: Low,
             doc: "A topic for this connector's offsets; has no effect in standalone mode.",
-            at: Placement::new("Offsets Topic", 1, Width::Long, "Offsets topic"),
+            at: Placement::new("offsets.topic", 1, Width::Long, "Offsets topic"),
         },
     ];
     rows.into_iter().fold(def, add)
 }
 
 fn unique_aliases(value: &ConfigValue) -> Result<(), String> {
-    let ConfigValue::List(aliases) = value else { return Ok(()) };
+    let ConfigValue::List(aliases) = value else { return Err("entry must be non null".to_owned()) };
     let is_repeated = |(index, alias): (usize, &String)| aliases[..index].contains(alias);
     if aliases.iter().enumerate().any(is_repeated) {
         Err("Duplicate alias provided.".to_owned())

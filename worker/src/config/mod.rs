@@ -4,6 +4,7 @@
 //! file ─ properties ─▶ Props ─ worker ─▶ WorkerConfig ─┬─ clients ─▶ producer, consumer, cluster settings of a task
 //! file ─ connector_file ─▶ NewConnector ─ connector ───┘
 //!                              plugins: names and aliases to registry lines
+//! request ─ validation ─▶ Report    the framework's keys (connector_table, enrich), the connector's own, its clients' (overrides)
 //! ```
 
 pub mod check;
@@ -31,6 +32,22 @@ mod connector;
 
 mod connector_table;
 
+mod aqueduct_table;
+
+mod enrich;
+
+mod validation;
+
+mod report;
+
+mod classes;
+
+mod versions;
+
+mod topic_creation;
+
+mod overrides;
+
 mod connector_file;
 
 mod clients;
@@ -39,16 +56,22 @@ mod java_order;
 
 mod restart;
 
-pub use clients::{ClientSpec, admin_client, client_specs, connector_admin};
-pub use connector::{ConnectorConfig, Invalid, RawConfig, validate};
+pub(crate) use classes::{BadVersion, check_version, is_other_class};
+pub use clients::{ClientSpec, admin_client, client_specs, connector_admin, producer};
+pub use connector::{ConnectorConfig, DeadLetters, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
+pub(crate) use enrich::of_plugin;
 pub(crate) use java_order::{java_copy_order, java_order};
 pub(crate) use listener::bracketed;
 pub use listener::{Listener, ListenerError, Protocol};
-pub use plugins::{ListedPlugin, OverridePolicy, PluginKind, Plugins, Registry, UnknownConnector};
+pub use overrides::OverridePolicy;
+pub use plugins::{ListedPlugin, PluginKind, Plugins, Registry, UnknownConnector};
+pub use report::{Definition, Entry, Found, Report};
 pub use response_headers::{HeaderAction, HeaderRule};
 pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};
 pub use restart::RestartPolicy;
+pub use topic_creation::TopicRules;
+pub use validation::examine;
 pub use worker::{TopicTracking, WorkerConfig, is_secret};
 
 /// State that a connector is created in (`initial_state`) and asked to be in.

@@ -5,7 +5,6 @@ use api::plugin::{
     ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
 };
 use api::provider::ProviderPlugin;
-use api::{Error, Result};
 
 /// The plug-ins a worker is built with. A custom worker adds its own to the built-in ones.
 #[derive(Debug, Clone, Default)]
@@ -319,49 +318,6 @@ fn pruned<'a>(simple: &'a str, suffix: &str) -> &'a str {
     simple.rfind(suffix).map_or(simple, |at| &simple[..at])
 }
 
-/// Which client settings a connector may override.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OverridePolicy {
-    /// All of them.
-    All,
-    /// None.
-    None,
-    /// Who it connects as, and nothing else.
-    Principal,
-}
-
-impl OverridePolicy {
-    /// By alias or class name.
-    pub(super) fn find(name: &str) -> Result<OverridePolicy> {
-        let simple = name.strip_prefix("org.apache.kafka.connect.connector.policy.").unwrap_or(name);
-        match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
-            "All" => Ok(OverridePolicy::All),
-            "None" => Ok(OverridePolicy::None),
-            "Principal" => Ok(OverridePolicy::Principal),
-            _ => Err(Error::config(format!(
-                "Failed to find any class that implements interface \
-                 org.apache.kafka.connect.connector.policy.ConnectorClientConfigOverridePolicy and which name matches {name}"
-            ))),
-        }
-    }
-
-    /// Java's message where `key` (its prefix taken off) may not be overridden.
-    pub(super) fn refusal(self, key: &str) -> Option<String> {
-        const PRINCIPAL: [&str; 3] = ["sasl.jaas.config", "sasl.mechanism", "security.protocol"];
-        let (alias, allowed) = match self {
-            OverridePolicy::All => return None,
-            OverridePolicy::None => ("None", false),
-            OverridePolicy::Principal => ("Principal", PRINCIPAL.contains(&key)),
-        };
-        let message = || {
-            format!(
-                "The '{alias}' policy does not allow '{key}' to be overridden in the connector configuration."
-            )
-        };
-        (!allowed).then(message)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,18 +360,5 @@ mod tests {
         assert!(plugins.transform("String").is_none());
         assert!(!is_alias("a.transforms.Cast$Key", "Key", "Transformation"));
         assert!(!is_alias("a.transforms.Cast$Key", "Cast", "Transformation"));
-    }
-
-    #[test]
-    fn principal_policy_allows_who_to_be() {
-        assert_eq!(OverridePolicy::find("Principal").unwrap().refusal("sasl.mechanism"), None);
-        let none = OverridePolicy::find(
-            "org.apache.kafka.connect.connector.policy.NoneConnectorClientConfigOverridePolicy",
-        );
-        assert_eq!(
-            none.unwrap().refusal("acks").unwrap(),
-            "The 'None' policy does not allow 'acks' to be overridden in the connector configuration."
-        );
-        assert!(OverridePolicy::find("Some").is_err());
     }
 }

@@ -9,7 +9,8 @@ use api::{Error, Props, Result};
 use engine::task::{ConverterSpec, HeaderConverterSpec};
 use protocol::cluster::HostPort;
 
-use super::plugins::{OverridePolicy, Plugins};
+use super::overrides::{ALLOWLIST, OverridePolicy};
+use super::plugins::Plugins;
 use super::providers::Providers;
 use super::rest::RestConfig;
 use super::{admin_client, stages, worker_table};
@@ -35,6 +36,8 @@ pub struct WorkerConfig {
     pub offset_flush_timeout: Duration,
     /// How REST is reached, and by whom.
     pub rest: RestConfig,
+    /// `topic.creation.enable`.
+    pub creates_topics: bool,
     /// `connector.client.config.override.policy`.
     pub override_policy: OverridePolicy,
     /// `offset.storage.file.filename`.
@@ -97,7 +100,11 @@ impl WorkerConfig {
             offset_flush_interval: millis(&config, "offset.flush.interval.ms"),
             offset_flush_timeout: millis(&config, "offset.flush.timeout.ms"),
             rest,
-            override_policy: OverridePolicy::find(config.string("connector.client.config.override.policy"))?,
+            creates_topics: config.boolean("topic.creation.enable"),
+            override_policy: OverridePolicy::find(
+                config.string("connector.client.config.override.policy"),
+                config.list(ALLOWLIST),
+            )?,
             offsets_file: config.string("offset.storage.file.filename").into(),
             topic_tracking: TopicTracking {
                 is_enabled: config.boolean("topic.tracking.enable"),

@@ -126,7 +126,15 @@ pub(super) fn standalone() -> ConfigDef {
             Value("All"),
             None,
             Medium,
-            "Which client settings a connector may override: All, None or Principal.",
+            "Which client settings a connector may override: All, None, Principal or Allowlist.",
+        ),
+        (
+            super::overrides::ALLOWLIST,
+            List,
+            Value(""),
+            None,
+            Medium,
+            "The client settings that a connector may override where the policy is Allowlist.",
         ),
         (
             "topic.creation.enable",

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use api::{Error, Props, Result};
 use engine::offset::OffsetStore;
-use engine::task::{ErrorPolicy, RateLimits, SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec};
+use engine::task::{DeadLetterSpec, SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec, TopicCreation};
 
-use crate::config::{ClientSpec, ConnectorConfig, Plugins, WorkerConfig, client_specs};
+use crate::config::{
+    ClientSpec, ConnectorConfig, DeadLetters, Plugins, TopicRules, WorkerConfig, client_specs,
+    connector_admin, producer,
+};
 
 /// Puts together everything that one task needs.
 ///
@@ -27,24 +30,30 @@ pub(super) fn task_spec(
         ClientSpec::Producer(cluster, producer) => TaskKind::Source(SourceSpec {
             cluster,
             producer,
-            topic_creation: None,
+            topic_creation: match config.topic_rules {
+                Some(rules) => Some(Box::new(topic_creation(worker, &id, connector, rules)?)),
+                None => None,
+            },
             offsets: Arc::clone(offsets),
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
             shutdown_timeout: worker.shutdown_timeout,
         }),
-        ClientSpec::Consumer(..) if config.topics.is_empty() => {
-            return Err(Error::config("Must configure one of topics or topics.regex"));
-        }
         ClientSpec::Consumer(cluster, consumer) => TaskKind::Sink(SinkSpec {
             cluster,
             consumer,
-            topics: config.topics,
+            topics: config
+                .topics
+                .ok_or_else(|| Error::config("Must configure one of topics or topics.regex"))?,
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
             shutdown_timeout: worker.shutdown_timeout,
         }),
     };
+    let mut errors = config.errors;
+    if let Some(dead_letters) = config.dead_letters {
+        errors.dead_letters = Some(dead_letter_spec(worker, &id, connector, dead_letters)?);
+    }
     Ok(TaskSpec {
         id,
         plugin,
@@ -53,9 +62,32 @@ pub(super) fn task_spec(
         value_converter: config.value_converter,
         header_converter: config.header_converter,
         transforms: config.transforms,
-        errors: ErrorPolicy { tolerance: config.tolerance, ..ErrorPolicy::default() },
-        rate_limits: RateLimits::default(),
+        errors,
+        rate_limits: config.rate_limits,
         starts_paused,
         kind,
     })
+}
+
+fn topic_creation(
+    worker: &WorkerConfig,
+    id: &TaskId,
+    connector: &Props,
+    rules: TopicRules,
+) -> Result<TopicCreation> {
+    let (cluster, admin) = connector_admin(worker, format!("connector-adminclient-{id}"), connector)?;
+    let TopicRules { default, groups } = rules;
+    Ok(TopicCreation { cluster, api_timeout: admin.api_timeout, groups, default })
+}
+
+fn dead_letter_spec(
+    worker: &WorkerConfig,
+    id: &TaskId,
+    connector: &Props,
+    dead_letters: DeadLetters,
+) -> Result<DeadLetterSpec> {
+    let (cluster, producer) = producer(worker, format!("connector-dlq-producer-{id}"), connector)?;
+    let (admin, _) = connector_admin(worker, "connector-dlq-adminclient-".to_owned(), connector)?;
+    let DeadLetters { topic, replication_factor, context_headers } = dead_letters;
+    Ok(DeadLetterSpec { topic, replication_factor, context_headers, cluster, producer, admin })
 }

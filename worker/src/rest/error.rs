@@ -44,6 +44,8 @@ pub enum RestError {
     BodyBroken(String),
     /// The body is malformed; Java answers 500.
     Malformed(String),
+    /// What Java throws and answers with 500.
+    Thrown(String),
     /// The request contradicts itself.
     BadRequest(String),
     /// The worker's configuration does not allow it.
@@ -84,11 +86,12 @@ impl RestError {
             RestError::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             RestError::BodyBroken(_)
             | RestError::BadRequest(_)
-            | RestError::Invalid(Invalid::Connector(_) | Invalid::Errors(_)) => StatusCode::BAD_REQUEST,
+            | RestError::Invalid(Invalid::Connector(_) | Invalid::Errors { .. }) => StatusCode::BAD_REQUEST,
             RestError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
             RestError::Refused(Refusal::AlreadyExists(_)) => StatusCode::CONFLICT,
             RestError::Malformed(_)
-            | RestError::Invalid(Invalid::Client(_))
+            | RestError::Thrown(_)
+            | RestError::Invalid(Invalid::Server { .. })
             | RestError::Refused(Refusal::Failed(_) | Refusal::ShuttingDown)
             | RestError::Standalone(_)
             | RestError::TimedOut => StatusCode::INTERNAL_SERVER_ERROR,
@@ -112,6 +115,7 @@ impl RestError {
                 format!("The request body did not arrive within {} s", super::limits::BODY_TIMEOUT.as_secs())
             }
             RestError::Malformed(message)
+            | RestError::Thrown(message)
             | RestError::BodyBroken(message)
             | RestError::BadRequest(message)
             | RestError::NotFound(message) => message.clone(),

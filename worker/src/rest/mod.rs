@@ -1,7 +1,7 @@
 //! Java Connect's REST interface.
 //!
 //! ```text
-//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, offsets, topics, plugins ─▶ herder ─▶ JSON
+//!  listener ─▶ server (TLS, time) ─▶ front (limits, headers) ─▶ routes (one match, authentication) ─▶ root, connectors, lifecycle, offsets, topics, plugins, validate ─▶ herder ─▶ JSON
 //!                                         │
 //!                                         └─ error: the only place that knows status codes of failures
 //! ```
@@ -39,6 +39,7 @@ mod offsets;
 mod plugins;
 mod root;
 mod topics;
+mod validate;
 
 mod jackson;
 mod request;

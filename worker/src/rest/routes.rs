@@ -10,7 +10,7 @@ use super::error::{Answer, RestError};
 use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body};
 use super::state::RestState;
-use super::{connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics};
+use super::{connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics, validate};
 
 /// Answers one request.
 pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -54,6 +54,8 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
         ["admin", "loggers"] => "HEAD,GET,OPTIONS",
         ["admin", "loggers", _] => "HEAD,GET,OPTIONS,PUT",
         [] | ["health" | "metrics" | "connector-plugins"] => "GET,OPTIONS,HEAD",
+        ["connector-plugins", _, "config"] => "HEAD,GET,OPTIONS",
+        ["connector-plugins", _, "config", "validate"] => "OPTIONS,PUT",
         ["connectors"] => "HEAD,POST,GET,OPTIONS",
         ["connectors", _] => "HEAD,DELETE,GET,OPTIONS",
         ["connectors", _, "config"] => "HEAD,PATCH,GET,OPTIONS,PUT",
@@ -119,6 +121,10 @@ async fn dispatch(
         }
         ("POST", ["connectors", name, "tasks", task, "restart"]) => {
             lifecycle::restart_task(state, name, task).await
+        }
+        ("GET", ["connector-plugins", name, "config"]) => validate::describe(state, parts, name).await,
+        ("PUT", ["connector-plugins", name, "config", "validate"]) => {
+            validate::validate(state, name, &read_body(request).await?).await
         }
         ("GET", ["connector-plugins"]) => plugins::list(state, parts).await,
         _ => Err(RestError::UnknownPath),

@@ -237,3 +237,49 @@ fn java_goes_on_where_we_stopped_and_the_reverse() {
     assert_eq!(worker.terminate(), Some(0));
     assert!(fs::read_to_string(pipeline.output()).unwrap() == expected, "the output differs from the input");
 }
+
+/// Goal: `topics.regex` takes in topics that are made later, and `topic.creation.*` makes them as it says. Method: a sink over
+/// `<name>-[ab]`, a source to each of `-a`, `-b` and `-c`, the latter two created once the first line has arrived.
+#[test]
+fn a_sink_follows_the_topics_that_match() {
+    let broker = Broker::start();
+    let pipeline = Pipeline::new(&broker);
+    let mut worker = Process::standalone(&pipeline.worker, &[]);
+    let rest = worker.rest();
+    let output = pipeline.output().display().to_string();
+    let sink = format!("sink-{}", pipeline.topic);
+    let config = [
+        ("connector.class", "FileStreamSink"),
+        ("file", &output),
+        ("topics.regex", &format!("{}-[ab]", pipeline.topic)),
+        ("consumer.override.metadata.max.age.ms", "200"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", &format!("{}-dlq", pipeline.topic)),
+        ("errors.deadletterqueue.topic.replication.factor", "1"),
+    ];
+    assert_eq!(rest.create(&sink, &config).status, 201);
+    rest.wait_for_states(&sink, "RUNNING: RUNNING");
+    let source = |suffix: &str| {
+        let input = pipeline.dir.path().join(suffix);
+        fs::write(&input, format!("line of {suffix}\n")).unwrap();
+        let config = [
+            ("connector.class", "FileStreamSource"),
+            ("file", &input.display().to_string()),
+            ("topic", &format!("{}-{suffix}", pipeline.topic)),
+            ("topic.creation.groups", "many"),
+            ("topic.creation.many.include", ".*-b"),
+            ("topic.creation.many.partitions", "3"),
+            ("topic.creation.default.partitions", "1"),
+            ("topic.creation.default.replication.factor", "1"),
+        ];
+        assert_eq!(rest.create(&format!("{}-{suffix}", pipeline.topic), &config).status, 201);
+    };
+    source("a");
+    wait_for("the first line", || (complete_lines(&pipeline.output()) == ["line of a"]).then_some(()));
+    source("c");
+    source("b");
+    wait_for("the line of the later topic", || {
+        (complete_lines(&pipeline.output()) == ["line of a", "line of b"]).then_some(())
+    });
+    assert_eq!(worker.terminate(), Some(0));
+}

@@ -280,9 +280,23 @@ fn validation_messages_are_javas() {
         "Invalid value x for configuration fetch.min.bytes: Not a number of type INT",
     );
     check(
-        json!({"connector.class":"FileStreamSink","topics":"a","errors.deadletterqueue.topic.name":"dlq"}),
+        json!({"connector.class":"FileStreamSink","topics":"a","errors.deadletterqueue.topic.name":"a"}),
         1,
-        "Invalid value dlq for configuration errors.deadletterqueue.topic.name: Not supported by this version of Aqueduct.",
+        "The DLQ topic 'a' may not be included in the list of topics ('topics=[a]') consumed by the connector",
+    );
+    check(
+        json!({"connector.class":"FileStreamSink","topics.regex":"[a"}),
+        1,
+        "Invalid value [a for configuration topics.regex: Invalid regex: Unclosed character class near index 1\n[a\n ^",
+    );
+    let body = json!({"name":"b","config":{"connector.class":"FileStreamSource","topic":"t","topic.creation.groups":"a"}});
+    check_error(
+        rest,
+        "POST",
+        "/connectors",
+        &body.to_string(),
+        500,
+        "Missing required configuration \"topic.creation.default.replication.factor\" which has no default value.",
     );
     assert_eq!(rest.get("/connectors").body, "[]");
 }

@@ -7,7 +7,7 @@ use super::config::ConfigValue;
 use super::key::{ConfigKey, Validator};
 use super::parse;
 
-/// A check that knows more than the value.
+/// A check that knows more than the value; a failure is the whole message.
 pub type CheckClosure = Arc<dyn Fn(&ConfigValue) -> Result<(), String> + Send + Sync>;
 
 /// A check beyond the type.
@@ -90,7 +90,7 @@ impl ConfigKey {
         let detail = match &self.check {
             None => Ok(()),
             Some(Check::Value(check)) => check(value),
-            Some(Check::Closure(check)) => check(value),
+            Some(Check::Closure(check)) => return check(value),
             Some(Check::List(rule)) => return rule.check(self.own_name(), value),
         };
         detail.map_err(|detail| parse::invalid(self.kind, self.own_name(), &value.to_string(), &detail))

@@ -173,7 +173,7 @@ impl ConfigKey {
         ConfigKey { check: Some(Check::Value(validator)), ..self }
     }
 
-    /// The same key with a check that knows more than the value.
+    /// The same key with a check that knows more than the value; a failure is the whole message.
     #[must_use]
     pub fn checked_with(
         self,

@@ -20,7 +20,7 @@ pub mod validators;
 pub use check::{Check, CheckClosure, ListRule};
 pub use config::{Config, ConfigValue};
 pub use key::{ClassLookup, ConfigKey, ConfigType, Default, Importance, Validator, Width};
-pub use placement::{Placement, Recommender, Values};
+pub use placement::{Placement, Recommender, Values, Visibility};
 pub use secret::{HIDDEN, Secret};
 pub use table::{ConfigDef, ValidatedKey};
 

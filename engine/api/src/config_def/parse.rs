@@ -31,7 +31,10 @@ pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> 
         ConfigType::List if trimmed.is_empty() => Ok(ConfigValue::List(Vec::new())),
         // Java splits at `\s*,\s*`: blanks around the whole were trimmed, so trimming each item is the same.
         ConfigType::List => {
-            Ok(ConfigValue::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect()))
+            const SPACE: [char; 6] = [' ', '\t', '\n', '\u{b}', '\u{c}', '\r'];
+            Ok(ConfigValue::List(
+                trimmed.split(',').map(|item| item.trim_matches(SPACE).to_owned()).collect(),
+            ))
         }
     };
     value.map_err(|detail| invalid(key.kind, &key.name, text, &detail))

@@ -13,6 +13,9 @@ pub type Values<'a> = &'a [(Cow<'static, str>, ConfigValue)];
 /// Offers values for a key, given every key's name and parsed value.
 pub type Recommender = Arc<dyn Fn(Values<'_>) -> Vec<String> + Send + Sync>;
 
+/// Says whether a form shows a key at all, given every key's name and parsed value.
+pub type Visibility = Arc<dyn Fn(Values<'_>) -> bool + Send + Sync>;
+
 /// Where a form shows a key, and with what. Keys without one stand outside any group, under their own name.
 #[derive(Clone)]
 pub struct Placement {
@@ -28,6 +31,8 @@ pub struct Placement {
     pub dependents: Vec<Cow<'static, str>>,
     /// Values to offer, given everything parsed so far.
     pub recommended: Option<Recommender>,
+    /// Whether it is shown; without it, it always is.
+    pub visible: Option<Visibility>,
 }
 
 impl Placement {
@@ -40,6 +45,7 @@ impl Placement {
             display_name: Cow::Borrowed(display_name),
             dependents: Vec::new(),
             recommended: None,
+            visible: None,
         }
     }
 
@@ -57,6 +63,7 @@ impl Placement {
             display_name: display_name.into(),
             dependents: Vec::new(),
             recommended: None,
+            visible: None,
         }
     }
 
@@ -77,6 +84,12 @@ impl Placement {
         recommended: impl Fn(Values<'_>) -> Vec<String> + Send + Sync + 'static,
     ) -> Placement {
         Placement { recommended: Some(Arc::new(recommended)), ..self }
+    }
+
+    /// The same placement, shown only sometimes.
+    #[must_use]
+    pub fn visible_if(self, visible: impl Fn(Values<'_>) -> bool + Send + Sync + 'static) -> Placement {
+        Placement { visible: Some(Arc::new(visible)), ..self }
     }
 }
 

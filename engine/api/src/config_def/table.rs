@@ -30,6 +30,8 @@ pub struct ValidatedKey {
     pub recommended: Vec<String>,
     /// Everything wrong with it, in Java's words.
     pub errors: Vec<String>,
+    /// Whether a form shows it.
+    pub visible: bool,
 }
 
 impl ConfigDef {
@@ -82,6 +84,30 @@ impl ConfigDef {
         self
     }
 
+    /// The same table with the keys of another one as they are. A key whose name is taken is left out.
+    #[must_use]
+    pub fn and(mut self, other: ConfigDef) -> ConfigDef {
+        for (key, placement) in other.keys.into_iter().zip(other.placements) {
+            if self.find(&key.name).is_none() {
+                self.keys.push(key);
+                self.placements.push(placement);
+            }
+        }
+        self
+    }
+
+    /// The same table with each key and its placement changed.
+    #[must_use]
+    pub fn map_keys(
+        self,
+        mut change: impl FnMut(ConfigKey, Option<Placement>) -> (ConfigKey, Option<Placement>),
+    ) -> ConfigDef {
+        let changed =
+            self.keys.into_iter().zip(self.placements).map(|(key, placement)| change(key, placement));
+        let (keys, placements) = changed.unzip();
+        ConfigDef { keys, placements }
+    }
+
     /// The keys in definition order.
     pub fn keys(&self) -> &[ConfigKey] {
         &self.keys
@@ -96,6 +122,11 @@ impl ConfigDef {
     pub fn placement(&self, name: &str) -> Option<&Placement> {
         let index = self.keys.iter().position(|key| key.name == name)?;
         self.placements[index].as_ref()
+    }
+
+    /// What a key has when it is not given, as REST answers show it.
+    pub fn shown_default(&self, name: &str) -> Option<String> {
+        self.find(name).and_then(|key| default_of(key).shown())
     }
 
     /// Group headings in the order of their first key.
@@ -154,13 +185,22 @@ impl ConfigDef {
                 None => default_of(key),
             };
             errors.extend(key.check(&value).err());
-            found.push(ValidatedKey { name: key.name.clone(), value, recommended: Vec::new(), errors });
+            found.push(ValidatedKey {
+                name: key.name.clone(),
+                value,
+                recommended: Vec::new(),
+                errors,
+                visible: true,
+            });
         }
         let values: Vec<_> = found.iter().map(|key| (key.name.clone(), key.value.clone())).collect();
         for (key, placement) in found.iter_mut().zip(&self.placements) {
-            if let Some(recommended) = placement.as_ref().and_then(|placement| placement.recommended.as_ref())
-            {
+            let Some(placement) = placement else { continue };
+            if let Some(recommended) = &placement.recommended {
                 key.recommended = recommended(&values);
+            }
+            if let Some(visible) = &placement.visible {
+                key.visible = visible(&values);
             }
         }
         found

@@ -1,6 +1,6 @@
 //! Registry lines of everything that is not a connector: name, version, configuration table, and how to make one.
 
-use crate::config_def::{Config, ConfigDef};
+use crate::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
 use crate::connector::Props;
 use crate::converter::{Converter, ConverterHeaders, HeaderConverter};
 use crate::error::Result;
@@ -60,12 +60,12 @@ pub struct ConverterPlugin {
 }
 
 impl ConverterPlugin {
-    /// The registry line of a converter.
+    /// The registry line of a converter. Its table has `converter.type` before its own keys, as Java's converters have it.
     pub const fn of<C: Converter + Plugin>() -> ConverterPlugin {
         ConverterPlugin {
             class: C::CLASS,
             version: C::VERSION,
-            config_def: C::config_def,
+            config_def: with_type::<C>,
             create: |props, role| Ok(Box::new(converter::<C>(props, role)?)),
         }
     }
@@ -100,12 +100,24 @@ impl HeaderConverterPlugin {
         HeaderConverterPlugin {
             class: C::CLASS,
             version: C::VERSION,
-            config_def: C::config_def,
+            config_def: with_type::<C>,
             create: |props| {
                 Ok(Box::new(ConverterHeaders::new(converter::<C>(props, ConverterRole::Header)?)))
             },
         }
     }
+}
+
+fn with_type<C: Plugin>() -> ConfigDef {
+    let kind = ConfigKey::new(
+        "converter.type",
+        ConfigType::String,
+        Default::Required,
+        Importance::Low,
+        "What the converter is for: key, value or header. The worker says it.",
+    );
+    let kind = kind.checked(|value| validators::one_of(value, &["key", "value", "header"]));
+    ConfigDef::default().key(kind).and(C::config_def())
 }
 
 fn converter<C: Plugin>(props: &Props, role: ConverterRole) -> Result<C> {

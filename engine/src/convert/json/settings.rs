@@ -1,6 +1,8 @@
 //! The converter's settings.
 
-use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
+use api::config_def::{
+    Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, Placement, Width, validators,
+};
 
 use super::write::Style;
 
@@ -42,44 +44,58 @@ impl Settings {
 }
 
 pub(super) fn table() -> ConfigDef {
+    let at = |group, order, name| Placement::new(group, order, Width::Medium, name);
+    let key = |name, kind, default, importance, doc| ConfigKey::new(name, kind, default, importance, doc);
     ConfigDef::default()
-        .key(ConfigKey::new(
-            SCHEMAS_ENABLE,
-            ConfigType::Boolean,
-            Default::Value("true"),
-            Importance::High,
-            "Include schemas within each of the serialized values and keys.",
-        ))
-        .key(ConfigKey::new(
-            SCHEMAS_CACHE_SIZE,
-            ConfigType::Int,
-            Default::Value("1000"),
-            Importance::High,
-            "The maximum number of schemas that can be cached in this converter instance.",
-        ))
-        .key(ConfigKey::new(
-            SCHEMA_CONTENT,
-            ConfigType::String,
-            Default::Null,
-            Importance::High,
-            "When set, this is used as the schema for all messages, and the messages should not contain an envelope.",
-        ))
-        .key(
-            ConfigKey::new(
+        .key_at(
+            at("Schemas", 0, "Enable Schemas"),
+            key(
+                SCHEMAS_ENABLE,
+                ConfigType::Boolean,
+                Default::Value("true"),
+                Importance::High,
+                "Whether each value carries its schema: {\"schema\":...,\"payload\":...}.",
+            ),
+        )
+        .key_at(
+            at("Schemas", 1, "Schema Cache Size"),
+            key(
+                SCHEMAS_CACHE_SIZE,
+                ConfigType::Int,
+                Default::Value("1000"),
+                Importance::High,
+                "How many schemas the converter remembers.",
+            ),
+        )
+        .key_at(
+            at("Schemas", 2, "Schema Content"),
+            key(
+                SCHEMA_CONTENT,
+                ConfigType::String,
+                Default::Null,
+                Importance::High,
+                "A schema in JSON that all values have; they are then without envelope.",
+            ),
+        )
+        .key_at(
+            at("Serialization", 0, "Decimal Format"),
+            key(
                 DECIMAL_FORMAT,
                 ConfigType::String,
                 Default::Value("BASE64"),
                 Importance::Low,
-                "Controls which format this converter will serialize decimals in: BASE64 or NUMERIC, in any case.",
+                "How decimals are written: BASE64 of their bytes, or NUMERIC.",
             )
             .checked(|value| validators::one_of_any_case(value, &["NUMERIC", "BASE64"])),
         )
-        .key(ConfigKey::new(
-            REPLACE_NULL_WITH_DEFAULT,
-            ConfigType::Boolean,
-            Default::Value("true"),
-            Importance::Low,
-            "Whether to replace fields that have a default value and that are null to the default value. When set to \
-             true, the default value is used, otherwise null is used.",
-        ))
+        .key_at(
+            at("Serialization", 1, "Replace null with default"),
+            key(
+                REPLACE_NULL_WITH_DEFAULT,
+                ConfigType::Boolean,
+                Default::Value("true"),
+                Importance::Low,
+                "Whether a null field whose schema has a default value is written as that value.",
+            ),
+        )
 }

@@ -31,7 +31,7 @@ use super::index::Indexer;
 use super::side::AbortOnDrop;
 use super::{Converters, RateLimiter};
 use crate::metrics::{Observed, PartitionLag, Stage, TaskMetrics, register};
-use crate::task::{Control, SinkSpec, Target, TaskId};
+use crate::task::{Control, SinkSpec, Target, TaskId, Topics};
 use crate::topics::TopicNotes;
 
 /// Fetched bytes are put together up to this size before the sink gets them: what fits into the L2 cache.
@@ -202,7 +202,10 @@ impl SinkPipeline {
         if control.wait_while_paused().await == Target::Stopped {
             return Ok(false);
         }
-        self.consumer.subscribe(self.spec.topics.clone());
+        match self.spec.topics.clone() {
+            Topics::Named(topics) => self.consumer.subscribe(topics),
+            Topics::Matching(regex) => self.consumer.subscribe_matching(move |topic| regex.matches(topic)),
+        }
         let mut context = SinkContext::default();
         if self.errors.reports() {
             context = context.with_errant_records(self.reports.handle());

@@ -57,7 +57,7 @@ fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
         let spec = SinkSpec {
             cluster: ClusterConfig::new(vec![HostPort::new("127.0.0.1", 1)]),
             consumer: ConsumerConfig::in_group("sink"),
-            topics: vec!["t".to_owned()],
+            topics: Topics::Named(vec!["t".to_owned()]),
             offset_flush_interval: Duration::from_secs(60),
             offset_flush_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),

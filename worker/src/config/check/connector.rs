@@ -7,7 +7,9 @@ use super::file::LocatedFile;
 use super::keys::Known;
 use super::worker::key_of;
 use crate::config::providers::contains_variables;
-use crate::config::{Invalid, Plugins, RawConfig, WorkerConfig, connector_table, validate};
+use crate::config::{
+    Entry, Found, Invalid, Plugins, RawConfig, WorkerConfig, connector_table, examine, validate,
+};
 
 /// Beginnings of keys that are read where they are used.
 const PREFIXES: [&str; 6] =
@@ -22,9 +24,14 @@ pub fn check_connector(file: &LocatedFile, plugins: &Plugins, worker: &WorkerCon
     let messages: Vec<(Option<String>, String)> = match validate(&raw, plugins, worker) {
         Ok(_) => Vec::new(),
         Err(Invalid::Connector(message)) => vec![(Some("connector.class".to_owned()), message)],
-        Err(Invalid::Errors(messages)) => {
-            let located = messages.into_iter();
-            located.map(|message| (key_of(&message, props.keys().map(String::as_str)), message)).collect()
+        Err(Invalid::Errors { .. }) => {
+            let entries =
+                examine(&raw, plugins, worker).map(|(_, report)| report.configs).unwrap_or_default();
+            let of_entry = |entry: Entry| {
+                let Found { name, errors, .. } = entry.value;
+                errors.into_iter().map(move |message| (Some(name.clone()), message))
+            };
+            entries.into_iter().flat_map(of_entry).collect()
         }
         Err(invalid) => {
             let message = invalid.message();

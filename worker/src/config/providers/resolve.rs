@@ -157,7 +157,7 @@ impl Providers {
     pub async fn resolve_raw(&self, raw: &RawConfig) -> Result<RawConfig, Invalid> {
         let given = raw.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
         let resolved = self.resolve(&given.collect()).await;
-        let mut resolved = resolved.map_err(|error| Invalid::Client(error.message().to_owned()))?.props;
+        let mut resolved = resolved.map_err(Invalid::config)?.props;
         Ok(raw.keys().map(|key| (key.clone(), resolved.get_mut(key).map(std::mem::take))).collect())
     }
 

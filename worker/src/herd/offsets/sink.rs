@@ -88,7 +88,8 @@ pub(super) async fn change(
 
 /// The client and the group that it asks about.
 fn clients(herder: &HerderConfig, owner: &Owner) -> api::Result<(Admin, String)> {
-    let (cluster, admin) = connector_admin(&herder.worker, &owner.connector, &owner.config)?;
+    let id = format!("connector-worker-adminclient-{}", owner.connector);
+    let (cluster, admin) = connector_admin(&herder.worker, id, &owner.config)?;
     let group = match client_specs(&herder.worker, &owner.connector, &owner.config, 0, false)? {
         ClientSpec::Consumer(_, consumer) => consumer.group_id.as_deref().map(str::to_owned),
         ClientSpec::Producer(..) => None,
