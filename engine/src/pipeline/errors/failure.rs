@@ -40,10 +40,8 @@ impl Place {
         Place { stage: Stage::TaskPut, class: "org.apache.kafka.connect.sink.SinkTask" };
 
     /// What the producer could not write.
-    pub(crate) const PRODUCE: Place = Place {
-        stage: Stage::KafkaProduce,
-        class: "org.apache.kafka.connect.runtime.AbstractWorkerSourceTask",
-    };
+    pub(crate) const PRODUCE: Place =
+        Place { stage: Stage::KafkaProduce, class: "org.apache.kafka.connect.runtime.WorkerSourceTask" };
 }
 
 /// A row that has failed for good.
