@@ -66,6 +66,7 @@ pub enum StartError {
 /// A running worker. Lives on the control thread, within its `LocalSet`.
 #[derive(Debug)]
 pub struct Worker {
+    state: Rc<RestState>,
     herder: Herder,
     server: Server,
     executors: Executors,
@@ -116,9 +117,11 @@ impl Worker {
         }
         let state = RestState::new();
         let server = bound.serve(&state);
+        state.begin_stage("reading the offsets file");
         let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned })?;
         let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
         let offsets = Arc::new(FileOffsetStore::open(&config.offsets_file)?);
+        state.begin_stage("establishing a connection to the Kafka cluster");
         let (cluster_id, broker_count) = describe(&config, &env).await?;
         let shutdown_timeout = config.shutdown_timeout;
         let metrics = windows(&config);
@@ -131,7 +134,8 @@ impl Worker {
         });
         state.set_cluster_id(Arc::clone(&cluster_id));
         state.set_herder(herder.clone());
-        Ok(Worker { herder, server, executors, urls, cluster_id, broker_count, shutdown_timeout })
+        state.begin_stage("creating connectors");
+        Ok(Worker { state, herder, server, executors, urls, cluster_id, broker_count, shutdown_timeout })
     }
 
     /// Creates a connector as a REST request would.
@@ -139,6 +143,7 @@ impl Worker {
     /// # Errors
     /// The answer's message.
     pub async fn create(&self, new: NewConnector) -> Result<(), String> {
+        self.state.begin_stage(format!("creating connector {}", new.name));
         let raw: RawConfig =
             new.config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
         let worker = self.herder.worker();

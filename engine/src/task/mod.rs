@@ -241,6 +241,8 @@ pub enum TaskState {
     Failed {
         /// The error in the form of a Java stack trace.
         trace: String,
+        /// Whether the task had been put together: what fails before that is its configuration, and in Java it has no version.
+        is_built: bool,
     },
     /// Ended because it was asked to (Java: `UNASSIGNED`), its last commit done.
     Stopped,

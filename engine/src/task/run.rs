@@ -29,6 +29,8 @@ pub(crate) struct Control {
     orders: watch::Receiver<Order>,
     events: mpsc::UnboundedSender<TaskEvent>,
     reported: Option<TaskState>,
+    /// Whether class, converters and clients are good.
+    is_built: bool,
     metrics: Arc<TaskMetrics>,
     /// When the task was told to stop, once it has looked.
     stop_told: Option<Instant>,
@@ -42,7 +44,7 @@ impl Control {
         events: mpsc::UnboundedSender<TaskEvent>,
         metrics: Arc<TaskMetrics>,
     ) -> Control {
-        Control { id, run, orders, events, reported: None, metrics, stop_told: None }
+        Control { id, run, orders, events, reported: None, is_built: false, metrics, stop_told: None }
     }
 
     /// What the task should be doing. A dropped handle means: stop.
@@ -151,7 +153,8 @@ pub(super) async fn run(
         Err(cause) => {
             let trace = trace(&cause, place);
             error!(task = %control.id, error = trace.trim_end(), "task failed and will not recover until it is restarted");
-            control.report(TaskState::Failed { trace });
+            let is_built = control.is_built;
+            control.report(TaskState::Failed { trace, is_built });
         }
     }
 }
@@ -191,11 +194,15 @@ async fn build_and_run(
     match (plugin.create_task, kind) {
         (CreateTask::Source(create), TaskKind::Source(source)) => {
             let task = create(&props)?;
-            SourcePipeline::new(id, source, task, converters, env, metrics, limiter)?.run(control).await
+            let pipeline = SourcePipeline::new(id, source, task, converters, env, metrics, limiter)?;
+            control.is_built = true;
+            pipeline.run(control).await
         }
         (CreateTask::Sink(create), TaskKind::Sink(sink)) => {
             let task = create(&props)?;
-            SinkPipeline::new(id, sink, task, converters, env, metrics, limiter).run(control).await
+            let pipeline = SinkPipeline::new(id, sink, task, converters, env, metrics, limiter);
+            control.is_built = true;
+            pipeline.run(control).await
         }
         (_, _) => Err(Error::fatal(format!("{} is not of the kind it was started as", plugin.class))),
     }

@@ -339,7 +339,7 @@ impl World {
     pub(crate) fn wait_for_failure(&self, task: &TaskHandle) -> String {
         let mut trace = String::new();
         wait_until(&format!("{} has failed", task.id()), || match self.last_state(task) {
-            Some(TaskState::Failed { trace: found }) => {
+            Some(TaskState::Failed { trace: found, .. }) => {
                 trace = found;
                 true
             }

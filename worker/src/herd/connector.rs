@@ -35,15 +35,17 @@ pub struct Status {
     pub state: State,
     /// In the form of a Java stack trace.
     pub trace: Option<String>,
+    /// As in Java, what failed before it was put together has no version.
+    pub has_version: bool,
 }
 
 impl Status {
     pub(super) fn of(state: State) -> Status {
-        Status { state, trace: None }
+        Status { state, trace: None, has_version: true }
     }
 
     pub(super) fn failed(trace: String) -> Status {
-        Status { state: State::Failed, trace: Some(trace) }
+        Status { state: State::Failed, trace: Some(trace), has_version: true }
     }
 }
 
@@ -61,6 +63,8 @@ pub(super) struct Connector {
     /// Work in the order asked for; one thing at a time.
     pub(super) steps: VecDeque<Step>,
     pub(super) waiting: Option<Waiting>,
+    /// Since when.
+    pub(super) waiting_since_ms: u64,
     /// Why the operation at hand failed, for its reply.
     pub(super) failure: Option<String>,
     pub(super) is_leaving: bool,
@@ -143,6 +147,16 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
+    /// What the worker does meanwhile, to stand in "The worker is currently …".
+    pub(super) fn stage(&self, connector: &str) -> String {
+        match self {
+            Waiting::Start { .. } => format!("starting connector {connector}"),
+            Waiting::Generate { .. } => format!("generating task configurations of connector {connector}"),
+            Waiting::Offsets { .. } => format!("changing offsets of connector {connector}"),
+            Waiting::Ended { .. } => format!("stopping tasks of connector {connector}"),
+        }
+    }
+
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         match self {
             Waiting::Start { deadline_ms, .. } | Waiting::Generate { deadline_ms, .. } => *deadline_ms,
@@ -165,6 +179,7 @@ impl Connector {
             applied: None,
             steps: VecDeque::new(),
             waiting: None,
+            waiting_since_ms: 0,
             failure: None,
             is_leaving: false,
         }

@@ -362,7 +362,9 @@ impl Herd {
         task.status = Some(match state {
             TaskState::Running => Status::of(State::Running),
             TaskState::Paused => Status::of(State::Paused),
-            TaskState::Failed { trace } => Status::failed(trace),
+            TaskState::Failed { trace, is_built } => {
+                Status { has_version: is_built, ..Status::failed(trace) }
+            }
             TaskState::Stopped => Status::of(State::Unassigned),
         });
     }

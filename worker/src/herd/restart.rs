@@ -140,7 +140,7 @@ impl Connector {
     pub(super) fn task_failed(&mut self, number: u32, now_ms: u64, chance: u64) {
         let (policy, may_restart) = (self.policy, self.may_restart());
         let Some(task) = self.tasks.get_mut(number as usize) else { return };
-        if let Some(Status { state: State::Failed, trace }) = &task.status
+        if let Some(Status { state: State::Failed, trace, .. }) = &task.status
             && may_restart
         {
             task.retry.fails(&policy, trace.as_deref().unwrap_or(""), now_ms, chance);
@@ -152,7 +152,7 @@ impl Connector {
         if !self.may_restart() {
             return;
         }
-        if let Some(Status { state: State::Failed, trace }) = &self.status {
+        if let Some(Status { state: State::Failed, trace, .. }) = &self.status {
             self.retry.fails(&self.policy, trace.as_deref().unwrap_or(""), now_ms, chance);
         }
         for number in self.task_numbers() {

@@ -390,7 +390,10 @@ impl Herder {
     pub(super) fn task_not_started(&self, id: TaskId, epoch: Epoch, error: &Error) {
         tracing::error!(connector = &*id.connector, task = id.task, error = %chain(error), "failed to start task");
         self.shared.running.borrow_mut().measured.task_not_begun();
-        let state = TaskState::Failed { trace: redact::hide(&trace(error, "herd.start_task")).into_owned() };
+        let state = TaskState::Failed {
+            trace: redact::hide(&trace(error, "herd.start_task")).into_owned(),
+            is_built: false,
+        };
         self.step(Event::TaskReported { id: id.clone(), epoch, state });
         self.step(Event::TaskEnded { id, epoch });
     }
@@ -416,7 +419,9 @@ impl Herder {
         let Some(epoch) = self.shared.running.borrow().epochs.get(&run).copied() else { return };
         let (connector, task) = (&*id.connector, id.task);
         let state = match state {
-            TaskState::Failed { trace } => TaskState::Failed { trace: redact::hide(&trace).into_owned() },
+            TaskState::Failed { trace, is_built } => {
+                TaskState::Failed { trace: redact::hide(&trace).into_owned(), is_built }
+            }
             state => state,
         };
         match &state {

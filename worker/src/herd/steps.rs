@@ -67,7 +67,10 @@ impl Herd {
             };
             match connector.carry_out(step, &mut context) {
                 After::Go => {}
-                After::Wait(waiting) => connector.waiting = Some(waiting),
+                After::Wait(waiting) => {
+                    connector.waiting = Some(waiting);
+                    connector.waiting_since_ms = now_ms;
+                }
                 After::Refuse(token, refusal) => out.push(Action::Reply { token, result: Err(refusal) }),
                 After::Remove => {
                     let removed = self.connectors.shift_remove_index(index).map(|(_, connector)| connector);

@@ -186,7 +186,7 @@ impl World {
 
     fn fail_task(&mut self, epoch: Epoch) {
         let mut events = Vec::new();
-        self.report(epoch, TaskState::Failed { trace: "boom".to_owned() }, &mut events);
+        self.report(epoch, TaskState::Failed { trace: "boom".to_owned(), is_built: true }, &mut events);
         events.extend(self.end(epoch));
         for event in events {
             self.feed(event);
@@ -238,6 +238,17 @@ fn status_is_javas_json() {
         serde_json::to_string(&world.herd.status("c").unwrap()).unwrap(),
         r#"{"name":"c","connector":{"state":"RUNNING","worker_id":"w:1","version":"1.0"},"tasks":[{"id":0,"state":"FAILED","worker_id":"w:1","version":"1.0","trace":"boom"}],"type":"sink"}"#
     );
+}
+
+#[test]
+fn a_task_that_failed_before_it_was_put_together_has_no_version() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let (&epoch, id) = world.tasks.iter().next().unwrap();
+    let state = TaskState::Failed { trace: "no such converter".to_owned(), is_built: false };
+    world.feed(Event::TaskReported { id: id.clone(), epoch, state });
+    let shown = serde_json::to_string(&world.herd.task_status("c", 0).unwrap()).unwrap();
+    assert!(shown.contains(r#""version":null,"trace":"no such converter""#), "{shown}");
 }
 
 #[test]
@@ -380,6 +391,7 @@ fn a_start_that_hangs_is_given_up_once_somebody_waits() {
     let creation = world.send("c", create(TargetState::Started));
     world.pass(60_000);
     assert!(!world.replies.contains_key(&creation), "a slow start may take its time");
+    assert_eq!(world.herd.stage("c"), Some(("starting connector c".to_owned(), 0)));
     let late = *world.instances.iter().next().unwrap();
     let deletion = world.send("c", CommandKind::Delete);
     world.pass(5_000);

@@ -72,8 +72,8 @@ pub struct InstanceState {
     /// Which worker has it.
     #[serde(serialize_with = "text")]
     pub worker_id: Arc<str>,
-    /// Version of the plug-in.
-    pub version: &'static str,
+    /// Version of the plug-in; null for a task that failed before it was put together.
+    pub version: Option<&'static str>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -164,6 +164,13 @@ impl Herd {
         Some(TaskStateInfo { id: task, state: self.state_of(connector, status, restart) })
     }
 
+    /// What a connector is waited for to do, and since when in ms since the epoch.
+    pub fn stage(&self, connector: &str) -> Option<(String, i64)> {
+        let connector_state = self.connectors.get(connector)?;
+        let stage = connector_state.waiting.as_ref()?.stage(connector);
+        Some((stage, self.unix_ms_at_zero + connector_state.waiting_since_ms as i64))
+    }
+
     /// What is needed to ask about a connector's offsets.
     pub(super) fn owner(&self, connector: &str) -> Option<Owner> {
         let (name, connector) = self.connectors.get_key_value(connector)?;
@@ -183,7 +190,7 @@ impl Herd {
         InstanceState {
             state: status.state,
             worker_id: Arc::clone(&self.worker_id),
-            version: connector.plugin.version,
+            version: status.has_version.then_some(connector.plugin.version),
             trace: status.trace.clone(),
             restart,
         }

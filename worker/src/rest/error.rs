@@ -59,7 +59,10 @@ pub enum RestError {
     /// Standalone mode can't do that; Java answers 500.
     Standalone(&'static str),
     /// The herder has not answered in time.
-    TimedOut,
+    TimedOut {
+        /// What the worker is at instead, as a sentence.
+        stage: Option<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -94,7 +97,7 @@ impl RestError {
             | RestError::Invalid(Invalid::Server { .. })
             | RestError::Refused(Refusal::Failed(_) | Refusal::ShuttingDown)
             | RestError::Standalone(_)
-            | RestError::TimedOut => StatusCode::INTERNAL_SERVER_ERROR,
+            | RestError::TimedOut { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -122,7 +125,8 @@ impl RestError {
             RestError::Invalid(invalid) => invalid.message(),
             RestError::Refused(refusal) => refusal.to_string(),
             RestError::Standalone(message) | RestError::Forbidden(message) => (*message).to_owned(),
-            RestError::TimedOut => "Request timed out".to_owned(),
+            RestError::TimedOut { stage: None } => "Request timed out".to_owned(),
+            RestError::TimedOut { stage: Some(stage) } => format!("Request timed out. {stage}"),
         }
     }
 

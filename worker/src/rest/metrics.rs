@@ -22,7 +22,7 @@ pub(super) async fn metrics(state: &RestState, parts: &Parts, request: &hyper::R
     names.sort_unstable();
     let herder = state.herder().await?;
     let page = state.scraper().page(&herder, Wanted { format, names }).await;
-    let mut response = Response::new(Full::new(page.ok_or(RestError::TimedOut)?));
+    let mut response = Response::new(Full::new(page.ok_or_else(|| state.timed_out(None))?));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     Ok::<Response<Full<Bytes>>, RestError>(response)
 }

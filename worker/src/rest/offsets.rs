@@ -12,7 +12,7 @@ pub(super) async fn list(state: &RestState, name: &str) -> Answer {
     let herder = state.herder().await?;
     match tokio::time::timeout(REQUEST_TIMEOUT, herder.offsets(name)).await {
         Ok(listed) => Ok(json_text(StatusCode::OK, listed?)),
-        Err(_elapsed) => Err(RestError::TimedOut),
+        Err(_elapsed) => Err(state.timed_out(Some(name))),
     }
 }
 

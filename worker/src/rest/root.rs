@@ -17,7 +17,7 @@ struct ServerInfo<'a> {
 #[derive(Serialize)]
 struct WorkerStatus {
     status: &'static str,
-    message: &'static str,
+    message: String,
 }
 
 pub(super) async fn server_info(state: &RestState) -> Answer {
@@ -28,10 +28,15 @@ pub(super) async fn server_info(state: &RestState) -> Answer {
 
 /// Unlike Java's, it answers at once while the worker starts: whoever asks wants to know now.
 pub(super) fn health(state: &RestState) -> Answer {
-    let (code, status, message) = if state.is_ready() {
-        (StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests.")
+    let (code, status, mut message) = if state.is_ready() {
+        let message = "Worker has completed startup and is ready to handle requests.";
+        (StatusCode::OK, "healthy", message.to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up.")
+        (StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up.".to_owned())
     };
+    if let Some(stage) = state.stage().filter(|_| !state.is_ready()) {
+        message.push(' ');
+        message.push_str(&stage);
+    }
     Ok(json(code, &WorkerStatus { status, message }))
 }

@@ -1,13 +1,16 @@
 //! What REST shows of the worker, and how its handlers reach the herder.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::rt::clock;
 use tokio::sync::watch;
 
 use super::error::RestError;
 use crate::herd::{Command, CommandKind, Herder, Outcome};
+use crate::logs::Time;
 use crate::metrics::Scraper;
 
 /// How long the herder may take (Java: `RestServer.DEFAULT_REST_REQUEST_TIMEOUT_MS`).
@@ -21,6 +24,8 @@ pub struct RestState {
     /// Set once connectors can be created.
     herder: watch::Sender<Option<Herder>>,
     scraper: Rc<Scraper>,
+    /// What the starting worker is at, and since when in ms since the epoch.
+    stage: RefCell<Option<(String, i64)>>,
 }
 
 impl RestState {
@@ -30,7 +35,27 @@ impl RestState {
             cluster_id: watch::channel(None).0,
             herder: watch::channel(None).0,
             scraper: Rc::new(Scraper::new()),
+            stage: RefCell::default(),
         })
+    }
+
+    /// Says what the starting worker is at from now on: whoever waits for it is told.
+    pub fn begin_stage(&self, stage: impl Into<String>) {
+        *self.stage.borrow_mut() = Some((stage.into(), clock::unix_ms()));
+    }
+
+    /// What the starting worker is at, as a sentence.
+    pub(super) fn stage(&self) -> Option<String> {
+        self.stage.borrow().as_ref().map(sentence)
+    }
+
+    /// The answer to a request that has waited too long.
+    pub(super) fn timed_out(&self, connector: Option<&str>) -> RestError {
+        let herder = self.herder.borrow();
+        let stage =
+            herder.as_ref().zip(connector).and_then(|(herder, name)| herder.look(|herd| herd.stage(name)));
+        let stage = stage.as_ref().map(sentence);
+        RestError::TimedOut { stage: if self.is_ready() { stage } else { stage.or_else(|| self.stage()) } }
     }
 
     /// Answers requests for the root resource from now on.
@@ -49,7 +74,7 @@ impl RestState {
     }
 
     pub(super) async fn cluster_id(&self) -> Result<Arc<str>, RestError> {
-        available(&self.cluster_id).await
+        self.available(&self.cluster_id).await
     }
 
     pub(super) fn scraper(&self) -> &Rc<Scraper> {
@@ -57,7 +82,7 @@ impl RestState {
     }
 
     pub(super) async fn herder(&self) -> Result<Herder, RestError> {
-        available(&self.herder).await
+        self.available(&self.herder).await
     }
 
     /// Has the herder do something to a connector.
@@ -66,15 +91,20 @@ impl RestState {
         let command = Command { connector: connector.into(), kind };
         match tokio::time::timeout(REQUEST_TIMEOUT, herder.command(command)).await {
             Ok(result) => Ok(result?),
-            Err(_elapsed) => Err(RestError::TimedOut),
+            Err(_elapsed) => Err(self.timed_out(Some(connector))),
         }
+    }
+
+    /// Waits for something that the starting worker has yet to provide.
+    async fn available<T: Clone>(&self, source: &watch::Sender<Option<T>>) -> Result<T, RestError> {
+        let mut receiver = source.subscribe();
+        let value = tokio::time::timeout(REQUEST_TIMEOUT, receiver.wait_for(Option::is_some)).await;
+        let value = value.map_err(|_elapsed| self.timed_out(None))?;
+        value.ok().and_then(|value| value.clone()).ok_or_else(|| self.timed_out(None))
     }
 }
 
-/// Waits for something that the starting worker has yet to provide.
-async fn available<T: Clone>(source: &watch::Sender<Option<T>>) -> Result<T, RestError> {
-    let mut receiver = source.subscribe();
-    let value = tokio::time::timeout(REQUEST_TIMEOUT, receiver.wait_for(Option::is_some)).await;
-    let value = value.map_err(|_elapsed| RestError::TimedOut)?;
-    value.ok().and_then(|value| value.clone()).ok_or(RestError::TimedOut)
+/// Java's words.
+fn sentence((stage, since_ms): &(String, i64)) -> String {
+    format!("The worker is currently {stage}, which began at {}.", Time(*since_ms))
 }

@@ -240,3 +240,19 @@ fn quickstart_ends_when_asked_to_and_says_what_was_moved() {
     assert_eq!(process.wait(), Some(0));
     process.wait_for_output("Moved ");
 }
+
+#[test]
+fn health_says_what_a_starting_worker_is_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = worker_file("127.0.0.1:1", dir.path(), &[]);
+    let mut process = Process::start(&["standalone", file.to_str().unwrap()]);
+    let rest = process.rest();
+    let at = "Worker is still starting up. The worker is currently establishing a connection to the Kafka cluster, which began at ";
+    let health = wait_for("the stage", || {
+        let health = rest.get("/health");
+        health.body.contains("Kafka cluster").then_some(health)
+    });
+    let message = health.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!((health.status, health.json()["status"].as_str()), (503, Some("starting")));
+    assert!(message.starts_with(at) && message.ends_with("Z."), "{message}");
+}
