@@ -1,7 +1,5 @@
 //! Character encodings by Java's names, with Java's replacements for what cannot be read or written.
 
-use std::borrow::Cow;
-
 use api::{Error, Result, java_text};
 
 /// What stands for bytes that are no text.
@@ -73,24 +71,20 @@ impl Encoding {
         })
     }
 
-    /// The text that bytes stand for.
-    pub(super) fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
+    /// Appends the text that bytes stand for.
+    pub(super) fn decode(self, bytes: &[u8], out: &mut String) {
         match self {
-            Encoding::Utf8 => java_text::decode_utf8_lossy(bytes),
-            Encoding::Ascii => bytes
-                .iter()
-                .map(|byte| if byte.is_ascii() { char::from(*byte) } else { REPLACEMENT })
-                .collect(),
-            Encoding::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
-            Encoding::Windows1252 => bytes
-                .iter()
-                .map(|byte| match byte {
-                    0x80..=0x9F => WINDOWS_1252[usize::from(byte - 0x80)].unwrap_or(REPLACEMENT),
-                    byte => char::from(*byte),
-                })
-                .collect(),
-            Encoding::Utf16(order) => decode_utf16(bytes, order).into(),
-            Encoding::Utf32(order) => decode_utf32(bytes, order).into(),
+            Encoding::Utf8 => out.push_str(&java_text::decode_utf8_lossy(bytes)),
+            Encoding::Ascii => out.extend(
+                bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { REPLACEMENT }),
+            ),
+            Encoding::Latin1 => out.extend(bytes.iter().map(|byte| char::from(*byte))),
+            Encoding::Windows1252 => out.extend(bytes.iter().map(|byte| match byte {
+                0x80..=0x9F => WINDOWS_1252[usize::from(byte - 0x80)].unwrap_or(REPLACEMENT),
+                byte => char::from(*byte),
+            })),
+            Encoding::Utf16(order) => decode_utf16(bytes, order, out),
+            Encoding::Utf32(order) => decode_utf32(bytes, order, out),
         }
     }
 
@@ -135,7 +129,7 @@ impl Encoding {
     }
 }
 
-fn decode_utf16(bytes: &[u8], order: Order) -> String {
+fn decode_utf16(bytes: &[u8], order: Order, out: &mut String) {
     let (bytes, is_little) = match (order, bytes) {
         (Order::Marked, [0xFE, 0xFF, rest @ ..]) => (rest, false),
         (Order::Marked, [0xFF, 0xFE, rest @ ..]) => (rest, true),
@@ -144,7 +138,6 @@ fn decode_utf16(bytes: &[u8], order: Order) -> String {
     let (units, rest) = bytes.as_chunks::<2>();
     let unit =
         |bytes: &[u8; 2]| if is_little { u16::from_le_bytes(*bytes) } else { u16::from_be_bytes(*bytes) };
-    let mut out = String::with_capacity(bytes.len());
     let mut units = units.iter().map(unit);
     // An odd byte is one malformed character; behind a high surrogate both together are.
     let mut is_cut = !rest.is_empty();
@@ -167,30 +160,25 @@ fn decode_utf16(bytes: &[u8], order: Order) -> String {
     if is_cut {
         out.push(REPLACEMENT);
     }
-    out
 }
 
-fn decode_utf32(bytes: &[u8], order: Order) -> String {
+fn decode_utf32(bytes: &[u8], order: Order, out: &mut String) {
     let (bytes, is_little) = match (order, bytes) {
         (Order::Marked | Order::Big, [0, 0, 0xFE, 0xFF, rest @ ..]) => (rest, false),
         (Order::Marked | Order::Little, [0xFF, 0xFE, 0, 0, rest @ ..]) => (rest, true),
         (order, bytes) => (bytes, order == Order::Little),
     };
     let (units, rest) = bytes.as_chunks::<4>();
-    let mut out: String = units
-        .iter()
-        .map(|bytes| {
-            let code = if is_little { u32::from_le_bytes(*bytes) } else { u32::from_be_bytes(*bytes) };
-            match char::from_u32(code) {
-                Some(character) => character,
-                // Java lets single surrogates pass, which print as question marks.
-                None if code <= 0xFFFF => '?',
-                None => REPLACEMENT,
-            }
-        })
-        .collect();
+    out.extend(units.iter().map(|bytes| {
+        let code = if is_little { u32::from_le_bytes(*bytes) } else { u32::from_be_bytes(*bytes) };
+        match char::from_u32(code) {
+            Some(character) => character,
+            // Java lets single surrogates pass, which print as question marks.
+            None if code <= 0xFFFF => '?',
+            None => REPLACEMENT,
+        }
+    }));
     if !rest.is_empty() {
         out.push(REPLACEMENT);
     }
-    out
 }

@@ -20,8 +20,10 @@ pub use simple_header::SIMPLE_HEADERS;
 pub use string::{STRING, STRING_HEADERS};
 
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
-use api::{Encoded, Error, RowError};
+use api::views::BytesViews;
+use api::{Encoded, Error, Result, RowError};
 use arrow_array::BinaryViewArray;
+use arrow_buffer::Buffer;
 
 /// Version that the converters report: that of the Java release whose behaviour they follow.
 pub(crate) const VERSION: &str = "4.3.0";
@@ -52,6 +54,23 @@ pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[
     SIMPLE_HEADERS,
     STRING_HEADERS,
 ];
+
+/// Values that lie one after another in a buffer, by where each ends; `None` is null and takes no place.
+pub(crate) fn views_of(buffer: Vec<u8>, ends: &[Option<usize>]) -> Result<BinaryViewArray> {
+    let mut views = BytesViews::with_capacity(ends.len());
+    views.add_buffer(Buffer::from_vec(buffer))?;
+    let mut start = 0;
+    for end in ends {
+        match end {
+            Some(end) => {
+                views.push(start, end - start);
+                start = *end;
+            }
+            None => views.push_null(),
+        }
+    }
+    Ok(views.finish())
+}
 
 /// What encoding gives when no row can be encoded.
 pub(crate) fn refuse_all(rows: usize, error: impl Fn() -> Error) -> Encoded {

@@ -8,13 +8,11 @@ use std::sync::Arc;
 use api::config_def::{Config, ConfigDef};
 use api::java_text::decode_utf8_lossy;
 use api::plugin::HeaderConverterPlugin;
-use api::views::BytesViews;
 use api::{
     Column, ColumnBuilder, ConnectHeaders, DecodedHeaders, Encoded, HeaderConverter, Plugin, Result,
     SchemaRef, Type, Value,
 };
 use arrow_array::{Array, BinaryViewArray};
-use arrow_buffer::Buffer;
 
 use super::values;
 
@@ -79,19 +77,7 @@ impl HeaderConverter for SimpleHeaderConverter {
             }
             ends.push((!is_null).then_some(text.len()));
         }
-        let mut bytes = BytesViews::with_capacity(ends.len());
-        bytes.add_buffer(Buffer::from_vec(text))?;
-        let mut start = 0;
-        for end in ends {
-            match end {
-                Some(end) => {
-                    bytes.push(start, end - start);
-                    start = end;
-                }
-                None => bytes.push_null(),
-            }
-        }
-        Ok(Encoded { bytes: bytes.finish(), errors: Vec::new() })
+        Ok(Encoded { bytes: super::views_of(text, &ends)?, errors: Vec::new() })
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, Placement, Width};
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
-use api::views::{BytesViews, as_text};
+use api::views::{StringViews, as_text};
 use api::{
     Column, Converter, Data, Decoded, Encoded, Plugin, Result, Schema, SchemaRef, Segment, Type, java_text,
 };
 use arrow_array::cast::AsArray;
-use arrow_array::{BinaryViewArray, StringViewArray};
+use arrow_array::{Array, BinaryViewArray, StringViewArray};
 use arrow_buffer::Buffer;
 
 use super::encoding::Encoding;
@@ -53,10 +53,10 @@ impl Plugin for StringConverter {
 
 impl Converter for StringConverter {
     fn to_connect(&mut self, _topic: &str, raw: &BinaryViewArray) -> Result<Decoded> {
-        let fast = if self.encoding == Encoding::Utf8 { as_text(raw).ok() } else { None };
-        let text = fast.unwrap_or_else(|| {
-            StringViewArray::from_iter(raw.iter().map(|row| row.map(|bytes| self.encoding.decode(bytes))))
-        });
+        let text = match self.encoding {
+            Encoding::Utf8 => as_text(raw).or_else(|_row| self.decode(raw))?,
+            _ => self.decode(raw)?,
+        };
         let column = Column { schema: Some(Arc::clone(&self.schema)), data: Data::Array(Arc::new(text)) };
         Ok(Decoded { segments: vec![Segment { column }], errors: Vec::new() })
     }
@@ -75,6 +75,33 @@ impl Converter for StringConverter {
 }
 
 impl StringConverter {
+    /// Every row in UTF-8, one after another in one buffer.
+    fn decode(&self, raw: &BinaryViewArray) -> Result<StringViewArray> {
+        let mut text = String::new();
+        let ends: Vec<_> = (0..raw.len())
+            .map(|row| {
+                let is_null = raw.is_null(row);
+                if !is_null {
+                    self.encoding.decode(raw.value(row), &mut text);
+                }
+                (!is_null).then_some(text.len())
+            })
+            .collect();
+        let mut views = StringViews::with_capacity(ends.len());
+        views.add_buffer(Buffer::from_vec(text.into_bytes()))?;
+        let mut start = 0;
+        for end in ends {
+            match end {
+                Some(end) => {
+                    views.push(start, end - start);
+                    start = end;
+                }
+                None => views.push_null(),
+            }
+        }
+        Ok(views.finish())
+    }
+
     /// Every row as Java prints it, one after another in one buffer.
     fn print(&self, column: &Column) -> Result<BinaryViewArray> {
         let schema = column.schema.as_ref();
@@ -95,19 +122,7 @@ impl StringConverter {
             }
             ends.push(Some(buffer.len()));
         }
-        let mut views = BytesViews::with_capacity(ends.len());
-        views.add_buffer(Buffer::from_vec(buffer))?;
-        let mut start = 0;
-        for end in ends {
-            match end {
-                Some(end) => {
-                    views.push(start, end - start);
-                    start = end;
-                }
-                None => views.push_null(),
-            }
-        }
-        Ok(views.finish())
+        super::views_of(buffer, &ends)
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef};
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
-use api::views::BytesViews;
 use api::{Column, Converter, Decoded, Encoded, Error, Plugin, Result, RowError, SchemaRef};
 use arrow_array::{Array, BinaryViewArray};
 use arrow_buffer::Buffer;
@@ -122,19 +121,7 @@ impl Writer {
                 }
             }
         }
-        let mut bytes = BytesViews::with_capacity(column.len());
-        bytes.add_buffer(Buffer::from_vec(out))?;
-        let mut start = 0;
-        for end in ends {
-            match end {
-                Some(end) => {
-                    bytes.push(start, end - start);
-                    start = end;
-                }
-                None => bytes.push_null(),
-            }
-        }
-        Ok(Encoded { bytes: bytes.finish(), errors })
+        Ok(Encoded { bytes: super::super::views_of(out, &ends)?, errors })
     }
 
     /// Makes the text before a value, unless the last column had the same.
