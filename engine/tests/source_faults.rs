@@ -13,7 +13,7 @@ use api::config_def::{Config, ConfigDef};
 use api::plugin::ConnectorPlugin;
 use api::{
     Batch, Body, Column, Columns, Error, Headers, Origin, Props, Result, Run, SourceConnector, SourceContext,
-    SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
+    SourceOffset, SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
 };
 use broker::Fault;
 use engine::offset::{MemoryOffsetStore, OffsetEntry, OffsetStore};
@@ -38,6 +38,9 @@ fn the_task_hears_only_of_commits_that_succeeded() {
     store.is_failing.store(false, Ordering::SeqCst);
     wait_until("the task hears of the commit", || TOLD.load(Ordering::SeqCst) > seen[0]);
     assert!(store.has("heard", "a"));
+    let partition = SourcePartition::new([(Arc::from("name"), Value::String("a".into()))]);
+    let offset = vec![(Arc::from("at"), Value::Int64(1))];
+    assert_eq!(*COMMITTED.lock().unwrap(), [(partition, Some(offset))], "and of what, once");
     world.stop(source);
 }
 
@@ -79,6 +82,7 @@ fn a_full_producer_holds_up_no_commit() {
 
 /// How often any task of this binary was told of a commit; one test looks at it.
 static TOLD: AtomicUsize = AtomicUsize::new(0);
+static COMMITTED: Mutex<Vec<(SourcePartition, Option<SourceOffset>)>> = Mutex::new(Vec::new());
 
 /// A store that refuses to store for as long as it is told to, and notes what the task had heard by then.
 #[derive(Default)]
@@ -178,6 +182,13 @@ impl SourceTask for ScriptedTask {
             Some(batch) => Ok(batch),
             None => std::future::pending().await,
         }
+    }
+
+    async fn committed(&mut self, offsets: &[(SourcePartition, Option<SourceOffset>)]) -> Result<()> {
+        if self.1 {
+            COMMITTED.lock().unwrap().extend_from_slice(offsets);
+        }
+        Ok(())
     }
 
     async fn commit(&mut self) -> Result<()> {

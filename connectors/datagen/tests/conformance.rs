@@ -11,7 +11,7 @@ fn check(settings: &[(&str, &str)]) {
     props.insert("topic".to_owned(), "t".to_owned());
     props.insert("records".to_owned(), "1000".to_owned());
     props.insert("batch.size".to_owned(), "70".to_owned());
-    source::<DatagenSource>(|| SourceCase { props: props.clone(), records: 1000 });
+    source::<DatagenSource>(|| SourceCase { props: props.clone(), records: 1000, ends: true });
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn the_source_conforms() {
         ("topic".to_owned(), "t".to_owned()),
         ("batch.size".to_owned(), "37".to_owned()),
     ]);
-    source::<FileStreamSource>(|| SourceCase { props: props.clone(), records: 500 });
+    source::<FileStreamSource>(|| SourceCase { props: props.clone(), records: 500, ends: true });
 }
 
 #[test]

@@ -101,6 +101,19 @@ pub trait SourceTask: 'static {
     /// [`crate::Kind::Retriable`] is logged and polled again; anything else fails the task.
     fn poll(&mut self) -> impl Future<Output = Result<Batch>>;
 
+    /// Called before [`SourceTask::commit`] with what has become durable since the last call: of each source partition the last offset, up
+    /// to which Kafka has all records. Errors are logged only.
+    ///
+    /// # Errors
+    /// Whatever the source system says.
+    fn committed(
+        &mut self,
+        offsets: &[(SourcePartition, Option<SourceOffset>)],
+    ) -> impl Future<Output = Result<()>> {
+        let _ = offsets;
+        std::future::ready(Ok(()))
+    }
+
     /// Called after offsets have become durable. Errors are logged only.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! ```ignore
 //! #[test]
 //! fn the_source_conforms() {
-//!     api::conformance::source::<MySource>(|| SourceCase { props: props(&[("file", &path)]), records: 100 });
+//!     api::conformance::source::<MySource>(|| SourceCase { props: props(&[("file", &path)]), records: 100, ends: true });
 //! }
 //! ```
 //!

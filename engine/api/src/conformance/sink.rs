@@ -180,7 +180,10 @@ async fn partitions<C: SinkConnector>(case: SinkCase) {
     running.put(&Batch { runs }).await.unwrap_or_else(|error| panic!("put failed: {error}"));
     running.close(&[0, 1, 2]).await;
     stop(&mut running.task).await;
-    assert_arrived(&case, &["a0", "b0", "a1", "b1", "c0", "a2"]);
+    // Order holds within a partition.
+    for expected in [&["a0", "a1", "a2"][..], &["b0", "b1"], &["c0"]] {
+        assert_arrived(&case, expected);
+    }
 }
 
 /// Values of every kind: taken, or refused by a typed error, and what follows is taken all the same.

@@ -8,6 +8,7 @@ use crate::connector::{
     SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
 use crate::error::Result;
+use crate::offsets::{SourceOffset, SourcePartition};
 
 /// A started connector of either kind.
 pub trait AnyConnector {
@@ -39,6 +40,11 @@ pub trait AnySourceTask {
     fn start<'a>(&'a mut self, context: &'a SourceContext) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`SourceTask::poll`].
     fn poll(&mut self) -> LocalBoxFuture<'_, Result<Batch>>;
+    /// See [`SourceTask::committed`].
+    fn committed<'a>(
+        &'a mut self,
+        offsets: &'a [(SourcePartition, Option<SourceOffset>)],
+    ) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`SourceTask::commit`].
     fn commit(&mut self) -> LocalBoxFuture<'_, Result<()>>;
     /// See [`SourceTask::stop`].
@@ -51,6 +57,12 @@ impl<T: SourceTask> AnySourceTask for T {
     }
     fn poll(&mut self) -> LocalBoxFuture<'_, Result<Batch>> {
         Box::pin(SourceTask::poll(self))
+    }
+    fn committed<'a>(
+        &'a mut self,
+        offsets: &'a [(SourcePartition, Option<SourceOffset>)],
+    ) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SourceTask::committed(self, offsets))
     }
     fn commit(&mut self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(SourceTask::commit(self))

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::SourcePipeline;
 use super::progress::Progress;
 use crate::metrics::TaskMetrics;
-use crate::offset::{OffsetStore, decode_offset, encode_partition_key};
+use crate::offset::{OffsetStore, decode_offset, decode_partition_key, encode_partition_key};
 use crate::task::{Control, TaskId};
 
 /// Of the time that a task has to stop: how long it may wait for outstanding records and its last commit.
@@ -40,9 +40,17 @@ impl SourcePipeline {
     /// Calls the task's commit, if offsets have become durable since the last call: a task may forget at its source what is
     /// committed.
     pub(super) async fn tell_committed(&mut self) {
-        if self.progress.is_commit_untold.take()
-            && let Err(error) = self.task.commit().await
+        if !self.progress.is_commit_untold.take() {
+            return;
+        }
+        let untold = self.progress.untold.take();
+        let offsets: Vec<_> = untold.iter().filter_map(|(key, value)| told(key, value.as_deref())).collect();
+        if !offsets.is_empty()
+            && let Err(error) = self.task.committed(&offsets).await
         {
+            warn!(task = %self.id, %error, "failed to tell the task what was committed");
+        }
+        if let Err(error) = self.task.commit().await {
             warn!(task = %self.id, %error, "failed to call the task's commit");
         }
     }
@@ -72,10 +80,9 @@ impl SourcePipeline {
             }
         }
         let limit = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
-        if commit(&self.id, &self.progress, self.spec.offsets.as_ref(), limit, &self.metrics).await
-            && let Err(error) = self.task.commit().await
-        {
-            warn!(task = %self.id, %error, "failed to call the task's commit");
+        if commit(&self.id, &self.progress, self.spec.offsets.as_ref(), limit, &self.metrics).await {
+            self.progress.is_commit_untold.set(true);
+            self.tell_committed().await;
         }
     }
 }
@@ -97,7 +104,10 @@ async fn commit(
             return true;
         }
         Ok(entries) => match timeout(limit, store.set(entries.clone())).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                progress.untold.borrow_mut().extend(entries);
+                Ok(())
+            }
             Ok(Err(error)) => Err((error, entries)),
             Err(_elapsed) => {
                 Err((Error::retriable(format!("not durable within {} ms", limit.as_millis())), entries))
@@ -119,6 +129,13 @@ async fn commit(
             false
         }
     }
+}
+
+/// A stored entry as the task knows it.
+fn told(key: &[u8], value: Option<&[u8]>) -> Option<(SourcePartition, Option<SourceOffset>)> {
+    let (_connector, partition) = decode_partition_key(key)?;
+    let offset = value.map(decode_offset).transpose().ok()?.flatten();
+    Some((partition, offset))
 }
 
 /// The offsets of one connector in the store.

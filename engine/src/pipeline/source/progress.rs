@@ -1,10 +1,12 @@
 //! What the futures of a source pipeline share, and the one that takes the producer's acknowledgements.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use api::Error;
+use bytes::Bytes;
 use protocol::client::producer::{Completion, Producer};
 use tokio::sync::Notify;
 
@@ -29,6 +31,8 @@ pub(super) struct Progress {
     pub(super) committed: Notify,
     /// A commit has succeeded and the task has not been told.
     pub(super) is_commit_untold: Cell<bool>,
+    /// What was committed and the task has not been told of: the last offset of each partition, as stored.
+    pub(super) untold: RefCell<HashMap<Bytes, Option<Bytes>>>,
     /// Told when records have been acknowledged.
     pub(super) acknowledged: Notify,
 }
@@ -42,6 +46,7 @@ impl Progress {
             is_committing: Cell::new(false),
             committed: Notify::new(),
             is_commit_untold: Cell::new(false),
+            untold: RefCell::default(),
             acknowledged: Notify::new(),
         }
     }
