@@ -8,7 +8,7 @@ use std::process::Command;
 use protocol::net::tls::{TlsConfig, TlsVersion};
 
 use crate::https::{Authority, get, send, store};
-use crate::support::{PATIENCE, Rest, wait_for};
+use crate::support::{PATIENCE, Process, Rest, wait_for, worker_properties, write_properties};
 use crate::{Setup, owned};
 
 /// A worker with one listener of https and its certificate in `rest.pem`.
@@ -151,6 +151,54 @@ fn http_https_and_admin_listeners_live_side_by_side() {
     let client = authority.client(None);
     assert_eq!(get(&client, &admin, "/connectors").unwrap().status, 404);
     assert_eq!(get(&client, &admin, "/").unwrap().status, 404);
+}
+
+/// Others are told the listener of the scheme that is advertised, and nobody is warned of a door that asks for certificates.
+#[test]
+fn the_advertised_listener_is_the_one_asked_for_and_only_open_doors_are_warned_of() {
+    let authority = Authority::new();
+    let broker = crate::Broker::start();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(at("rest.pem"), authority.issue()).unwrap();
+    fs::write(at("clients.pem"), authority.pem()).unwrap();
+    let start = |more: &[(&str, &str)]| {
+        let (keys, clients) = (at("rest.pem"), at("clients.pem"));
+        let tls = [
+            ("ssl.keystore.type", "PEM"),
+            ("ssl.keystore.location", keys.as_str()),
+            ("ssl.truststore.type", "PEM"),
+            ("ssl.truststore.location", clients.as_str()),
+        ];
+        let properties = worker_properties(&broker.bootstrap, dir.path(), &[&tls[..], more].concat());
+        let properties: Vec<_> =
+            properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let file = write_properties(&dir.path().join("worker.properties"), &properties);
+        Process::start(&["standalone", file.to_str().unwrap()])
+    };
+    let warning = "asks nobody who they are";
+    let mut worker = start(&[
+        ("listeners", "http://127.0.0.1:0,https://0.0.0.0:0"),
+        ("rest.advertised.listener", "https"),
+    ]);
+    worker.wait_for_output("ready in");
+    let listening: Vec<_> = worker
+        .output()
+        .lines()
+        .filter(|line| line.contains("REST server listening"))
+        .map(str::to_owned)
+        .collect();
+    let field = |line: &str, name: &str| {
+        line.split(&format!("{name}=")).nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    let (url, advertised) = (field(&listening[1], "url"), field(&listening[0], "advertised"));
+    let port = |url: &str| url.trim_end_matches('/').rsplit_once(':').unwrap().1.to_owned();
+    assert!(advertised.starts_with("https://") && port(&url) == port(&advertised), "{listening:?}");
+    assert!(worker.wait_for_output(warning).contains(&url), "the one beyond loopback");
+    drop(worker);
+    let mut worker = start(&[("listeners", "https://0.0.0.0:0"), ("ssl.client.auth", "required")]);
+    worker.wait_for_output("ready in");
+    assert!(!worker.output().contains(warning), "{}", worker.output());
 }
 
 /// The stores that most operators have.
