@@ -6,6 +6,7 @@ use super::error::{Answer, RestError, json};
 use super::request::Parts;
 use super::requests;
 use super::state::RestState;
+use crate::config::providers::concealed;
 use crate::config::{
     BadVersion, Definition, Invalid, ListedPlugin, PluginKind, Plugins, check_version, examine,
     is_other_class, of_plugin,
@@ -59,9 +60,9 @@ pub(super) async fn validate(state: &RestState, name: &str, body: &[u8]) -> Answ
     }
     let herder = state.herder().await?;
     let thrown = |invalid: Invalid| RestError::Thrown(invalid.message_of_validate());
-    let config = herder.worker().providers.resolve_raw(&config).await.map_err(thrown)?;
-    match examine(&config, herder.plugins(), herder.worker()) {
-        Ok((_, report)) => Ok(json(StatusCode::OK, &report)),
+    let resolved = herder.worker().providers.resolve_raw(&config).await.map_err(thrown)?;
+    match examine(&resolved, herder.plugins(), herder.worker()) {
+        Ok((_, report)) => Ok(json(StatusCode::OK, &concealed(report, &config, &resolved))),
         Err(invalid) => Err(thrown(invalid)),
     }
 }

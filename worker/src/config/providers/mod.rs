@@ -10,6 +10,8 @@
 
 mod allowed;
 
+mod conceal;
+
 mod directory;
 
 mod env_var;
@@ -22,6 +24,7 @@ mod variables;
 
 use api::provider::ProviderPlugin;
 
+pub(crate) use conceal::concealed;
 pub(crate) use resolve::reverse;
 pub use resolve::{Providers, Resolved};
 pub(crate) use variables::contains_variables;
