@@ -5,15 +5,17 @@ mod observe;
 mod stage;
 mod state;
 mod task;
+mod turn;
 mod version;
 mod window;
 
 pub use lag::{Lags, PartitionLag};
 pub(crate) use observe::register;
-pub use observe::{Look, Observed, look, refresh};
+pub use observe::{Look, Observed, Observer};
 pub use stage::{Stage, Stages};
 pub use state::Life;
 pub(crate) use state::LifeState;
 pub(crate) use task::millis;
 pub use task::{Counter, ErrorMetrics, Latest, TaskMetrics};
+pub use turn::Turn;
 pub use window::{Reading, Windowed};

@@ -6,6 +6,8 @@
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -44,32 +46,73 @@ pub struct Look<T> {
     pub seen: Option<T>,
 }
 
-/// Has every data executor refresh what it runs and fold the metrics of all clients into a `T`. Waits no longer than `limit`.
-pub async fn look<T: Default + Send + 'static>(
-    executors: &Executors,
-    limit: Duration,
-    fold: fn(&mut T, &Metric<'_>),
-) -> Vec<Look<T>> {
-    let looks = executors.data().map(|executor: &ExecutorHandle| {
-        let seen = executor.spawn(move || look_here(fold));
-        let executor = executor.name().to_owned();
-        async move { Look { executor, seen: timeout(limit, seen).await.ok().and_then(Result::ok) } }
-    });
-    join_all(looks).await
+/// Looks at the data executors.
+#[derive(Debug)]
+pub struct Observer {
+    executors: Vec<Watched>,
 }
 
-/// As [`look`], without the metrics of clients. Gives back whether each executor has answered.
-pub async fn refresh(executors: &Executors, limit: Duration) -> Vec<Look<()>> {
-    let looks = executors.data().map(|executor| {
-        let seen = executor.spawn(async || {
+#[derive(Debug)]
+struct Watched {
+    executor: ExecutorHandle,
+    /// Looks that it has not answered.
+    outstanding: Arc<AtomicUsize>,
+}
+
+/// More looks than so many do not pile up before an executor that answers none.
+const OUTSTANDING_MAX: usize = 4;
+
+impl Observer {
+    /// Of these executors.
+    pub fn new(executors: &Executors) -> Observer {
+        let watched =
+            |executor: &ExecutorHandle| Watched { executor: executor.clone(), outstanding: Arc::default() };
+        Observer { executors: executors.data().map(watched).collect() }
+    }
+
+    /// Has every data executor refresh what it runs and fold the metrics of all clients into a `T`. Waits no longer than `limit`.
+    pub async fn look<T: Default + Send + 'static>(
+        &self,
+        limit: Duration,
+        fold: fn(&mut T, &Metric<'_>),
+    ) -> Vec<Look<T>> {
+        self.ask(limit, move || look_here(fold)).await
+    }
+
+    /// As [`Observer::look`], without the metrics of clients: whether each executor answers.
+    pub async fn refresh(&self, limit: Duration) -> Vec<Look<()>> {
+        let refresh = || async {
             for observed in observed_here() {
                 observed.refresh();
             }
+        };
+        self.ask(limit, refresh).await
+    }
+
+    async fn ask<T, M, F>(&self, limit: Duration, make: M) -> Vec<Look<T>>
+    where
+        T: Send + 'static,
+        M: Fn() -> F + Clone + Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let looks = self.executors.iter().map(|watched| {
+            let Watched { executor, outstanding } = watched;
+            let name = executor.name().to_owned();
+            let asked = (outstanding.load(Ordering::Relaxed) < OUTSTANDING_MAX).then(|| {
+                outstanding.fetch_add(1, Ordering::Relaxed);
+                let (make, outstanding) = (make.clone(), Arc::clone(outstanding));
+                executor.spawn(move || async move {
+                    outstanding.fetch_sub(1, Ordering::Relaxed);
+                    make().await
+                })
+            });
+            async move {
+                let Some(asked) = asked else { return Look { executor: name, seen: None } };
+                Look { executor: name, seen: timeout(limit, asked).await.ok().and_then(Result::ok) }
+            }
         });
-        let executor = executor.name().to_owned();
-        async move { Look { executor, seen: timeout(limit, seen).await.ok().and_then(Result::ok) } }
-    });
-    join_all(looks).await
+        join_all(looks).await
+    }
 }
 
 async fn look_here<T: Default>(fold: fn(&mut T, &Metric<'_>)) -> T {

@@ -8,7 +8,7 @@ use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 
 use super::{Order, Target, TaskEvent, TaskHandle, TaskSpec, run};
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Observer, TaskMetrics};
 use crate::pipeline::RateLimiters;
 use crate::rt::Executors;
 
@@ -27,6 +27,7 @@ pub struct EngineConfig {
 #[derive(Debug, Clone)]
 pub struct Engine {
     config: Arc<EngineConfig>,
+    observer: Arc<Observer>,
     runs: Arc<AtomicU64>,
     rate_limiters: Arc<RateLimiters>,
 }
@@ -34,7 +35,8 @@ pub struct Engine {
 impl Engine {
     /// An engine over executors that run already.
     pub fn new(config: EngineConfig) -> Engine {
-        Engine { config: Arc::new(config), runs: Arc::default(), rate_limiters: Arc::default() }
+        let observer = Arc::new(Observer::new(&config.executors));
+        Engine { observer, config: Arc::new(config), runs: Arc::default(), rate_limiters: Arc::default() }
     }
 
     /// The client's world.
@@ -45,6 +47,11 @@ impl Engine {
     /// The executors.
     pub fn executors(&self) -> &Executors {
         &self.config.executors
+    }
+
+    /// Looks at what runs on them.
+    pub fn observer(&self) -> &Observer {
+        &self.observer
     }
 
     /// Starts a task on the least loaded data core. Its first event is `Running`, `Paused` or `Failed`.
@@ -59,8 +66,11 @@ impl Engine {
         let control = run::Control::new(id.clone(), run, orders, events, Arc::clone(&metrics));
         let task_metrics = Arc::clone(&metrics);
         let limiter = self.rate_limiters.of(&id.connector, spec.rate_limits);
-        let task = self.config.executors.place().spawn(move || async move {
-            run::run(spec, env, control, task_metrics, limiter).await;
+        let executor = self.config.executors.place();
+        metrics.turn.placed_on(executor.name());
+        let task = executor.spawn(move || async move {
+            let turn = Arc::clone(&task_metrics);
+            turn.turn.track(run::run(spec, env, control, task_metrics, limiter)).await;
             ended_sender.send_replace(true);
         });
         let abort = task.abort_handle();

@@ -1,6 +1,7 @@
 //! One connector within the state machine.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use api::Props;
 use api::plugin::ConnectorPlugin;
@@ -37,15 +38,17 @@ pub struct Status {
     pub trace: Option<String>,
     /// As in Java, what failed before it was put together has no version.
     pub has_version: bool,
+    /// Why it is held to run without moving.
+    pub stuck: Option<Arc<str>>,
 }
 
 impl Status {
     pub(super) fn of(state: State) -> Status {
-        Status { state, trace: None, has_version: true }
+        Status { state, trace: None, has_version: true, stuck: None }
     }
 
     pub(super) fn failed(trace: String) -> Status {
-        Status { state: State::Failed, trace: Some(trace), has_version: true }
+        Status { state: State::Failed, trace: Some(trace), has_version: true, stuck: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What goes into the state machine and what comes out of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::Props;
@@ -120,6 +121,11 @@ pub enum Event {
         id: TaskId,
         /// Which start of it.
         epoch: Epoch,
+    },
+    /// The watchdog has looked at all tasks.
+    TasksWatched {
+        /// Those that run without moving, and why it is held so.
+        stuck: HashMap<TaskId, Arc<str>>,
     },
     /// Time has passed.
     Tick,

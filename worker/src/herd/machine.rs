@@ -1,6 +1,7 @@
 //! The state machine: commands become steps, events end waits.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::task::{TaskId, TaskState};
@@ -75,6 +76,7 @@ impl Herd {
             }
             Event::TaskReported { id, epoch, state } => self.task_reported(&id, epoch, state, now_ms),
             Event::TaskEnded { id, epoch } => self.task_ended(&id, epoch, now_ms),
+            Event::TasksWatched { stuck } => self.tasks_watched(&stuck),
             Event::Tick => self.tick(now_ms, &mut out),
             Event::Ready => self.is_ready = true,
             Event::Shutdown => self.shutdown(&mut out),
@@ -367,6 +369,17 @@ impl Herd {
             }
             TaskState::Stopped => Status::of(State::Unassigned),
         });
+    }
+
+    fn tasks_watched(&mut self, stuck: &HashMap<TaskId, Arc<str>>) {
+        for (name, connector) in &mut self.connectors {
+            for (task, number) in connector.tasks.iter_mut().zip(0..) {
+                if let Some(status) = &mut task.status {
+                    let id = TaskId { connector: Arc::clone(name), task: number };
+                    status.stuck = stuck.get(&id).filter(|_| status.state == State::Running).cloned();
+                }
+            }
+        }
     }
 
     fn task_ended(&mut self, id: &TaskId, epoch: Epoch, now_ms: u64) {

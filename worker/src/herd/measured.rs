@@ -29,8 +29,7 @@ pub(crate) struct MeasuredTask {
     pub(crate) id: TaskId,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) facts: Rc<TaskFacts>,
-    /// Why it is held to run without moving.
-    pub(crate) stuck: Option<Rc<str>>,
+    pub(crate) is_stuck: bool,
     epoch: Epoch,
     has_started: bool,
     has_ended: bool,
@@ -86,7 +85,7 @@ impl Measured {
             id: id.clone(),
             metrics,
             facts: Rc::new(facts),
-            stuck: None,
+            is_stuck: false,
             epoch,
             has_started: false,
             has_ended: false,
@@ -130,7 +129,7 @@ impl Measured {
             if let Some(state) = state
                 && is_shown
             {
-                shown.push((task.clone(), state));
+                shown.push((MeasuredTask { is_stuck: herd.is_stuck(id), ..task.clone() }, state));
             }
             is_shown
         });
@@ -174,6 +173,11 @@ impl Herd {
             .collect();
         measured.sort_by(|left, right| left.name.cmp(&right.name));
         measured
+    }
+
+    fn is_stuck(&self, id: &TaskId) -> bool {
+        let task = self.connectors.get(&id.connector).and_then(|c| c.tasks.get(id.task as usize));
+        task.and_then(|task| task.status.as_ref()).is_some_and(|status| status.stuck.is_some())
     }
 
     /// A task's state; `Unassigned` before its first report.

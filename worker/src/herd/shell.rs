@@ -120,6 +120,8 @@ impl Herder {
         };
         tokio::task::spawn_local(herder.clone().relay_task_events());
         tokio::task::spawn_local(herder.clone().keep_time());
+        let limits = crate::metrics::limits(herder.worker());
+        tokio::task::spawn_local(crate::metrics::watch(herder.clone(), limits));
         herder
     }
 
@@ -432,6 +434,11 @@ impl Herder {
         }
         self.shared.running.borrow_mut().measured.task_reported(&id, epoch, &state);
         self.step(Event::TaskReported { id, epoch, state });
+    }
+
+    /// Takes in which tasks run without moving, and why it is held so.
+    pub(crate) fn set_stuck(&self, stuck: HashMap<TaskId, Arc<str>>) {
+        self.step(Event::TasksWatched { stuck });
     }
 
     /// What there is to measure.

@@ -80,6 +80,9 @@ pub struct InstanceState {
     /// Not Java's: restarts that nobody asked for, where the connector has them switched on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart: Option<RestartInfo>,
+    /// Not Java's: why a task that is RUNNING is held to be stuck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
 }
 
 /// `TaskState`.
@@ -193,6 +196,7 @@ impl Herd {
             version: status.has_version.then_some(connector.plugin.version),
             trace: status.trace.clone(),
             restart,
+            stuck: status.stuck.as_deref().map(str::to_owned),
         }
     }
 }

@@ -10,8 +10,11 @@ mod clients;
 mod page;
 mod scrape;
 mod tables;
+mod watch;
+mod watchdog;
 mod windows;
 
 pub(crate) use page::Format;
 pub(crate) use scrape::{Scraper, Wanted};
+pub(crate) use watch::{limits, watch};
 pub(crate) use windows::windows;

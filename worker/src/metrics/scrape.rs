@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::metrics::{self, Look, Stage};
+use engine::metrics::{Look, Stage};
 use engine::rt::clock;
 use tokio::sync::{Semaphore, watch};
 
@@ -80,7 +80,7 @@ impl Scraper {
     }
 
     async fn scrape(&self, herder: &Herder, wanted: Wanted) -> String {
-        let looks = metrics::look(herder.engine().executors(), LOOK_LIMIT, ClientSamples::add).await;
+        let looks = herder.engine().observer().look(LOOK_LIMIT, ClientSamples::add).await;
         let now = clock::now();
         let unix_secs = clock::unix_ms() as f64 / 1_000.0;
         let (connectors, tasks, mut worker) = herder.measured(|connectors, tasks, measured| {

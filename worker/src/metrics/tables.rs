@@ -345,7 +345,7 @@ pub(crate) const OWN_TASK: &[Row<TaskSample>] = &[
         number(t.unix_secs - t.now.saturating_duration_since(t.metrics().stages.progress()).as_secs_f64())
     }),
     gauge("stuck", "1 while the task is held to be running but not moving (aqueduct.watchdog.*).", |t| {
-        number(f64::from(u8::from(t.task.stuck.is_some())))
+        number(f64::from(u8::from(t.task.is_stuck)))
     }),
 ];
 

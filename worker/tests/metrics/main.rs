@@ -7,7 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dashboard;
 mod page;
+mod watchdog;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,7 +70,9 @@ impl Setup {
         let broker = Broker::start();
         let dir = tempfile::tempdir().unwrap();
         let properties = worker_properties(&broker.bootstrap, dir.path(), more);
-        let worker = InProcess::start(&properties, worker::built_in());
+        let mut registry = worker::built_in();
+        registry.connectors.push(watchdog::HANGING);
+        let worker = InProcess::start(&properties, registry);
         Setup { worker, dir, topic: unique("metrics"), _broker: broker }
     }
 

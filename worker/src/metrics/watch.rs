@@ -1,0 +1,127 @@
+//! The watchdog at work: looks at every running task once per interval, and says what is stuck and what moves again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::rt::clock::{self, Instant};
+use engine::task::TaskId;
+
+use super::watchdog::{Limits, Seen, Thread, Trouble, judge};
+use crate::config::WorkerConfig;
+use crate::herd::{Herder, MeasuredTask, State};
+use crate::logs::Time;
+
+/// A task in trouble.
+struct Stuck {
+    trouble: Trouble,
+    since: Instant,
+    text: Arc<str>,
+}
+
+/// The limits that a worker's configuration gives.
+pub(crate) fn limits(worker: &WorkerConfig) -> Limits {
+    // They have been checked with all other keys of the worker.
+    let ms = |key: &str, default| {
+        let given = worker.originals.get(key).and_then(|value| value.trim().parse().ok());
+        Duration::from_millis(given.unwrap_or(default))
+    };
+    Limits {
+        interval: ms("aqueduct.watchdog.interval.ms", 5_000),
+        call: ms("aqueduct.watchdog.call.ms", 60_000),
+        stall: ms("aqueduct.watchdog.stall.ms", 60_000),
+    }
+}
+
+/// Watches until the herder is gone. Runs on the control thread, which nothing blocks.
+pub(crate) async fn watch(herder: Herder, limits: Limits) {
+    if limits.interval.is_zero() {
+        return;
+    }
+    let mut stuck: HashMap<TaskId, Stuck> = HashMap::new();
+    let mut silent: HashMap<String, Instant> = HashMap::new();
+    loop {
+        tokio::time::sleep(limits.interval).await;
+        for look in herder.engine().observer().refresh(limits.interval).await {
+            match look.seen {
+                Some(()) => drop(silent.remove(&look.executor)),
+                None => drop(silent.entry(look.executor).or_insert_with(|| clock::now() - limits.interval)),
+            }
+        }
+        let now = clock::now();
+        let tasks = herder.measured(|_, tasks, _| tasks);
+        let mut found = HashMap::new();
+        for (task, state) in &tasks {
+            let lag = task.metrics.lags.total();
+            let trouble =
+                if *state == State::Running { trouble(task, &tasks, &silent, now, &limits) } else { None };
+            match (trouble, stuck.remove(&task.id)) {
+                (Some(trouble), Some(known)) if known.trouble.is_same(&trouble) => {
+                    found.insert(task.id.clone(), known);
+                }
+                (Some(trouble), _) => {
+                    let since = now.checked_sub(trouble.lasts()).unwrap_or(now);
+                    let text: Arc<str> = trouble.describe(lag, &wall_clock(trouble.lasts())).into();
+                    tracing::warn!(connector = &*task.id.connector, task = task.id.task, "task is {text}");
+                    found.insert(task.id.clone(), Stuck { trouble, since, text });
+                }
+                (None, Some(known)) => {
+                    let secs = now.saturating_duration_since(known.since).as_secs();
+                    tracing::info!(
+                        connector = &*task.id.connector,
+                        task = task.id.task,
+                        "task moves again after {secs} s: it was {}",
+                        known.text
+                    );
+                }
+                (None, None) => {}
+            }
+        }
+        stuck = found;
+        let texts = stuck.iter().map(|(id, stuck)| (id.clone(), Arc::clone(&stuck.text))).collect();
+        herder.set_stuck(texts);
+    }
+}
+
+fn trouble(
+    task: &MeasuredTask,
+    tasks: &[(MeasuredTask, State)],
+    silent: &HashMap<String, Instant>,
+    now: Instant,
+    limits: &Limits,
+) -> Option<Trouble> {
+    let turn = &task.metrics.turn;
+    let (stage, since) = task.metrics.stages.current();
+    let blocker;
+    let thread = match silent.get(turn.executor()) {
+        None => Thread::Answers,
+        Some(silent) => {
+            let silent = now.saturating_duration_since(*silent);
+            let has_it = |other: &&(MeasuredTask, State)| {
+                other.0.metrics.turn.is_on() && other.0.metrics.turn.executor() == turn.executor()
+            };
+            match tasks.iter().find(has_it) {
+                _ if turn.is_on() => Thread::BlockedByIt(silent),
+                Some((other, _)) => {
+                    blocker = other.id.to_string();
+                    Thread::BlockedBy(&blocker, silent)
+                }
+                // Something else has it, such as what a task has left behind.
+                None => Thread::BlockedBy("another", silent),
+            }
+        }
+    };
+    let seen = Seen {
+        stage,
+        in_stage: now.saturating_duration_since(since),
+        since_progress: now.saturating_duration_since(task.metrics.stages.progress()),
+        lag: task.metrics.lags.total(),
+        thread,
+    };
+    judge(&seen, limits)
+}
+
+/// The wall clock so long ago.
+fn wall_clock(ago: Duration) -> String {
+    Time(clock::unix_ms() - ago.as_millis() as i64).to_string()
+}
