@@ -7,6 +7,8 @@
 //! ```
 
 mod clients;
+#[cfg(test)]
+mod docs;
 mod page;
 mod scrape;
 mod tables;
