@@ -4,7 +4,7 @@
 //! checked, nothing is parsed), `index` (keys and values as bytes), `columns` (converted, as for any usual sink).
 
 use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
-use api::{Batch, Props, Result, SinkConnector, SinkContext, SinkTask, Tier};
+use api::{Batch, Props, Result, SinkConnector, SinkContext, SinkOffsetChange, SinkTask, Tier};
 
 const TIER: &str = "tier";
 const TIERS: &[&str] = &["bytes", "index", "columns"];
@@ -40,6 +40,11 @@ impl SinkConnector for BlackholeSink {
 
     fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
         Ok(vec![self.props.clone(); tasks_max])
+    }
+
+    /// It keeps no offsets beside those of its group.
+    fn alter_offsets(_props: &Props, _offsets: &[SinkOffsetChange]) -> Result<bool> {
+        Ok(true)
     }
 
     fn create_task(props: &Props) -> Result<BlackholeSinkTask> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Columns, Headers, Origin, Props, Result, Run, SchemaRef, SourceConnector, SourceContext,
-    SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
+    Batch, Body, Columns, Error, Headers, Origin, Props, Result, Run, SchemaRef, SourceConnector,
+    SourceContext, SourceOffset, SourceOffsetChange, SourceOffsets, SourcePartition, SourceTask, Timestamps,
+    Value,
 };
 use tokio::time::Instant;
 
@@ -14,6 +15,9 @@ use crate::{config, generate};
 
 /// Batches at a limited rate come at least this often, however few records are due.
 const TICK: Duration = Duration::from_millis(5);
+
+/// The only key of an offset: the number of the next record.
+const RECORD_FIELD: &str = "record";
 
 /// `io.aqueduct.connect.DatagenSourceConnector` (alias `DatagenSource`): `tasks.max` tasks, numbered.
 #[derive(Debug)]
@@ -44,13 +48,27 @@ impl SourceConnector for DatagenSource {
         Ok((0..tasks_max).map(numbered).collect())
     }
 
+    /// Offsets are the numbers of records; anything else would silently start from the first one.
+    fn alter_offsets(_props: &Props, offsets: &[SourceOffsetChange]) -> Result<bool> {
+        let is_number = |offset: &SourceOffset| {
+            let number = offset.iter().find(|(field, _)| **field == *RECORD_FIELD);
+            matches!(number, Some((_, Value::Int64(number))) if *number >= 0)
+        };
+        if offsets.iter().filter_map(|(_, offset)| offset.as_ref()).all(is_number) {
+            return Ok(true);
+        }
+        Err(Error::config(format!(
+            "Offset objects should either be null or contain the key '{RECORD_FIELD}' with a number that is not negative"
+        )))
+    }
+
     fn create_task(props: &Props) -> Result<DatagenSourceTask> {
         let config = config::table().parse(props)?;
         let task = config.int(config::TASK_ID);
         Ok(DatagenSourceTask {
             topic: Arc::from(config.string(config::TOPIC)),
             partition: SourcePartition::new([(Arc::from("task"), Value::Int64(task.into()))]),
-            offset_field: Arc::from("record"),
+            offset_field: Arc::from(RECORD_FIELD),
             format: match config.string(config::FORMAT) {
                 "struct" => Format::Struct(generate::schema()),
                 _ => Format::Text { record_bytes: config.int(config::RECORD_BYTES) as usize },

@@ -121,3 +121,25 @@ fn a_running_worker_is_changed_through_rest_and_its_file_is_left_alone() {
     assert!(done(&["--file", &path, "show", "source"]).contains(r#"{"position":4}"#));
     done(&["--file", &path, "reset", "source"]);
 }
+
+/// An answered change is on disk: a worker that is killed the moment after has lost nothing.
+#[test]
+fn an_answered_change_survives_a_kill() {
+    let broker = Broker::start();
+    let dir = tempfile::tempdir().unwrap();
+    let worker = worker_file(&broker.bootstrap, dir.path(), &[]);
+    let path = dir.path().join("connect.offsets").display().to_string();
+    for position in 1..=3 {
+        let mut process = Process::standalone(&worker, &[]);
+        let rest = process.rest();
+        let config = json!({ "connector.class": "FileStreamSource", "file": "/nowhere", "topic": "t" });
+        let body = json!({ "name": "source", "config": config, "initial_state": "STOPPED" }).to_string();
+        assert_eq!(rest.send("POST", "/connectors", Some(&body)).status, 201);
+        let entry = json!({ "partition": { "filename": "/nowhere" }, "offset": { "position": position } });
+        let body = json!({ "offsets": [entry] }).to_string();
+        assert_eq!(rest.send("PATCH", "/connectors/source/offsets", Some(&body)).status, 200);
+        process.kill();
+        let shown = done(&["--file", &path, "--json", "show", "source"]);
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), json!({ "offsets": [entry] }));
+    }
+}
