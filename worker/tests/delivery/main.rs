@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dead_letters;
+
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
