@@ -17,6 +17,8 @@ mod worker;
 
 mod worker_table;
 
+mod tables;
+
 mod listener;
 
 mod rest;
@@ -70,6 +72,7 @@ pub use report::{Definition, Entry, Found, Report};
 pub use response_headers::{HeaderAction, HeaderRule};
 pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};
 pub use restart::RestartPolicy;
+pub use tables::{Documented, documented};
 pub use topic_creation::TopicRules;
 pub use validation::examine;
 pub use worker::{TopicTracking, WorkerConfig, is_secret};

@@ -227,12 +227,16 @@ mod tests {
     use super::*;
 
     fn parse(settings: &[(&str, &str)]) -> std::result::Result<RestConfig, String> {
-        let mut props: Props =
-            [("key.converter", "k"), ("value.converter", "v"), ("offset.storage.file.filename", "o")]
-                .iter()
-                .chain(settings)
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect();
+        let mut props: Props = [
+            ("bootstrap.servers", "b:1"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+            ("offset.storage.file.filename", "o"),
+        ]
+        .iter()
+        .chain(settings)
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
         props.entry("listeners".to_owned()).or_insert_with(|| "http://:0".to_owned());
         let config = worker_table::standalone().parse(&props).unwrap();
         let mut errors = Vec::new();

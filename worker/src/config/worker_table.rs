@@ -1,24 +1,27 @@
 //! The worker's keys with Java's types, defaults and validators (`WorkerConfig`, `StandaloneConfig`).
 
-use api::config_def::{ConfigDef, ConfigKey, ConfigType, Default, Importance, Validator, validators};
+use api::config_def::{
+    Check, ConfigDef, ConfigKey, ConfigType, Default, Importance, ListRule, Validator, validators,
+};
 
 const NON_NEGATIVE: Validator = validators::at_least::<0>;
 const POSITIVE: Validator = validators::at_least::<1>;
 
 /// Name, type, default, validator, importance, documentation.
-type Row = (&'static str, ConfigType, Default, Option<Validator>, Importance, &'static str);
+type Row = (&'static str, ConfigType, Default, Option<Check>, Importance, &'static str);
 
 /// The keys of a standalone worker.
 pub(super) fn standalone() -> ConfigDef {
     use ConfigType::{Boolean, Class, Int, List, Long, String};
     use Default::{Null, Required, Value};
     use Importance::{High, Low, Medium};
-    let rows: &[Row] = &[
+    let list = |rule| Some(Check::List(rule));
+    let rows: Vec<Row> = vec![
         (
             "bootstrap.servers",
             List,
-            Value("localhost:9092"),
-            None,
+            Required,
+            list(ListRule::NON_EMPTY),
             High,
             "Brokers to start from, as host:port.",
         ),
@@ -26,7 +29,7 @@ pub(super) fn standalone() -> ConfigDef {
             "client.dns.lookup",
             String,
             Value("use_all_dns_ips"),
-            Some(dns_lookup),
+            Some(Check::Value(dns_lookup)),
             Medium,
             "How bootstrap names are resolved.",
         ),
@@ -39,6 +42,14 @@ pub(super) fn standalone() -> ConfigDef {
             "Converter of record keys for connectors that name none.",
         ),
         (
+            "key.converter.plugin.version",
+            String,
+            Null,
+            None,
+            Low,
+            "Version of that converter's plug-in. Accepted and not used: there is one of each.",
+        ),
+        (
             "value.converter",
             Class,
             Required,
@@ -47,12 +58,28 @@ pub(super) fn standalone() -> ConfigDef {
             "Converter of record values for connectors that name none.",
         ),
         (
+            "value.converter.plugin.version",
+            String,
+            Null,
+            None,
+            Low,
+            "Version of that converter's plug-in. Accepted and not used: there is one of each.",
+        ),
+        (
             "header.converter",
             Class,
             Value("org.apache.kafka.connect.storage.SimpleHeaderConverter"),
             None,
             Low,
             "Converter of header values for connectors that name none.",
+        ),
+        (
+            "header.converter.plugin.version",
+            String,
+            Null,
+            None,
+            Low,
+            "Version of that converter's plug-in. Accepted and not used: there is one of each.",
         ),
         (
             "task.shutdown.graceful.timeout.ms",
@@ -82,7 +109,7 @@ pub(super) fn standalone() -> ConfigDef {
             "plugin.path",
             List,
             Null,
-            None,
+            list(ListRule::NON_EMPTY_OR_NULL),
             Low,
             "Directories with Java plug-ins. Accepted and not used: plug-ins are compiled in.",
         ),
@@ -90,7 +117,7 @@ pub(super) fn standalone() -> ConfigDef {
             "plugin.discovery",
             String,
             Value("hybrid_warn"),
-            Some(discovery),
+            Some(Check::Value(discovery)),
             Low,
             "How Java plug-ins are found. Accepted and not used.",
         ),
@@ -98,16 +125,23 @@ pub(super) fn standalone() -> ConfigDef {
             "metrics.sample.window.ms",
             Long,
             Value("30000"),
-            Some(NON_NEGATIVE),
+            Some(Check::Value(NON_NEGATIVE)),
             Low,
             "Window of a metrics sample.",
         ),
-        ("metrics.num.samples", Int, Value("2"), Some(POSITIVE), Low, "Samples kept per metric."),
+        (
+            "metrics.num.samples",
+            Int,
+            Value("2"),
+            Some(Check::Value(POSITIVE)),
+            Low,
+            "Samples kept per metric.",
+        ),
         (
             "aqueduct.watchdog.interval.ms",
             Long,
             Value("5000"),
-            Some(NON_NEGATIVE),
+            Some(Check::Value(NON_NEGATIVE)),
             Low,
             "How often tasks are looked at that run but may not move; 0 for never.",
         ),
@@ -115,7 +149,7 @@ pub(super) fn standalone() -> ConfigDef {
             "aqueduct.watchdog.call.ms",
             Long,
             Value("60000"),
-            Some(POSITIVE),
+            Some(Check::Value(POSITIVE)),
             Low,
             "How long one put, commit or conversion, or the wait for Kafka to take records, may last before the task counts as stuck.",
         ),
@@ -123,7 +157,7 @@ pub(super) fn standalone() -> ConfigDef {
             "aqueduct.watchdog.stall.ms",
             Long,
             Value("60000"),
-            Some(POSITIVE),
+            Some(Check::Value(POSITIVE)),
             Low,
             "How long a sink task may take nothing while there are records for it before it counts as stuck.",
         ),
@@ -131,7 +165,7 @@ pub(super) fn standalone() -> ConfigDef {
             "metrics.recording.level",
             String,
             Value("INFO"),
-            Some(recording_level),
+            Some(Check::Value(recording_level)),
             Low,
             "Highest recording level of metrics.",
         ),
@@ -139,11 +173,11 @@ pub(super) fn standalone() -> ConfigDef {
             "metric.reporters",
             List,
             Value("org.apache.kafka.common.metrics.JmxReporter"),
-            None,
+            list(ListRule::ANY),
             Low,
             "Java classes. Accepted and not used.",
         ),
-        ("config.providers", List, Value(""), None, Low, "Names of configuration providers."),
+        ("config.providers", List, Value(""), list(ListRule::ANY), Low, "Names of configuration providers."),
         (
             "connector.client.config.override.policy",
             String,
@@ -156,7 +190,7 @@ pub(super) fn standalone() -> ConfigDef {
             super::overrides::ALLOWLIST,
             List,
             Value(""),
-            None,
+            list(ListRule::ANY),
             Medium,
             "The client settings that a connector may override where the policy is Allowlist.",
         ),
@@ -197,12 +231,19 @@ pub(super) fn standalone() -> ConfigDef {
         ("rest.advertised.listener", String, Null, None, Low, "Protocol that other workers are told."),
         ("access.control.allow.origin", String, Value(""), None, Low, "CORS origins."),
         ("access.control.allow.methods", String, Value(""), None, Low, "CORS methods."),
-        ("admin.listeners", List, Null, None, Low, "Where the admin resources listen."),
+        (
+            "admin.listeners",
+            List,
+            Null,
+            list(ListRule::ANY_OR_NULL),
+            Low,
+            "Where the admin resources listen.",
+        ),
         (
             "rest.extension.classes",
             List,
             Value(""),
-            None,
+            list(ListRule::ANY),
             Low,
             "REST extensions, such as basic authentication.",
         ),
@@ -211,7 +252,7 @@ pub(super) fn standalone() -> ConfigDef {
             "ssl.client.auth",
             String,
             Value("none"),
-            Some(client_auth),
+            Some(Check::Value(client_auth)),
             Low,
             "Whether REST clients show a certificate.",
         ),
@@ -224,13 +265,76 @@ pub(super) fn standalone() -> ConfigDef {
             "The file that source offsets are kept in.",
         ),
     ];
-    rows.iter().fold(ConfigDef::default(), |def, &(name, kind, default, validator, importance, doc)| {
-        let key = ConfigKey::new(name, kind, default, importance, doc);
-        def.key(match validator {
-            Some(validator) => key.checked(validator),
-            None => key,
-        })
+    let rows = rows.into_iter().chain(tls_rows());
+    rows.fold(ConfigDef::default(), |def, (name, kind, default, check, importance, doc)| {
+        let mut key = ConfigKey::new(name, kind, default, importance, doc);
+        key.check = check;
+        def.key(key)
     })
+}
+
+/// TLS of REST, and of the worker's own connections to Kafka.
+fn tls_rows() -> Vec<Row> {
+    use ConfigType::{Class, List, Password, String};
+    use Default::{Null, Value};
+    use Importance::{High, Low, Medium};
+    let any = || Some(Check::List(ListRule::ANY));
+    vec![
+        (
+            "ssl.protocol",
+            String,
+            Value("TLSv1.3"),
+            None,
+            Medium,
+            "Accepted; versions are ssl.enabled.protocols.",
+        ),
+        ("ssl.provider", String, Null, None, Medium, "Accepted and not used: a Java class."),
+        (
+            "ssl.cipher.suites",
+            List,
+            Value(""),
+            any(),
+            Low,
+            "Cipher suites that may be used; all where it is empty.",
+        ),
+        (
+            "ssl.enabled.protocols",
+            List,
+            Value("TLSv1.2,TLSv1.3"),
+            any(),
+            Medium,
+            "Versions of TLS that may be used.",
+        ),
+        ("ssl.keystore.type", String, Value("JKS"), None, Medium, "JKS, PKCS12 or PEM."),
+        (
+            "ssl.keystore.location",
+            String,
+            Null,
+            None,
+            High,
+            "File with the private key and its certificates.",
+        ),
+        ("ssl.keystore.password", Password, Null, None, High, "Password of that file."),
+        ("ssl.key.password", Password, Null, None, High, "Password of the private key."),
+        ("ssl.keystore.key", Password, Null, None, High, "The private key itself, as PEM."),
+        ("ssl.keystore.certificate.chain", Password, Null, None, High, "Its certificates, as PEM."),
+        ("ssl.truststore.certificates", Password, Null, None, High, "Certificates to trust, as PEM."),
+        ("ssl.truststore.type", String, Value("JKS"), None, Medium, "JKS, PKCS12 or PEM."),
+        ("ssl.truststore.location", String, Null, None, High, "File with the certificates to trust."),
+        ("ssl.truststore.password", Password, Null, None, High, "Password of that file."),
+        ("ssl.keymanager.algorithm", String, Value("SunX509"), None, Low, "Accepted and not used: of Java."),
+        ("ssl.trustmanager.algorithm", String, Value("PKIX"), None, Low, "Accepted and not used: of Java."),
+        (
+            "ssl.endpoint.identification.algorithm",
+            String,
+            Value("https"),
+            None,
+            Low,
+            "Whether a broker's certificate has to name its host: https, or empty for not.",
+        ),
+        ("ssl.secure.random.implementation", String, Null, None, Low, "Accepted and not used: of Java."),
+        ("ssl.engine.factory.class", Class, Null, None, Low, "Refused: a Java class."),
+    ]
 }
 
 fn dns_lookup(value: &api::config_def::ConfigValue) -> Result<(), String> {
@@ -238,7 +342,7 @@ fn dns_lookup(value: &api::config_def::ConfigValue) -> Result<(), String> {
 }
 
 fn discovery(value: &api::config_def::ConfigValue) -> Result<(), String> {
-    validators::one_of_any_case(value, &["ONLY_SCAN", "HYBRID_WARN", "HYBRID_FAIL", "SERVICE_LOAD"])
+    validators::one_of_any_case(value, &["ONLY_SCAN", "SERVICE_LOAD", "HYBRID_WARN", "HYBRID_FAIL"])
 }
 
 fn recording_level(value: &api::config_def::ConfigValue) -> Result<(), String> {

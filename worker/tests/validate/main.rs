@@ -17,6 +17,8 @@ use xtask::kafka::{BOOTSTRAP_VARIABLE, Libs};
 #[path = "../support/mod.rs"]
 mod support;
 
+mod tables;
+
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
@@ -224,4 +226,87 @@ fn the_record_is_what_java_says() {
     for (said, recorded) in lines.lines().zip(fs::read_to_string(golden()).unwrap().lines()) {
         assert_eq!(said, recorded);
     }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    /// Whatever a request holds, it is judged: no panic, and the count is that of the messages at most.
+    #[test]
+    fn no_configuration_panics(
+        entries in proptest::collection::vec((key(), proptest::option::of(value())), 0..12),
+        is_source in proptest::bool::ANY,
+    ) {
+        let plugins = Plugins::new(worker::built_in());
+        let worker = worker(&plugins);
+        let mut raw: RawConfig = entries.into_iter().collect();
+        let class = if is_source { "FileStreamSource" } else { "FileStreamSink" };
+        raw.entry("connector.class".to_owned()).or_insert_with(|| Some(class.to_owned()));
+        if let Ok((_, report)) = examine(&raw, &plugins, &worker) {
+            assert!(report.error_count <= report.messages().count());
+        }
+    }
+}
+
+fn key() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let known: Vec<String> = worker::config::documented()
+        .into_iter()
+        .flat_map(|table| table.def.keys().iter().map(|key| key.name.to_string()).collect::<Vec<_>>())
+        .chain(
+            [
+                "transforms.a.type",
+                "transforms.a.predicate",
+                "transforms.a.negate",
+                "transforms.a.plugin.version",
+                "predicates.p.type",
+                "predicates.p.pattern",
+                "key.converter.schemas.enable",
+                "producer.override.linger.ms",
+                "consumer.override.",
+                "admin.override.x",
+                "topic.creation.default.partitions",
+                "topic.creation.a.include",
+                "aqueduct.x",
+                "transforms..type",
+                "file",
+                "topic",
+            ]
+            .map(str::to_owned),
+        )
+        .collect();
+    prop_oneof![4 => proptest::sample::select(known), 1 => "[a-z.]{0,12}"]
+}
+
+fn value() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let known = [
+        "",
+        "a",
+        "a,a",
+        "a,b",
+        ",",
+        "p",
+        "true",
+        "x",
+        "-1",
+        "0",
+        "1",
+        "RegexRouter",
+        "TopicNameMatches",
+        "Json",
+        "String",
+        "Nope",
+        "all",
+        "[",
+        "(a|b)*",
+        "[1.0,2.0)",
+        "[",
+        "4.3.0",
+        "latest",
+        "org.apache.kafka.connect.transforms.Filter",
+        "org.apache.kafka.connect.transforms.Cast",
+        "required",
+    ];
+    prop_oneof![4 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => any::<String>()]
 }

@@ -48,6 +48,12 @@ impl ListRule {
     /// At least one item.
     pub const NON_EMPTY: ListRule = ListRule { may_be_empty: false, may_be_null: false, items: &[] };
 
+    /// At least one item, or null.
+    pub const NON_EMPTY_OR_NULL: ListRule = ListRule { may_be_empty: false, may_be_null: true, items: &[] };
+
+    /// Any items, empty or not, or null.
+    pub const ANY_OR_NULL: ListRule = ListRule { may_be_empty: true, may_be_null: true, items: &[] };
+
     /// The whole message where the list will not do.
     fn check(self, key: &str, value: &ConfigValue) -> Result<(), String> {
         let valid = || {
@@ -85,6 +91,23 @@ impl ListRule {
 }
 
 impl ConfigKey {
+    /// Where a list may not repeat itself, what comes again counts once when it is used, as in Java (KIP-1161); only a validation
+    /// complains of it.
+    pub(super) fn without_repetition(&self, value: ConfigValue) -> ConfigValue {
+        match (&self.check, value) {
+            (Some(Check::List(_)), ConfigValue::List(items)) => {
+                let mut once: Vec<String> = Vec::with_capacity(items.len());
+                for item in items {
+                    if !once.contains(&item) {
+                        once.push(item);
+                    }
+                }
+                ConfigValue::List(once)
+            }
+            (_, value) => value,
+        }
+    }
+
     /// Checks a parsed value: the whole message where it will not do.
     pub(super) fn check(&self, value: &ConfigValue) -> Result<(), String> {
         let detail = match &self.check {

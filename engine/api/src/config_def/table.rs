@@ -151,6 +151,7 @@ impl ConfigDef {
                 None if key.default == Default::Required => return Err(Error::config(parse::missing(key))),
                 None => default_of(key),
             };
+            let value = key.without_repetition(value);
             key.check(&value).map_err(Error::config)?;
             Ok((key.name.clone(), value))
         });

@@ -115,6 +115,7 @@ fn without_variables(props: &Props, plugins: &Plugins) -> Props {
     let converter = plugins.converters().first().map_or("", |plugin| plugin.class);
     let is_hidden = |key: &str| props.is_empty() || props.contains_key(key);
     for (key, stand_in) in [
+        ("bootstrap.servers", "localhost:9092"),
         ("key.converter", converter),
         ("value.converter", converter),
         ("offset.storage.file.filename", "offsets"),
