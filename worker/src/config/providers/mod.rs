@@ -6,7 +6,7 @@
 //!                          └─ file, directory, env_var: Java's three, `allowed` keeps the first two in their place
 //! ```
 //!
-//! What REST, status and logs show is the text with its variables; see [`crate::redact`] for messages that repeat a value.
+//! What REST, status and logs show is the text with its variables; `crate::redact` is for messages that repeat a value.
 
 mod allowed;
 
