@@ -1,7 +1,7 @@
 //! The sink: appends values as lines.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use api::config_def::{Config, ConfigDef};
@@ -74,7 +74,17 @@ pub struct FileStreamSinkTask {
 }
 
 /// Whether the file has bytes and the last one ends no line. Pipes and devices have no end to look at.
-fn ends_inside_line(file: &File) -> std::io::Result<bool> {
+/// Java's exceptions for these two say nothing but the path.
+fn of_path(error: io::Error, path: &str) -> io::Error {
+    match error.kind() {
+        kind @ (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            io::Error::new(kind, path.to_owned())
+        }
+        _ => error,
+    }
+}
+
+fn ends_inside_line(file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() == 0 {
         return Ok(false);
@@ -99,7 +109,7 @@ impl SinkTask for FileStreamSinkTask {
         };
         let file = OpenOptions::new().create(true).read(true).append(true).open(path).map_err(|error| {
             Error::fatal(format!("Couldn't find or create file '{path}' for FileStreamSinkTask"))
-                .with_source(error)
+                .with_source(of_path(error, path))
         })?;
         // A worker that was killed in the middle of a write leaves the beginning of a line. That line is delivered again, but
         // glued to its torn beginning it would be lost, so what follows starts on a line of its own.
@@ -172,7 +182,7 @@ impl FileStreamSinkTask {
         match &mut self.output {
             Output::File(file) => file.write_all(&self.gathered),
             Output::Stdout => {
-                let mut stdout = std::io::stdout().lock();
+                let mut stdout = io::stdout().lock();
                 stdout.write_all(&self.gathered).and_then(|()| stdout.flush())
             }
             Output::Closed => return Err(Error::fatal("the file sink was not started")),
@@ -183,7 +193,7 @@ impl FileStreamSinkTask {
         Ok(())
     }
 
-    fn failed(&self, doing: &str, error: std::io::Error) -> Error {
+    fn failed(&self, doing: &str, error: io::Error) -> Error {
         let what = self.path.as_deref().unwrap_or("standard output");
         Error::fatal(format!("failed to {doing} {what}: {error}")).with_source(error)
     }

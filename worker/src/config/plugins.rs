@@ -270,8 +270,10 @@ impl Plugins {
     }
 
     fn describe(&self, indexes: impl Iterator<Item = usize>) -> String {
-        let descriptions = indexes.map(|index| {
-            let plugin = &self.connectors[index];
+        // In the order of their classes, sinks and sources together.
+        let mut plugins: Vec<_> = indexes.map(|index| &self.connectors[index]).collect();
+        plugins.sort_by_key(|plugin| plugin.class);
+        let descriptions = plugins.into_iter().map(|plugin| {
             let kind = if plugin.is_source() { "source" } else { "sink" };
             let (class, version) = (plugin.class, plugin.version);
             format!(

@@ -40,7 +40,7 @@ pub fn examine(
             shown(raw)
         )));
     };
-    let plugin = plugins.connector(class.trim()).map_err(|error| Invalid::Connector(error.to_string()))?;
+    let plugin = plugins.connector(class).map_err(|error| Invalid::Connector(error.to_string()))?;
     let mut report =
         Report { name: class.to_owned(), error_count: 0, groups: Vec::new(), configs: Vec::new() };
     if let Some(message) = missing_version(raw, plugins, plugin)? {

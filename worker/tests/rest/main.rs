@@ -141,7 +141,7 @@ fn answers_of_a_connector_are_javas() {
         "/connectors?expand=info&expand=status",
         "",
         200,
-        &format!(r#"{{"c":{{"status":{status},"info":{info}}}}}"#),
+        &format!(r#"{{"c":{{"info":{info},"status":{status}}}}}"#),
     );
     check(rest, "GET", "/connectors?expand=xx", "", 200, r#"{"c":{}}"#);
     let tasks = rest.get("/connectors/c/tasks").json();
@@ -177,7 +177,7 @@ fn errors_are_javas() {
     check_error(rest, "POST", "/connectors/nope/restart?onlyFailed=true", "", 404, "Unknown connector: nope");
     check_error(rest, "DELETE", "/connectors", "", 405, "HTTP 405 Method Not Allowed");
     check_error(rest, "GET", "/foo", "", 404, "HTTP 404 Not Found");
-    check_error(rest, "GET", "/connectors/c/offsets", "", 404, "HTTP 404 Not Found");
+    check_error(rest, "GET", "/connectors/c/foo", "", 404, "HTTP 404 Not Found");
     check_error(
         rest,
         "POST",
@@ -255,7 +255,7 @@ fn validation_messages_are_javas() {
     );
     check_error(rest, "POST", "/connectors", &body, 400, &message);
     let body = json!({"name":"b","config":{"name":"b","topic":"x","my.password":"canary"}}).to_string();
-    let message = "Connector config {my.password=[hidden], name=b, topic=x} contains no connector type";
+    let message = "Connector config {name=b, topic=x, my.password=[hidden]} contains no connector type";
     check_error(rest, "POST", "/connectors", &body, 400, message);
     let body = json!({"connector.class":"Foo"}).to_string();
     let answer = rest.send("PUT", "/connectors/b/config", Some(&body));

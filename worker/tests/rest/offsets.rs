@@ -135,16 +135,11 @@ fn requests_that_are_no_offsets_are_refused_before_the_connector_is_looked_for()
         let message = "Partitions / offsets need to be provided for an alter offsets request";
         check_error(rest, "PATCH", path, body, 400, message);
     }
-    for body in [
-        "null",
-        "[]",
-        r#"{"x":1}"#,
-        r#"{"offsets":{}}"#,
-        r#"{"offsets":[1]}"#,
-        r#"{"offsets":[null]}"#,
-        "{bad",
-    ] {
+    for body in ["[]", r#"{"x":1}"#, r#"{"offsets":{}}"#, r#"{"offsets":[1]}"#, "{bad"] {
         assert_eq!(rest.send("PATCH", path, Some(body)).status, 500, "{body}");
+    }
+    for body in ["null", r#"{"offsets":[null]}"#] {
+        assert_eq!(rest.send("PATCH", path, Some(body)).status, 400, "{body}");
     }
     check_error(rest, "PATCH", path, r#"{"offsets":[{}]}"#, 404, "Connector nope not found");
     check_error(rest, "DELETE", path, "", 404, "Connector nope not found");

@@ -30,8 +30,12 @@ impl Normaliser {
     pub(super) fn body(&self, answer: &Answer) -> Result<Value, String> {
         let text = self.text(&String::from_utf8_lossy(&answer.body));
         let Ok(mut json) = serde_json::from_str(&text) else {
-            let is_page = answer.header("content-type").is_some_and(|kind| kind.contains("html"));
-            return Err(if is_page { "{page}".to_owned() } else { text });
+            let kind = answer.header("content-type").unwrap_or("");
+            return Err(match kind {
+                _ if kind.contains("html") => "{page}".to_owned(),
+                _ if kind.starts_with("text/plain; version=") => "{metrics}".to_owned(),
+                _ => text,
+            });
         };
         value(&mut json);
         Ok(json)
@@ -50,6 +54,11 @@ fn value(json: &mut Value) {
                         tasks.iter_mut().for_each(value);
                     }
                     ("trace", Value::String(trace)) => *field = Value::from(without_frames(trace)),
+                    // The order of a hash map, whose keys hold this run's folder.
+                    ("offsets", Value::Array(offsets)) => {
+                        offsets.iter_mut().for_each(value);
+                        offsets.sort_by_cached_key(Value::to_string);
+                    }
                     ("documentation", Value::String(text)) if !text.is_empty() => {
                         *field = Value::from("{doc}")
                     }

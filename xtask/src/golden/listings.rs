@@ -9,14 +9,18 @@ pub struct Listings {
 }
 
 impl Listings {
-    /// Leaves these classes out. A name that ends with a dot stands for the whole package.
+    /// Leaves these classes out. A name that ends with a dot or a dollar sign stands for the whole package or class.
     #[must_use]
     pub fn without(classes: Vec<String>) -> Listings {
         Listings { only_one: classes }
     }
 
-    fn is_dropped(&self, class: &str) -> bool {
-        self.only_one.iter().any(|only| class == only || (only.ends_with('.') && class.starts_with(only)))
+    /// Whether a class is left out.
+    #[must_use]
+    pub fn is_dropped(&self, class: &str) -> bool {
+        self.only_one
+            .iter()
+            .any(|only| class == only || (only.ends_with(['.', '$']) && class.starts_with(only)))
     }
 
     /// The lines of an answer without those classes.

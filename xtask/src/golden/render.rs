@@ -36,6 +36,8 @@ pub struct Renderer {
     pub dictionary: Dictionary,
     /// Classes that are not compared.
     pub listings: Listings,
+    /// Keys that are not in the dictionary are said, not added.
+    pub is_frozen: bool,
 }
 
 impl Dictionary {
@@ -138,7 +140,7 @@ impl Renderer {
                 if !keys.is_empty() && keys.iter().all(|key| key.get("default_value").is_some()) =>
             {
                 let ids = keys.iter().map(|key| self.dictionary.id(key)).collect();
-                lines.push(format!("shape {}", self.dictionary.number(ids)));
+                lines.push(self.shape(ids));
             }
             Ok(json) => lines.extend(broken(&json)),
             // Methods come in the order of a hash set that differs from one JVM to the next.
@@ -159,8 +161,25 @@ impl Renderer {
             ids.push(id);
         }
         lines.push(Value::Object(fields).to_string());
-        lines.push(format!("shape {}", self.dictionary.number(ids)));
+        lines.push(self.shape(ids));
         lines.extend(special);
+    }
+
+    fn shape(&mut self, ids: Vec<String>) -> String {
+        if !self.is_frozen || self.dictionary.shapes.contains(&ids) {
+            return format!("shape {}", self.dictionary.number(ids));
+        }
+        let only = |left: &[String], right: &[String]| {
+            left.iter().filter(|id| !right.contains(id)).cloned().collect::<Vec<_>>()
+        };
+        let shapes = self.dictionary.shapes.iter().zip(1..);
+        let nearest = shapes.min_by_key(|(shape, _)| only(shape, &ids).len() + only(&ids, shape).len());
+        let Some((shape, number)) = nearest else { return format!("shape {}", ids.join(" ")) };
+        format!(
+            "shape {number} without [{}] and with [{}]",
+            only(shape, &ids).join(" "),
+            only(&ids, shape).join(" ")
+        )
     }
 
     /// What of a value is not as expected of its key.

@@ -1,5 +1,7 @@
 //! Tokens to the fields of a class, with Jackson's messages for what does not fit (`DeserializationContext`).
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 
 use super::lexer::{Lexer, Place, SOURCE, SyntaxError, Token};
@@ -79,7 +81,8 @@ impl Node {
 /// # Errors
 /// Jackson's message.
 pub(in super::super) fn read(body: &[u8], kind: &Kind) -> Result<Option<Node>, String> {
-    let mut reader = Reader { lexer: Lexer::new(body), path: Vec::new() };
+    let body = utf8(body);
+    let mut reader = Reader { lexer: Lexer::new(&body), path: Vec::new() };
     let node = match reader.lexer.next() {
         Ok(Token::End) => return Ok(None),
         Ok(token) => reader.value(token, kind),
@@ -97,6 +100,23 @@ pub(in super::super) fn read(body: &[u8], kind: &Kind) -> Result<Option<Node>, S
         )),
         Err(SyntaxError(message)) => Err(message),
     }
+}
+
+/// Bodies may come as UTF-16, told by a mark or by the zero in the first character (`ByteSourceJsonBootstrapper`).
+fn utf8(body: &[u8]) -> Cow<'_, [u8]> {
+    let (is_big, start) = match body {
+        [0xFE, 0xFF, ..] => (true, 2),
+        [0xFF, 0xFE, ..] => (false, 2),
+        [0, 1..=255, ..] => (true, 0),
+        [1..=255, 0, ..] => (false, 0),
+        _ => return Cow::Borrowed(body),
+    };
+    let unit = |pair: &[u8]| {
+        let pair = [pair[0], pair[1]];
+        if is_big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+    };
+    let units: Vec<u16> = body[start..].chunks_exact(2).map(unit).collect();
+    Cow::Owned(String::from_utf16_lossy(&units).into_bytes())
 }
 
 /// What Jackson says where it is asked for a value and there is none.

@@ -99,9 +99,9 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Lexer<'a> {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let at = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
         let token_place = Place { line: 1, column: 1 };
-        Lexer { bytes, at: 0, line: 1, line_start: 0, frames: Vec::new(), token_place, is_in_text: false }
+        Lexer { bytes, at, line: 1, line_start: 0, frames: Vec::new(), token_place, is_in_text: false }
     }
 
     /// How deep the next value is.
