@@ -30,9 +30,9 @@ pub fn trace(error: &api::Error, place: &str) -> String {
     text
 }
 
-/// Java's `Throwable#toString`.
+/// Java's `Throwable#toString`. An exception without a message is its class and nothing else.
 fn throwable(class: &str, message: &str) -> String {
-    format!("{class}: {message}")
+    if message.is_empty() { class.to_owned() } else { format!("{class}: {message}") }
 }
 
 #[cfg(test)]
@@ -50,6 +50,11 @@ mod tests {
              Caused by: org.apache.kafka.connect.errors.DataException: Converting byte[] to Kafka Connect data failed\n\
              \t... 1 more\n"
         );
+    }
+
+    #[test]
+    fn an_exception_without_a_message_is_its_class() {
+        assert_eq!(throwable("java.lang.RuntimeException", ""), "java.lang.RuntimeException");
     }
 
     #[test]
