@@ -2,10 +2,10 @@
 
 mod support;
 
-use protocol::client::TopicPartition;
 use protocol::client::admin::NewTopic;
 use protocol::client::consumer::{ConsumerConfig, Polled, Rebalance};
 use protocol::client::group::assignor::Assignor;
+use protocol::client::{OffsetAndMetadata, TopicPartition};
 use protocol::wire::messages::ApiKey;
 use protocol::{ErrorCode, ErrorKind};
 use support::reader::{Reader, TICK, member, numbered};
@@ -186,6 +186,27 @@ fn a_static_member_comes_back_without_a_rebalance() {
             both_until(&mut first, &mut again, "the same two", |_, again| again.owned == owned).await;
             assert!(first.rebalances.is_empty(), "{assignor:?} {:?}", first.rebalances);
         }
+    });
+}
+
+/// Goal: a member whose user does not come back to it can be made to leave. Method: it is polled no more, so that only the switch can
+/// do it within the test's patience (max.poll.interval.ms is five minutes); what it commits then is refused.
+#[test]
+fn a_member_that_hangs_leaves_by_its_switch() {
+    run(async {
+        let cluster = TestCluster::start();
+        let topic = cluster.topic("hangs", 2).await;
+        let group = unique("hangs");
+        let mut hanging = Reader::new(&cluster, member(&group));
+        hanging.subscribe(&topic);
+        hanging.until("everything", |hanging| hanging.owned.len() == 2).await;
+        hanging.consumer.leave_switch().expect("a member of a group has one").leave();
+        let mut heir = Reader::new(&cluster, member(&group));
+        heir.subscribe(&topic);
+        heir.until("everything", |heir| heir.owned.len() == 2).await;
+        let offsets = vec![(tp(&topic, 0), OffsetAndMetadata::new(0))];
+        hanging.consumer.commit(&offsets).await.unwrap_err();
+        heir.consumer.commit(&offsets).await.unwrap();
     });
 }
 

@@ -31,6 +31,8 @@ pub struct WorkerOptions {
     pub plugins: Plugins,
     /// Data cores; `None`: all.
     pub data_core_count: Option<NonZeroUsize>,
+    /// After which time in one call of a plug-in a data core counts as hung.
+    pub hang_limit: Duration,
     /// Whether data cores are pinned; not where several workers share a machine.
     pub is_pinned: bool,
 }
@@ -94,7 +96,7 @@ impl Worker {
     /// # Errors
     /// Whatever is missing. Nothing is left running then.
     pub async fn start(options: WorkerOptions) -> Result<Worker, StartError> {
-        let WorkerOptions { config, plugins, data_core_count, is_pinned } = options;
+        let WorkerOptions { config, plugins, data_core_count, hang_limit, is_pinned } = options;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -118,7 +120,7 @@ impl Worker {
         let state = RestState::new();
         let server = bound.serve(&state);
         state.begin_stage("reading the offsets file");
-        let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned })?;
+        let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned, hang_limit })?;
         let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
         let offsets = Arc::new(FileOffsetStore::open(&config.offsets_file)?);
         state.begin_stage("establishing a connection to the Kafka cluster");

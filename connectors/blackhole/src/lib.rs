@@ -2,12 +2,17 @@
 //!
 //! `tier` says how far records are taken apart before they are dropped, which is what is then measured: `bytes` (batches are
 //! checked, nothing is parsed), `index` (keys and values as bytes), `columns` (converted, as for any usual sink).
+//!
+//! `fault` makes it misbehave on purpose: to see what a bad sink does to its neighbours, and what an operator gets to see of it.
 
 use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
-use api::{Batch, Props, Result, SinkConnector, SinkContext, SinkOffsetChange, SinkTask, Tier};
+use api::{Batch, Error, Props, Result, SinkConnector, SinkContext, SinkOffsetChange, SinkTask, Tier};
 
 const TIER: &str = "tier";
 const TIERS: &[&str] = &["bytes", "index", "columns"];
+const FAULT: &str = "fault";
+const FAULTS: &[&str] = &["none", "fail", "panic", "wait", "hang"];
+const FAULT_AFTER: &str = "fault.after.records";
 
 /// `io.aqueduct.connect.BlackholeSinkConnector` (alias `BlackholeSink`).
 #[derive(Debug)]
@@ -22,16 +27,38 @@ impl SinkConnector for BlackholeSink {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn config_def() -> ConfigDef {
-        ConfigDef::default().key(
-            ConfigKey::new(
-                TIER,
-                ConfigType::String,
-                Default::Value("columns"),
-                Importance::Medium,
-                "How far records are taken apart before they are dropped: bytes, index or columns",
+        ConfigDef::default()
+            .key(
+                ConfigKey::new(
+                    TIER,
+                    ConfigType::String,
+                    Default::Value("columns"),
+                    Importance::Medium,
+                    "How far records are taken apart before they are dropped: bytes, index or columns",
+                )
+                .checked(|value| validators::one_of(value, TIERS)),
             )
-            .checked(|value| validators::one_of(value, TIERS)),
-        )
+            .key(
+                ConfigKey::new(
+                    FAULT,
+                    ConfigType::String,
+                    Default::Value("none"),
+                    Importance::Low,
+                    "What its tasks do instead, for tests of everything around them: fail, panic, wait for ever (wait) or block the \
+                     thread that they share with other tasks (hang)",
+                )
+                .checked(|value| validators::one_of(value, FAULTS)),
+            )
+            .key(
+                ConfigKey::new(
+                    FAULT_AFTER,
+                    ConfigType::Long,
+                    Default::Value("0"),
+                    Importance::Low,
+                    "Records that a task takes before its fault",
+                )
+                .checked(validators::at_least::<0>),
+            )
     }
 
     fn start(config: Config) -> Result<BlackholeSink> {
@@ -48,12 +75,44 @@ impl SinkConnector for BlackholeSink {
     }
 
     fn create_task(props: &Props) -> Result<BlackholeSinkTask> {
-        let tier = match Self::config_def().parse(props)?.string(TIER) {
+        let config = Self::config_def().parse(props)?;
+        let tier = match config.string(TIER) {
             "bytes" => Tier::Bytes,
             "index" => Tier::Index,
             _ => Tier::Columns,
         };
-        Ok(BlackholeSinkTask { tier })
+        let fault = match config.string(FAULT) {
+            "fail" => Some(Fault::Fail),
+            "panic" => Some(Fault::Panic),
+            "wait" => Some(Fault::Wait),
+            "hang" => Some(Fault::Hang),
+            _ => None,
+        };
+        Ok(BlackholeSinkTask { tier, fault, good_left: config.long(FAULT_AFTER) })
+    }
+}
+
+/// What a task does instead of dropping a batch.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Fail,
+    Panic,
+    /// Never comes back, but lets others have the thread.
+    Wait,
+    /// Never gives the thread back.
+    Hang,
+}
+
+impl Fault {
+    async fn happen(self) -> Result<()> {
+        match self {
+            Fault::Fail => Err(Error::fatal("this sink was configured to fail")),
+            Fault::Panic => panic!("this sink was configured to panic"),
+            Fault::Wait => std::future::pending().await,
+            Fault::Hang => loop {
+                std::thread::park();
+            },
+        }
     }
 }
 
@@ -61,6 +120,9 @@ impl SinkConnector for BlackholeSink {
 #[derive(Debug)]
 pub struct BlackholeSinkTask {
     tier: Tier,
+    fault: Option<Fault>,
+    /// Records to take before the fault.
+    good_left: i64,
 }
 
 impl SinkTask for BlackholeSinkTask {
@@ -72,7 +134,12 @@ impl SinkTask for BlackholeSinkTask {
         Ok(())
     }
 
-    async fn put(&mut self, _batch: &Batch) -> Result<()> {
+    async fn put(&mut self, batch: &Batch) -> Result<()> {
+        let Some(fault) = self.fault.filter(|_| !batch.is_empty()) else { return Ok(()) };
+        if self.good_left <= 0 {
+            return fault.happen().await;
+        }
+        self.good_left -= batch.record_count() as i64;
         Ok(())
     }
 }

@@ -5,16 +5,17 @@
 //! a task blocks does not answer, which is an answer, too.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::{Rc, Weak};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use protocol::metrics::Metric;
 use tokio::time::timeout;
 
-use crate::rt::{ExecutorHandle, Executors};
+use crate::rt::Executors;
 
 /// Something on an executor that can be looked at from there.
 pub trait Observed {
@@ -49,14 +50,9 @@ pub struct Look<T> {
 /// Looks at the data executors.
 #[derive(Debug)]
 pub struct Observer {
-    executors: Vec<Watched>,
-}
-
-#[derive(Debug)]
-struct Watched {
-    executor: ExecutorHandle,
-    /// Looks that it has not answered.
-    outstanding: Arc<AtomicUsize>,
+    executors: Executors,
+    /// Looks that an executor has not begun to answer, by its name. As many entries as there ever were executors: a few.
+    outstanding: Mutex<HashMap<String, Arc<AtomicUsize>>>,
 }
 
 /// More looks than so many do not pile up before an executor that answers none.
@@ -65,9 +61,7 @@ const OUTSTANDING_MAX: usize = 4;
 impl Observer {
     /// Of these executors.
     pub fn new(executors: &Executors) -> Observer {
-        let watched =
-            |executor: &ExecutorHandle| Watched { executor: executor.clone(), outstanding: Arc::default() };
-        Observer { executors: executors.data().map(watched).collect() }
+        Observer { executors: executors.clone(), outstanding: Mutex::default() }
     }
 
     /// Has every data executor refresh what it runs and fold the metrics of all clients into a `T`. Waits no longer than `limit`.
@@ -95,12 +89,18 @@ impl Observer {
         M: Fn() -> F + Clone + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let looks = self.executors.iter().map(|watched| {
-            let Watched { executor, outstanding } = watched;
+        let looks = self.executors.data().into_iter().map(|executor| {
             let name = executor.name().to_owned();
+            let outstanding = Arc::clone(
+                self.outstanding
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .entry(name.clone())
+                    .or_default(),
+            );
             let asked = (outstanding.load(Ordering::Relaxed) < OUTSTANDING_MAX).then(|| {
                 outstanding.fetch_add(1, Ordering::Relaxed);
-                let (make, outstanding) = (make.clone(), Arc::clone(outstanding));
+                let make = make.clone();
                 executor.spawn(move || async move {
                     outstanding.fetch_sub(1, Ordering::Relaxed);
                     make().await

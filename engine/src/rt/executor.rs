@@ -17,6 +17,7 @@ use tracing::{error, warn};
 
 use super::clock::{self, Instant};
 use super::cpu::{self, ThreadId};
+use super::hang::Pulse;
 use super::task::{self, JoinHandle, TaskError};
 
 /// How long after the deadline a thread may take to drop its tasks before it counts as hung.
@@ -56,6 +57,7 @@ impl Executor {
             tasks: AtomicUsize::new(0),
             went_idle: Notify::new(),
             stopping: watch::Sender::new(false),
+            pulse: Pulse::new(),
         });
         let handle = ExecutorHandle { shared: Arc::clone(&shared), commands };
         let (started, start) = sync_mpsc::channel();
@@ -139,7 +141,7 @@ impl ExecutorHandle {
         M: FnOnce() -> F + Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        let (handle, start) = task::prepare(make, Counted::new(&self.shared));
+        let (handle, start) = task::prepare(make, Counted::new(&self.shared), Arc::clone(&self.shared.pulse));
         // An executor that has ended drops the start, which cancels the task.
         let _ended = self.commands.send(Command::Start(Box::new(start)));
         handle
@@ -163,6 +165,16 @@ impl ExecutorHandle {
     /// CPU time that the thread has used; zero when it can't be known (no `/proc`) or the thread has ended.
     pub fn busy(&self) -> Duration {
         self.shared.thread.get().and_then(|thread| thread.cpu_time()).unwrap_or_default()
+    }
+
+    /// What its thread notes about itself.
+    pub(super) fn pulse(&self) -> &Arc<Pulse> {
+        &self.shared.pulse
+    }
+
+    /// Whether its thread was found to hang in a task.
+    pub fn hangs(&self) -> bool {
+        self.shared.pulse.hangs()
     }
 
     /// Waits until the executor has been asked to stop: for tasks that would go on for ever.
@@ -206,6 +218,7 @@ struct Shared {
     /// Told when `tasks` falls to zero.
     went_idle: Notify,
     stopping: watch::Sender<bool>,
+    pulse: Arc<Pulse>,
 }
 
 /// Counts a task from its spawning to its end, whatever end that is.

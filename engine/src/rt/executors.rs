@@ -2,18 +2,26 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::clock;
+use tracing::{error, info};
+
+use super::clock::{self, Instant};
 use super::cpu;
 use super::executor::{Ending, Executor, ExecutorHandle};
+use super::hang::{Change, Looker};
 use super::placement::{self, Load};
 
-/// How often busy time is measured.
+/// How often busy time is measured, and hangs are looked for.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A thread that does not come back from one task for so long hangs. Slow disks and large batches take less.
+pub const HANG_LIMIT: Duration = Duration::from_secs(10);
+
+/// Threads that take the place of hung ones, at most: each of those may hang as well.
+const SPARES_MAX: usize = 8;
 
 /// What the control plane gets at least, after the data cores have ended: it has their results to send.
 const CONTROL_GRACE_MIN: Duration = Duration::from_secs(1);
@@ -25,11 +33,13 @@ pub struct ExecutorsConfig {
     pub data_core_count: Option<NonZeroUsize>,
     /// Whether data executors are pinned. Not, where several workers share a machine and would all take the same cores.
     pub is_pinned: bool,
+    /// After which time in one task a thread counts as hung.
+    pub hang_limit: Duration,
 }
 
 impl Default for ExecutorsConfig {
     fn default() -> Self {
-        Self { data_core_count: None, is_pinned: true }
+        Self { data_core_count: None, is_pinned: true, hang_limit: HANG_LIMIT }
     }
 }
 
@@ -39,22 +49,42 @@ pub struct Executors(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    data: Vec<DataCore>,
+    cores: Arc<Cores>,
     control: ExecutorHandle,
-    /// Data executors, then control; emptied by shutdown.
-    owned: Mutex<Vec<Executor>>,
+    /// Emptied by shutdown.
+    owned_control: Mutex<Option<Executor>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        drop(self.cores.take_executors());
+    }
+}
+
+/// The data cores. The lock is held for moments: when a task is placed, and once per measurement.
+#[derive(Debug)]
+struct Cores {
+    count: usize,
+    hang_limit: Duration,
+    data: Mutex<Data>,
+}
+
+#[derive(Debug, Default)]
+struct Data {
+    cores: Vec<DataCore>,
+    is_ending: bool,
 }
 
 #[derive(Debug)]
 struct DataCore {
     handle: ExecutorHandle,
-    measured: Arc<Measured>,
-}
-
-#[derive(Debug, Default)]
-struct Measured {
-    busy_permille: AtomicU64,
-    tasks: AtomicUsize,
+    /// Taken by shutdown.
+    executor: Option<Executor>,
+    looker: Looker,
+    busy_before: Duration,
+    measured_at: Instant,
+    busy_permille: u64,
+    tasks_measured: usize,
 }
 
 impl Executors {
@@ -64,36 +94,36 @@ impl Executors {
     ///
     /// When a thread or a runtime can't be made.
     pub fn start(config: &ExecutorsConfig) -> io::Result<Executors> {
-        let cores = cpu::allowed_cores();
+        let allowed = cpu::allowed_cores();
         // The quota of a container may be lower than its number of cores.
         let automatic = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let count = config.data_core_count.map_or(automatic, NonZeroUsize::get);
-        let mut owned = Vec::with_capacity(count + 1);
+        let mut data = Data::default();
         for index in 0..count {
-            let core =
-                if config.is_pinned && !cores.is_empty() { Some(cores[index % cores.len()]) } else { None };
-            owned.push(Executor::start(&format!("data-{index}"), core)?);
+            let is_pinned = config.is_pinned && !allowed.is_empty();
+            data.add(is_pinned.then(|| allowed[index % allowed.len()]))?;
         }
-        let data: Vec<_> = owned
-            .iter()
-            .map(|executor| DataCore { handle: executor.handle().clone(), measured: Arc::default() })
-            .collect();
         let control = Executor::start("control", None)?;
-        measure_regularly(control.handle(), &data);
-        let control_handle = control.handle().clone();
-        owned.push(control);
-        Ok(Executors(Arc::new(Inner { data, control: control_handle, owned: Mutex::new(owned) })))
+        let cores = Arc::new(Cores { count, hang_limit: config.hang_limit, data: Mutex::new(data) });
+        measure_regularly(control.handle(), Arc::clone(&cores));
+        Ok(Executors(Arc::new(Inner {
+            cores,
+            control: control.handle().clone(),
+            owned_control: Mutex::new(Some(control)),
+        })))
     }
 
-    /// The data core for the next task: the one with the least measured work and the fewest tasks.
+    /// The data core for the next task: the one with the least measured work and the fewest tasks, and none that hangs if there is
+    /// another.
     pub fn place(&self) -> ExecutorHandle {
-        let index = placement::least_loaded(self.0.data.iter().map(DataCore::load));
-        self.0.data[index].handle.clone()
+        let data = self.0.cores.lock();
+        let index = placement::least_loaded(data.cores.iter().map(DataCore::load));
+        data.cores[index].handle.clone()
     }
 
     /// The data executors.
-    pub fn data(&self) -> impl ExactSizeIterator<Item = &ExecutorHandle> {
-        self.0.data.iter().map(|core| &core.handle)
+    pub fn data(&self) -> Vec<ExecutorHandle> {
+        self.0.cores.lock().cores.iter().map(|core| core.handle.clone()).collect()
     }
 
     /// Where the control plane runs. No data task ever does.
@@ -107,12 +137,12 @@ impl Executors {
     /// Blocks the calling thread, which must not be an executor's.
     pub fn shutdown(&self, grace: Duration) -> Vec<(String, Ending)> {
         let deadline = clock::now() + grace;
-        let mut owned = std::mem::take(&mut *self.0.owned.lock().unwrap_or_else(PoisonError::into_inner));
-        let control = owned.pop();
-        for executor in &owned {
+        let data = self.0.cores.take_executors();
+        let control = self.0.owned_control.lock().unwrap_or_else(PoisonError::into_inner).take();
+        for executor in &data {
             executor.ask_to_stop(deadline);
         }
-        let mut endings: Vec<_> = owned.into_iter().map(|executor| end(executor, deadline)).collect();
+        let mut endings: Vec<_> = data.into_iter().map(|executor| end(executor, deadline)).collect();
         if let Some(control) = control {
             endings.push(end(control, deadline.max(clock::now() + CONTROL_GRACE_MIN)));
         }
@@ -120,48 +150,109 @@ impl Executors {
     }
 }
 
-impl DataCore {
-    fn load(&self) -> Load {
-        Load {
-            busy_permille: self.measured.busy_permille.load(Ordering::Relaxed),
-            tasks: self.handle.task_count(),
-            tasks_measured: self.measured.tasks.load(Ordering::Relaxed),
+impl Cores {
+    fn lock(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The executors; none takes their place from now on.
+    fn take_executors(&self) -> Vec<Executor> {
+        let mut data = self.lock();
+        data.is_ending = true;
+        data.cores.iter_mut().filter_map(|core| core.executor.take()).collect()
+    }
+
+    fn measure(&self) {
+        let now = clock::now();
+        let mut data = self.lock();
+        for core in &mut data.cores {
+            core.measure(now, self.hang_limit);
+        }
+        let hung = data.cores.iter().find(|core| core.handle.hangs()).map(|core| core.handle.core());
+        let working = data.cores.iter().filter(|core| !core.handle.hangs()).count();
+        if let Some(core) = hung
+            && working < self.count
+            && data.cores.len() < self.count + SPARES_MAX
+            && !data.is_ending
+            && let Err(error) = data.add(core)
+        {
+            error!(%error, "failed to start a thread in the place of one that hangs");
         }
     }
 }
 
-fn end(executor: Executor, deadline: clock::Instant) -> (String, Ending) {
+impl Data {
+    /// Starts one more executor.
+    fn add(&mut self, core: Option<usize>) -> io::Result<()> {
+        let executor = Executor::start(&format!("data-{}", self.cores.len()), core)?;
+        let (handle, now) = (executor.handle().clone(), clock::now());
+        self.cores.push(DataCore {
+            looker: Looker::new(Arc::clone(handle.pulse()), now),
+            handle,
+            executor: Some(executor),
+            busy_before: Duration::ZERO,
+            measured_at: now,
+            busy_permille: 0,
+            tasks_measured: 0,
+        });
+        Ok(())
+    }
+}
+
+impl DataCore {
+    fn load(&self) -> Load {
+        Load {
+            busy_permille: self.busy_permille,
+            tasks: self.handle.task_count(),
+            tasks_measured: self.tasks_measured,
+            hangs: self.handle.hangs(),
+        }
+    }
+
+    /// Measured from outside, so that a core that is too busy to answer is measured as well.
+    fn measure(&mut self, now: Instant, hang_limit: Duration) {
+        let elapsed_us = now.saturating_duration_since(self.measured_at).as_micros().max(1);
+        self.measured_at = now;
+        let busy = self.handle.busy();
+        let permille = busy.saturating_sub(self.busy_before).as_micros() * 1_000 / elapsed_us;
+        self.busy_before = busy;
+        self.busy_permille = permille.min(1_000) as u64;
+        self.tasks_measured = self.handle.task_count();
+        let executor = self.handle.name();
+        match self.looker.look(now, hang_limit) {
+            Some(Change::Hangs { took }) => error!(
+                executor,
+                tasks = self.tasks_measured,
+                took_s = took.as_secs(),
+                "a data core hangs in a task that does not give its thread back; its other tasks are moved"
+            ),
+            Some(Change::Recovered) => info!(executor, "a data core that hung works again"),
+            None => {}
+        }
+    }
+}
+
+fn end(executor: Executor, deadline: Instant) -> (String, Ending) {
     let name = executor.handle().name().to_owned();
     (name, executor.shutdown(deadline))
 }
 
-/// Measures each data core on the control executor, so that a core that is too busy to answer is still measured.
-fn measure_regularly(control: &ExecutorHandle, data: &[DataCore]) {
-    let cores: Vec<_> = data.iter().map(|core| (core.handle.clone(), Arc::clone(&core.measured))).collect();
+/// Measures the data cores on the control executor.
+fn measure_regularly(control: &ExecutorHandle, cores: Arc<Cores>) {
     let stopping = control.stopping();
     let measuring = control.spawn(move || async move {
+        let interval = MEASURE_INTERVAL.min(cores.hang_limit / 4);
+        let measure = async {
+            loop {
+                tokio::time::sleep(interval).await;
+                cores.measure();
+            }
+        };
         tokio::select! {
             () = stopping => {}
-            () = measure(&cores) => {}
+            () = measure => {}
         }
     });
     // It ends with its executor.
     drop(measuring);
-}
-
-async fn measure(cores: &[(ExecutorHandle, Arc<Measured>)]) {
-    let mut before: Vec<_> = cores.iter().map(|(core, _)| core.busy()).collect();
-    let mut measured_at = clock::now();
-    loop {
-        tokio::time::sleep(MEASURE_INTERVAL).await;
-        let elapsed_us = measured_at.elapsed().as_micros().max(1);
-        measured_at = clock::now();
-        for ((core, measured), before) in cores.iter().zip(&mut before) {
-            let busy = core.busy();
-            let permille = busy.saturating_sub(*before).as_micros() * 1_000 / elapsed_us;
-            *before = busy;
-            measured.busy_permille.store(permille.min(1_000) as u64, Ordering::Relaxed);
-            measured.tasks.store(core.task_count(), Ordering::Relaxed);
-        }
-    }
 }

@@ -13,6 +13,8 @@
 //! - A task starts and ends on one executor; only what makes it crosses threads.
 //! - A panic ends that task and is a value for whoever holds its [`JoinHandle`].
 //! - A data core at 100 %, or hung, delays no control task: they share no thread and no lock.
+//! - A thread that hangs in a task is noticed within [`HANG_LIMIT`]: it gets no more tasks, those of its neighbours are told
+//!   ([`HangWatch`]), and a thread of its own takes its place.
 //! - Shutdown ends: tasks are asked, waited for until a deadline, then dropped; a thread that does not even come back for
 //!   that is left behind and reported.
 //!
@@ -26,6 +28,8 @@ mod executor;
 
 mod task;
 
+mod hang;
+
 mod placement;
 
 mod cpu;
@@ -36,5 +40,6 @@ pub mod blocking;
 mod tests;
 
 pub use executor::{Ending, Executor, ExecutorHandle};
-pub use executors::{Executors, ExecutorsConfig};
+pub use executors::{Executors, ExecutorsConfig, HANG_LIMIT};
+pub use hang::{Hang, HangWatch};
 pub use task::{AbortHandle, JoinHandle, TaskError};

@@ -15,10 +15,15 @@ pub(super) struct Load {
     pub(super) tasks: usize,
     /// Tasks that were there when `busy_permille` was measured.
     pub(super) tasks_measured: usize,
+    /// Its thread does not come back from a task: whatever is placed there does not even start.
+    pub(super) hangs: bool,
 }
 
 impl Load {
     fn score(self) -> u64 {
+        if self.hangs {
+            return u64::MAX;
+        }
         let newcomers = self.tasks.saturating_sub(self.tasks_measured) as u64;
         self.busy_permille + self.tasks as u64 * TASK_PERMILLE + newcomers * NEWCOMER_PERMILLE
     }
@@ -38,6 +43,7 @@ mod tests {
             busy_permille,
             tasks,
             tasks_measured,
+            hangs: false,
         });
         assert_eq!(least_loaded(loads), expected);
     }
@@ -47,6 +53,14 @@ mod tests {
         check(&[(900, 1, 1), (100, 1, 1)], 1);
         // Ten idle tasks weigh less than one that is busy all the time.
         check(&[(1000, 1, 1), (20, 10, 10)], 1);
+    }
+
+    #[test]
+    fn a_core_that_hangs_gets_nothing_while_there_is_another() {
+        let hung = Load { hangs: true, ..Load::default() };
+        let busy = Load { busy_permille: 1_000, tasks: 50, ..Load::default() };
+        assert_eq!(least_loaded([hung, busy].into_iter()), 1);
+        assert_eq!(least_loaded([hung, hung].into_iter()), 0);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tracing::error;
 
+use super::hang::{HangWatch, Noted, Pulse};
+
 /// Why a task has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
@@ -42,6 +44,7 @@ impl TaskError {
 pub struct JoinHandle<T> {
     outcome: oneshot::Receiver<Result<T, TaskError>>,
     abort: AbortHandle,
+    hang: HangWatch,
 }
 
 impl<T> JoinHandle<T> {
@@ -53,6 +56,11 @@ impl<T> JoinHandle<T> {
     /// A handle that can only abort.
     pub fn abort_handle(&self) -> AbortHandle {
         self.abort.clone()
+    }
+
+    /// Tells when the task's thread hangs, in the task itself or in another one.
+    pub fn hang_watch(&self) -> HangWatch {
+        self.hang.clone()
     }
 }
 
@@ -103,6 +111,7 @@ impl AbortHandle {
 pub(super) fn prepare<T, M, F>(
     make: M,
     token: impl Send + 'static,
+    pulse: Arc<Pulse>,
 ) -> (JoinHandle<T>, impl FnOnce() + Send + 'static)
 where
     T: Send + 'static,
@@ -111,13 +120,14 @@ where
 {
     let (report, outcome) = oneshot::channel();
     let abort = AbortHandle::default();
-    let handle = JoinHandle { outcome, abort: abort.clone() };
+    let number = pulse.number();
+    let handle = JoinHandle { outcome, abort: abort.clone(), hang: pulse.watch(number) };
     let start = move || {
         let mut stage = abort.stage();
         if matches!(*stage, Stage::Aborted) {
             return;
         }
-        let task = tokio::task::spawn_local(async move {
+        let future = async move {
             let token = token;
             // `make` runs inside, so that its panic is caught, too. What the task owned is dropped within its last poll.
             let outcome = AssertUnwindSafe(async move { make().await }).catch_unwind().await;
@@ -126,7 +136,8 @@ where
             if let Err(Err(error)) = report.send(outcome) {
                 error!(%error, "task nobody waits for has failed");
             }
-        });
+        };
+        let task = tokio::task::spawn_local(Noted { future: Box::pin(future), pulse, number });
         *stage = Stage::Started(task.abort_handle());
     };
     (handle, start)

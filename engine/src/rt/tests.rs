@@ -199,7 +199,7 @@ fn shutdown_leaves_a_hung_thread_behind() {
 
 #[test]
 fn a_hung_data_core_delays_neither_control_nor_its_neighbour() {
-    let config = ExecutorsConfig { data_core_count: NonZeroUsize::new(2), is_pinned: true };
+    let config = ExecutorsConfig { data_core_count: NonZeroUsize::new(2), ..ExecutorsConfig::default() };
     let executors = Executors::start(&config).unwrap();
     let (release, wait) = sync_mpsc::channel::<()>();
     let hung = executors.place();
@@ -214,6 +214,40 @@ fn a_hung_data_core_delays_neither_control_nor_its_neighbour() {
     let expected = ["data-0", "data-1", "control"].map(|name| (name.to_owned(), Ending::Idle));
     assert_eq!(endings, expected);
     assert_eq!(executors.shutdown(LONG), []);
+}
+
+#[test]
+fn a_core_that_hangs_is_left_to_whom_it_hangs_in() {
+    let config = ExecutorsConfig {
+        data_core_count: NonZeroUsize::new(1),
+        hang_limit: Duration::from_millis(20),
+        ..ExecutorsConfig::default()
+    };
+    let executors = Executors::start(&config).unwrap();
+    let (release, wait) = sync_mpsc::channel::<()>();
+    let core = executors.place();
+    let neighbour = core.spawn(pending::<()>);
+    let (mut hog_watch, mut neighbour_watch) = {
+        let hog = core.spawn(move || async move { wait.recv().unwrap() });
+        (hog.hang_watch(), neighbour.hang_watch())
+    };
+    assert_eq!(block_on(hog_watch.hangs()), Hang::Itself);
+    assert_eq!(block_on(neighbour_watch.hangs()), Hang::Neighbour);
+    assert!(core.hangs());
+    // The thread in its place is started by the same look that found the hang, or by the next one.
+    let limit = clock::now() + LONG;
+    while executors.place().name() == core.name() {
+        assert!(clock::now() < limit, "nothing takes the place of the core");
+        std::thread::yield_now();
+    }
+    assert_eq!(block_on(executors.place().spawn(|| async { 1 })), Ok(1));
+    release.send(()).unwrap();
+    block_on(hog_watch.recovers());
+    assert!(!core.hangs());
+    neighbour.abort();
+    assert_eq!(block_on(neighbour), Err(TaskError::Cancelled));
+    let names: Vec<_> = executors.shutdown(LONG).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["data-0", "data-1", "control"]);
 }
 
 #[test]

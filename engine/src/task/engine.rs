@@ -7,7 +7,7 @@ use protocol::metrics::MetricsConfig;
 use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 
-use super::{Order, Target, TaskEvent, TaskHandle, TaskSpec, run};
+use super::{Exit, Order, Target, TaskEvent, TaskHandle, TaskSpec, run};
 use crate::metrics::{Observer, TaskMetrics};
 use crate::pipeline::RateLimiters;
 use crate::rt::Executors;
@@ -63,7 +63,9 @@ impl Engine {
         let (order, orders) = watch::channel(Order::new(first));
         let (ended_sender, ended) = watch::channel(false);
         let env = self.config.env.clone();
-        let control = run::Control::new(id.clone(), run, orders, events, Arc::clone(&metrics));
+        let exit = Arc::new(Exit::default());
+        let control =
+            run::Control::new(id.clone(), run, orders, events, Arc::clone(&metrics), Arc::clone(&exit));
         let task_metrics = Arc::clone(&metrics);
         let limiter = self.rate_limiters.of(&id.connector, spec.rate_limits);
         let executor = self.config.executors.place();
@@ -73,7 +75,7 @@ impl Engine {
             turn.turn.track(run::run(spec, env, control, task_metrics, limiter)).await;
             ended_sender.send_replace(true);
         });
-        let abort = task.abort_handle();
-        TaskHandle { id, run, order, ended, metrics, abort }
+        let (abort, hang) = (task.abort_handle(), task.hang_watch());
+        TaskHandle { id, run, order, ended, metrics, abort, hang, exit }
     }
 }

@@ -18,7 +18,7 @@ pub use topic_creation::{TopicCreation, TopicGroup, TopicTemplate};
 pub use trace::trace;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use api::Props;
@@ -27,6 +27,7 @@ use api::plugin::{
     ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
 };
 use protocol::client::consumer::ConsumerConfig;
+use protocol::client::group::LeaveSwitch;
 use protocol::client::producer::ProducerConfig;
 use protocol::cluster::ClusterConfig;
 use tokio::sync::watch;
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 
 use crate::metrics::TaskMetrics;
 use crate::offset::OffsetStore;
+use crate::rt::HangWatch;
 
 /// A connector's task, printed as Java does: `<connector>-<number>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -268,6 +270,23 @@ pub struct TaskHandle {
     pub(crate) ended: watch::Receiver<bool>,
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) abort: crate::rt::AbortHandle,
+    pub(crate) hang: HangWatch,
+    pub(crate) exit: Arc<Exit>,
+}
+
+/// What a task leaves for whoever has to end it from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Exit {
+    /// Of a sink's consumer.
+    group: OnceLock<LeaveSwitch>,
+}
+
+impl Exit {
+    /// The member of a group that is to leave when the task is given up.
+    pub(crate) fn through(&self, group: LeaveSwitch) {
+        // A task has one consumer.
+        let _second = self.group.set(group);
+    }
 }
 
 impl TaskHandle {
@@ -304,9 +323,17 @@ impl TaskHandle {
     }
 
     /// Ends the task now, without commits: for one that has not stopped in time. A task that blocks its thread is only
-    /// dropped when it next yields; until then it is a zombie.
+    /// dropped when it next yields; until then it is a zombie, whose partitions are others' and whose commits are refused.
     pub fn abandon(&self) {
         self.abort.abort();
+        if let Some(group) = self.exit.group.get() {
+            group.leave();
+        }
+    }
+
+    /// Tells when the thread that the task runs on hangs, in this task or in another one.
+    pub fn hang_watch(&self) -> HangWatch {
+        self.hang.clone()
     }
 
     /// Its counters.

@@ -13,7 +13,8 @@ use tokio::time::{Duration, Instant, sleep_until};
 use tracing::{error, info};
 
 use super::{
-    ConverterSpec, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, TransformSpec, trace,
+    ConverterSpec, Exit, Order, Target, TaskEvent, TaskId, TaskKind, TaskSpec, TaskState, TransformSpec,
+    trace,
 };
 use crate::connector::panicked;
 use crate::metrics::{LifeState, TaskMetrics};
@@ -34,6 +35,7 @@ pub(crate) struct Control {
     metrics: Arc<TaskMetrics>,
     /// When the task was told to stop, once it has looked.
     stop_told: Option<Instant>,
+    exit: Arc<Exit>,
 }
 
 impl Control {
@@ -43,8 +45,14 @@ impl Control {
         orders: watch::Receiver<Order>,
         events: mpsc::UnboundedSender<TaskEvent>,
         metrics: Arc<TaskMetrics>,
+        exit: Arc<Exit>,
     ) -> Control {
-        Control { id, run, orders, events, reported: None, is_built: false, metrics, stop_told: None }
+        Control { id, run, orders, events, reported: None, is_built: false, metrics, stop_told: None, exit }
+    }
+
+    /// What the task leaves for whoever has to end it from outside.
+    pub(crate) fn exit(&self) -> &Exit {
+        &self.exit
     }
 
     /// What the task should be doing. A dropped handle means: stop.
@@ -249,7 +257,7 @@ mod tests {
             let (orders, seen) = watch::channel(Order::new(Target::Running));
             let (events, _inbox) = mpsc::unbounded_channel();
             let id = TaskId { connector: "c".into(), task: 0 };
-            let mut control = Control::new(id, 0, seen, events, Arc::default());
+            let mut control = Control::new(id, 0, seen, events, Arc::default(), Arc::default());
             let limit = Duration::from_secs(5);
             assert_eq!(control.time_left(limit), None);
             orders.send_modify(|order| assert!(order.change(Target::Stopped)));

@@ -127,6 +127,13 @@ pub enum Event {
         /// Those that run without moving, and why it is held so.
         stuck: HashMap<TaskId, Arc<str>>,
     },
+    /// The core that a task runs on hangs in another task.
+    TaskDisplaced {
+        /// Which task.
+        id: TaskId,
+        /// Which start of it.
+        epoch: Epoch,
+    },
     /// Time has passed.
     Tick,
     /// Every connector of the command line has been created.

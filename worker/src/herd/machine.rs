@@ -31,7 +31,7 @@ pub struct Herd {
     pub(super) seed: u64,
     /// The time of day at which the clock of [`Herd::step`] was zero.
     pub(super) unix_ms_at_zero: i64,
-    is_stopping: bool,
+    pub(super) is_stopping: bool,
     has_ended: bool,
 }
 
@@ -77,6 +77,7 @@ impl Herd {
             Event::TaskReported { id, epoch, state } => self.task_reported(&id, epoch, state, now_ms),
             Event::TaskEnded { id, epoch } => self.task_ended(&id, epoch, now_ms),
             Event::TasksWatched { stuck } => self.tasks_watched(&stuck),
+            Event::TaskDisplaced { id, epoch } => self.task_displaced(&id, epoch, &mut out),
             Event::Tick => self.tick(now_ms, &mut out),
             Event::Ready => self.is_ready = true,
             Event::Shutdown => self.shutdown(&mut out),

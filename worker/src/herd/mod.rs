@@ -18,6 +18,8 @@ mod connector;
 
 mod steps;
 
+mod displaced;
+
 mod machine;
 
 mod view;

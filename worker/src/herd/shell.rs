@@ -12,6 +12,7 @@ use engine::Engine;
 use engine::connector::ConnectorHandle;
 use engine::metrics::TaskMetrics;
 use engine::offset::OffsetStore;
+use engine::rt::Hang;
 use engine::rt::clock::{self, Instant};
 use engine::task::{TaskEvent, TaskHandle, TaskId, TaskState, trace};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -374,7 +375,7 @@ impl Herder {
             running.tasks.insert(epoch, RunningTask { id: id.clone(), handle: Rc::clone(&handle) });
         }
         tokio::task::spawn_local(async move {
-            handle.ended().await;
+            herder.watch(&id, epoch, &handle).await;
             // Its last report was sent before it ended, and says why.
             herder.take_reports();
             {
@@ -387,6 +388,35 @@ impl Herder {
             }
             herder.step(Event::TaskEnded { id, epoch });
         });
+    }
+
+    /// Until the task has ended. If its core hangs meanwhile, that is told.
+    async fn watch(&self, id: &TaskId, epoch: Epoch, handle: &TaskHandle) {
+        let mut core = handle.hang_watch();
+        loop {
+            tokio::select! {
+                () = handle.ended() => return,
+                hang = core.hangs() => match hang {
+                    Hang::Itself => tracing::error!(
+                        connector = &*id.connector,
+                        task = id.task,
+                        "task hangs: it has not given its core back for too long, and can be neither paused nor stopped"
+                    ),
+                    Hang::Neighbour => {
+                        tracing::warn!(
+                            connector = &*id.connector,
+                            task = id.task,
+                            "task is started anew on another core: its own hangs in another task"
+                        );
+                        self.step(Event::TaskDisplaced { id: id.clone(), epoch });
+                    }
+                },
+            }
+            tokio::select! {
+                () = handle.ended() => return,
+                () = core.recovers() => {}
+            }
+        }
     }
 
     pub(super) fn task_not_started(&self, id: TaskId, epoch: Epoch, error: &Error) {

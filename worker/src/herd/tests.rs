@@ -601,6 +601,37 @@ fn shutdown_ends_within_one_timeout() {
     assert_eq!(world.herd.zombie_count(), 2);
 }
 
+#[test]
+fn a_task_whose_core_hangs_in_another_one_is_started_elsewhere() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let (stuck, id) = world.tasks.iter().next().map(|(epoch, id)| (*epoch, id.clone())).unwrap();
+    world.feed(Event::TaskDisplaced { id: id.clone(), epoch: stuck });
+    assert_eq!((world.herd.zombie_count(), world.states("c").as_str()), (1, "Running Running"));
+    assert_eq!(world.tasks.len(), 2, "the stuck one and the one in its place");
+    world.feed(Event::TaskDisplaced { id: id.clone(), epoch: stuck });
+    assert_eq!(world.tasks.len(), 2, "a zombie is displaced no more");
+    world.feed(Event::TaskReported { id, epoch: stuck, state: TaskState::Stopped });
+    assert_eq!(world.states("c"), "Running Running", "what a zombie says does not count");
+    let ended = world.end(stuck).unwrap();
+    world.feed(ended);
+    assert_eq!((world.herd.zombie_count(), world.states("c").as_str()), (0, "Running Running"));
+}
+
+#[test]
+fn a_task_that_is_to_stop_is_not_started_anew_when_its_core_hangs() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    world.ignores_stop = true;
+    let (stuck, id) = world.tasks.iter().next().map(|(epoch, id)| (*epoch, id.clone())).unwrap();
+    let stop = world.send("c", CommandKind::Stop);
+    world.feed(Event::TaskDisplaced { id, epoch: stuck });
+    assert_eq!(world.tasks.len(), 1);
+    world.pass(STOP_TIMEOUT_MS);
+    assert_eq!(world.replies[&stop], Ok(Outcome::Done));
+    assert_eq!((world.herd.zombie_count(), world.tasks.len()), (1, 1));
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Command(usize, u8),
@@ -614,6 +645,7 @@ enum Step {
     },
     FailTask(usize),
     EndTask(usize),
+    DisplaceTask(usize),
     Pass(u64),
 }
 
@@ -626,6 +658,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             }),
         1 => any::<prop::sample::Index>().prop_map(|index| Step::FailTask(index.index(8))),
         1 => any::<prop::sample::Index>().prop_map(|index| Step::EndTask(index.index(8))),
+        1 => any::<prop::sample::Index>().prop_map(|index| Step::DisplaceTask(index.index(8))),
         2 => (1..7_000_u64).prop_map(Step::Pass),
     ];
     prop::collection::vec(step, 0..60)
@@ -673,6 +706,12 @@ proptest! {
                         world.fail_task(epoch);
                     } else if let Some(ended) = world.end(epoch) {
                         world.feed(ended);
+                    }
+                }
+                Step::DisplaceTask(index) => {
+                    if let Some((epoch, id)) = world.tasks.iter().nth(index) {
+                        let (epoch, id) = (*epoch, id.clone());
+                        world.feed(Event::TaskDisplaced { id, epoch });
                     }
                 }
                 Step::Pass(ms) => world.pass(ms),

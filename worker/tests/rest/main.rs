@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod hangs;
 mod loggers;
 mod offsets;
 mod plugins;

@@ -238,6 +238,8 @@ impl InProcess {
                     config,
                     plugins,
                     data_core_count: std::num::NonZeroUsize::new(2),
+                    // Far less than any plug-in of a test works at a time.
+                    hang_limit: Duration::from_millis(2_000),
                     is_pinned: false,
                 };
                 let worker = worker::Worker::start(options).await.unwrap();

@@ -202,6 +202,9 @@ impl SinkPipeline {
         if control.wait_while_paused().await == Target::Stopped {
             return Ok(false);
         }
+        if let Some(group) = self.consumer.leave_switch() {
+            control.exit().through(group);
+        }
         match self.spec.topics.clone() {
             Topics::Named(topics) => self.consumer.subscribe(topics),
             Topics::Matching(regex) => self.consumer.subscribe_matching(move |topic| regex.matches(topic)),

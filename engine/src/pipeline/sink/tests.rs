@@ -111,7 +111,8 @@ fn a_paused_task_with_data_in_hand_waits() {
     with_pipeline(async |mut pipeline, _calls| {
         let (_handle, orders) = tokio::sync::watch::channel(Order::new(Target::Running));
         let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
-        let control = &mut Control::new(pipeline.id.clone(), 0, orders, events, Arc::default());
+        let control =
+            &mut Control::new(pipeline.id.clone(), 0, orders, events, Arc::default(), Arc::default());
         pipeline.fetched.push_back(fetched(0));
         assert_eq!(pipeline.wait(), Duration::ZERO);
         pipeline.is_paused = true;
@@ -132,7 +133,8 @@ fn what_was_revoked_and_then_lost_is_closed_once() {
         let names = vec![partition(0), partition(1)];
         let (_handle, orders) = tokio::sync::watch::channel(Order::new(Target::Running));
         let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
-        let control = &mut Control::new(pipeline.id.clone(), 0, orders, events, Arc::default());
+        let control =
+            &mut Control::new(pipeline.id.clone(), 0, orders, events, Arc::default(), Arc::default());
         pipeline.rebalance(Rebalance::Assigned(names.clone()), control).await.unwrap();
         pipeline.rebalance(Rebalance::Revoked(names.clone()), control).await.unwrap();
         pipeline.rebalance(Rebalance::Lost(names), control).await.unwrap();

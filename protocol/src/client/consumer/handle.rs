@@ -19,7 +19,7 @@ use super::shared::{Pattern, Shared};
 use super::{ConsumerConfig, OffsetReset, Polled};
 use super::{background, membership};
 use crate::client::admin::{Admin, OffsetSpec};
-use crate::client::group::{ConsumerGroupProtocol, Group, GroupEvent};
+use crate::client::group::{ConsumerGroupProtocol, Group, GroupEvent, LeaveSwitch};
 use crate::client::{OffsetAndMetadata, TopicPartition};
 use crate::cluster::Cluster;
 use crate::metrics::Elapsed;
@@ -58,6 +58,11 @@ impl Consumer {
             tokio::task::spawn_local(background::watch_pattern(Rc::clone(&shared))).abort_handle(),
         ];
         Self { shared, flow: RefCell::new(Flow::new()), group_events: group_events.map(RefCell::new), tasks }
+    }
+
+    /// See [`Group::leave_switch`]; `None` without a group.
+    pub fn leave_switch(&self) -> Option<LeaveSwitch> {
+        self.shared.group.as_ref().map(Group::leave_switch)
     }
 
     /// Reads exactly these partitions, without group management. Those that were assigned before go on where they are; the others

@@ -117,17 +117,18 @@ impl Actor {
     pub(super) async fn run(mut self) {
         let mut is_abandoned = false;
         let mut give_up_at = None;
+        let liveness = Arc::clone(&self.liveness);
         while !self.core.has_left() {
             let due = self.next_due(give_up_at);
             tokio::select! {
                 command = self.commands.recv(), if !is_abandoned => match command {
                     Some(command) => self.on_command(command),
-                    None => {
-                        is_abandoned = true;
-                        give_up_at = Some(Instant::now() + ABANDONED_LEAVE);
-                        self.feed(Event::Leave);
-                    }
+                    None => give_up_at = Some(self.abandon(&mut is_abandoned)),
                 },
+                () = liveness.evicted.notified(), if !is_abandoned => {
+                    info!("the user of a group member is given up: the member leaves");
+                    give_up_at = Some(self.abandon(&mut is_abandoned));
+                }
                 Some(done) = self.running.next(), if !self.running.is_empty() => self.on_done(done),
                 () = sleep_until(due) => {
                     if give_up_at.is_some_and(|at| at <= Instant::now()) {
@@ -143,6 +144,13 @@ impl Actor {
             let (Ok(()) | Err(())) = leaver.send(());
         }
         self.coordinator.cluster.close();
+    }
+
+    /// Leaves because nobody uses the member any more; tells until when to wait for the coordinator's answer.
+    fn abandon(&mut self, is_abandoned: &mut bool) -> Instant {
+        *is_abandoned = true;
+        self.feed(Event::Leave);
+        Instant::now() + ABANDONED_LEAVE
     }
 
     fn next_due(&self, give_up_at: Option<Instant>) -> Instant {

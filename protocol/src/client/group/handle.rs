@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::actor::{Actor, Command, Ends};
@@ -155,6 +155,11 @@ impl Group {
         PollGuard { liveness: &self.liveness }
     }
 
+    /// Makes the member leave without this handle, whose thread may never come back to it.
+    pub fn leave_switch(&self) -> LeaveSwitch {
+        LeaveSwitch(Arc::clone(&self.liveness))
+    }
+
     /// Leaves the group and ends the actor; waits a few seconds at most for the coordinator.
     pub async fn leave(&self) {
         self.leave_within(LEAVE_TIMEOUT).await;
@@ -179,17 +184,31 @@ fn closed() -> Error {
     Error::new(ErrorKind::Closed, "use group membership")
 }
 
+/// Has a member leave its group, from any thread: for a user that hangs, and with it everything that its thread has. The coordinator gives
+/// its partitions to others, and takes no commit of it any more.
+#[derive(Debug, Clone)]
+pub struct LeaveSwitch(Arc<Liveness>);
+
+impl LeaveSwitch {
+    /// Leaves, in the background.
+    pub fn leave(&self) {
+        self.0.evicted.notify_one();
+    }
+}
+
 /// When the user was last seen alive, written by the data thread and read by the actor when its own deadline comes.
 #[derive(Debug)]
 pub(super) struct Liveness {
     epoch: Instant,
     /// `u64::MAX` while a poll runs. A lone value that guards nothing else, hence relaxed.
     polled_at_ms: AtomicU64,
+    /// Told by [`LeaveSwitch`]; keeps it in mind until the actor looks.
+    pub(super) evicted: Notify,
 }
 
 impl Liveness {
     fn new() -> Self {
-        Self { epoch: Instant::now(), polled_at_ms: AtomicU64::new(0) }
+        Self { epoch: Instant::now(), polled_at_ms: AtomicU64::new(0), evicted: Notify::new() }
     }
 
     pub(super) fn polled_at_ms(&self) -> u64 {

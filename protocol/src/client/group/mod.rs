@@ -32,7 +32,7 @@ mod handle;
 
 mod metrics;
 
-pub use handle::{Group, GroupConfig, PollGuard};
+pub use handle::{Group, GroupConfig, LeaveSwitch, PollGuard};
 pub use membership::{GroupEvent, GroupMember, LostReason, ProtocolMetadata};
 pub use protocol::{ConsumerGroupProtocol, GroupProtocol};
 pub use subscription::{Assignment, Subscription};

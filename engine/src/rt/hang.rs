@@ -1,0 +1,179 @@
+//! Which task has an executor's thread, seen from outside: how a thread that hangs is told from one that works.
+//!
+//! The thread notes the number of the task it polls and counts polls: two stores per poll, no clock. The control plane looks once in a
+//! while: the same poll, seen for longer than a limit, is a hang. Whatever the task does about it (most often it does not even
+//! know), the others on its thread cannot run, and whoever steers them should have them run elsewhere.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::clock::Instant;
+
+/// What an executor's thread notes about itself. Lone values that guard nothing else, hence relaxed.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    /// The number of the task that is being polled; 0 between polls.
+    polled: AtomicU64,
+    /// Polls so far.
+    polls: AtomicU64,
+    next_number: AtomicU64,
+    /// The task in which the thread hangs; 0 while it does not.
+    hog: watch::Sender<u64>,
+}
+
+impl Pulse {
+    pub(super) fn new() -> Arc<Pulse> {
+        Arc::new(Pulse {
+            polled: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            next_number: AtomicU64::new(1),
+            hog: watch::Sender::new(0),
+        })
+    }
+
+    /// A number for one more task.
+    pub(super) fn number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sees hangs from the side of the task `number`.
+    pub(super) fn watch(&self, number: u64) -> HangWatch {
+        HangWatch { hog: self.hog.subscribe(), number }
+    }
+
+    /// Whether the thread was found to hang when last looked at.
+    pub(super) fn hangs(&self) -> bool {
+        *self.hog.borrow() != 0
+    }
+}
+
+/// A task that is noted while it is polled.
+pub(super) struct Noted<F> {
+    pub(super) future: Pin<Box<F>>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) number: u64,
+}
+
+impl<F: Future> Future for Noted<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.pulse.polls.fetch_add(1, Ordering::Relaxed);
+        self.pulse.polled.store(self.number, Ordering::Relaxed);
+        let polled = self.future.as_mut().poll(cx);
+        self.pulse.polled.store(0, Ordering::Relaxed);
+        polled
+    }
+}
+
+/// Looks at a pulse from another thread.
+#[derive(Debug)]
+pub(super) struct Looker {
+    pulse: Arc<Pulse>,
+    /// The poll that was seen last, and since when.
+    seen: (u64, u64),
+    since: Instant,
+}
+
+impl Looker {
+    pub(super) fn new(pulse: Arc<Pulse>, now: Instant) -> Looker {
+        Looker { pulse, seen: (0, 0), since: now }
+    }
+
+    /// Looks, and tells whoever watches when a hang begins or ends. `Some` when one began or ended just now.
+    pub(super) fn look(&mut self, now: Instant, limit: Duration) -> Option<Change> {
+        let polls = self.pulse.polls.load(Ordering::Relaxed);
+        let polled = self.pulse.polled.load(Ordering::Relaxed);
+        if self.seen != (polls, polled) {
+            (self.seen, self.since) = ((polls, polled), now);
+        }
+        let took = now.saturating_duration_since(self.since);
+        let hog = if polled != 0 && took >= limit { polled } else { 0 };
+        let has_changed = self.pulse.hog.send_if_modified(|known| std::mem::replace(known, hog) != hog);
+        has_changed.then_some(if hog == 0 { Change::Recovered } else { Change::Hangs { took } })
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The thread has not come back from a poll for so long.
+    Hangs { took: Duration },
+    /// It has come back.
+    Recovered,
+}
+
+/// In whom a thread hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hang {
+    /// In the task that asks.
+    Itself,
+    /// In another task of its thread.
+    Neighbour,
+}
+
+/// Tells that the thread of a task hangs.
+#[derive(Debug, Clone)]
+pub struct HangWatch {
+    hog: watch::Receiver<u64>,
+    number: u64,
+}
+
+impl HangWatch {
+    /// Waits until the thread hangs.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn hangs(&mut self) -> Hang {
+        let hog = self.hog.wait_for(|hog| *hog != 0).await.map(|hog| *hog);
+        match hog {
+            Ok(hog) if hog == self.number => Hang::Itself,
+            Ok(_) => Hang::Neighbour,
+            // An executor that is gone hangs in nobody.
+            Err(_gone) => pending().await,
+        }
+    }
+
+    /// Waits until it does not hang any more, or is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn recovers(&mut self) {
+        let _gone = self.hog.wait_for(|hog| *hog == 0).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock;
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// Time is given, so nothing here waits.
+    #[test]
+    fn only_one_poll_that_takes_too_long_is_a_hang() {
+        let pulse = Pulse::new();
+        let now = clock::now();
+        let mut looker = Looker::new(Arc::clone(&pulse), now);
+        let task = pulse.number();
+        assert_eq!(looker.look(now + LIMIT * 9, LIMIT), None, "a thread that waits does not hang");
+        pulse.polls.store(1, Ordering::Relaxed);
+        pulse.polled.store(task, Ordering::Relaxed);
+        assert_eq!(looker.look(now + LIMIT * 10, LIMIT), None);
+        pulse.polls.store(2, Ordering::Relaxed);
+        assert_eq!(looker.look(now + LIMIT * 11, LIMIT), None, "another poll of a busy task");
+        assert_eq!(looker.look(now + LIMIT * 12, LIMIT), Some(Change::Hangs { took: LIMIT }));
+        assert!(pulse.hangs());
+        assert_eq!(looker.look(now + LIMIT * 13, LIMIT), None, "said once");
+        pulse.polled.store(0, Ordering::Relaxed);
+        assert_eq!(looker.look(now + LIMIT * 14, LIMIT), Some(Change::Recovered));
+        assert!(!pulse.hangs());
+    }
+}
