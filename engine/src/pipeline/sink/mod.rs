@@ -70,6 +70,8 @@ pub(crate) struct SinkPipeline {
     fetched: std::collections::VecDeque<Fetched>,
     /// The batch in hand, where it cannot go on at once.
     held: Option<Held>,
+    /// Records that the sink has refused since it last took one.
+    refused_in_a_row: usize,
     /// Whether nothing more is taken from Kafka for now.
     is_held_up: bool,
     commit: Option<Commit>,
@@ -141,6 +143,7 @@ impl SinkPipeline {
             epochs: LeaderEpochs::default(),
             fetched: std::collections::VecDeque::new(),
             held: None,
+            refused_in_a_row: 0,
             topics: TopicNotes::default(),
             is_held_up: false,
             commit: None,

@@ -53,16 +53,16 @@ pub(super) struct Parts {
     rows: usize,
     /// Records that were refused since the last that was taken: reported only once it is clear that it is about them.
     refused: Vec<(Run, Error)>,
-    refused_in_a_row: usize,
+    pub(super) refused_in_a_row: usize,
 }
 
 impl Parts {
-    /// The batch in parts of at most `rows_max` records.
-    pub(super) fn new(batch: Batch, rows_max: usize) -> Parts {
+    /// The batch in parts of at most `rows_max` records. So many were refused at the end of the batch before it.
+    pub(super) fn new(batch: Batch, rows_max: usize, refused_in_a_row: usize) -> Parts {
         let rows = batch.record_count();
         let mut left = if rows <= rows_max { vec![batch] } else { cut(batch, rows_max) };
         left.reverse();
-        Parts { left, rows, refused: Vec::new(), refused_in_a_row: 0 }
+        Parts { left, rows, refused: Vec::new(), refused_in_a_row }
     }
 
     /// The part to put next.
@@ -248,7 +248,7 @@ mod tests {
                 (seed.wrapping_mul(*number as u64 + 7).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 100 < share as u64
             };
             let bad: BTreeSet<usize> = (0..rows).filter(is_bad).collect();
-            let mut parts = Parts::new(batch(&lengths), rows_max);
+            let mut parts = Parts::new(batch(&lengths), rows_max, 0);
             let outcome = put_all(&mut parts, &bad).unwrap();
             prop_assert!(outcome.refused.iter().eq(&bad));
             prop_assert!(outcome.taken.into_iter().eq((0..rows).filter(|number| !bad.contains(number))));
@@ -265,7 +265,7 @@ mod tests {
             let whole = batch(&lengths);
             let stays: BTreeSet<usize> =
                 whole.runs.iter().filter(|run| run.partition == Some(0)).flat_map(run_numbers).collect();
-            let mut parts = Parts::new(whole, usize::MAX);
+            let mut parts = Parts::new(whole, usize::MAX, 0);
             let (mut taken, mut refused) = (Vec::new(), Vec::new());
             for _ in 0..steps {
                 let Some(part) = parts.take() else { break };
@@ -291,13 +291,19 @@ mod tests {
         let limit = REFUSED_IN_A_ROW_MAX;
         let all = |rows: usize| (0..rows).collect::<BTreeSet<_>>();
         assert_eq!(
-            put_all(&mut Parts::new(batch(&[limit - 1]), usize::MAX), &all(limit - 1)).unwrap().refused.len(),
+            put_all(&mut Parts::new(batch(&[limit - 1]), usize::MAX, 0), &all(limit - 1))
+                .unwrap()
+                .refused
+                .len(),
             limit - 1
         );
-        assert!(put_all(&mut Parts::new(batch(&[limit]), usize::MAX), &all(limit)).is_err());
+        assert!(put_all(&mut Parts::new(batch(&[limit]), usize::MAX, 0), &all(limit)).is_err());
+        // Also where they come in small batches.
+        assert!(put_all(&mut Parts::new(batch(&[10]), usize::MAX, limit - 10), &all(10)).is_err());
+        assert!(put_all(&mut Parts::new(batch(&[10]), usize::MAX, limit - 11), &all(10)).is_ok());
         // Half of a large one may be bad, as long as something is taken.
         let rows = limit * 4;
-        let half = put_all(&mut Parts::new(batch(&[rows]), usize::MAX), &all(rows / 2 - 1)).unwrap();
+        let half = put_all(&mut Parts::new(batch(&[rows]), usize::MAX, 0), &all(rows / 2 - 1)).unwrap();
         assert_eq!((half.taken.len(), half.refused.len()), (rows / 2 + 1, rows / 2 - 1));
     }
 }

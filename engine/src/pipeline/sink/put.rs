@@ -78,7 +78,7 @@ impl SinkPipeline {
     /// As much at once as the connector's rate allows.
     fn parts(&self, batch: Batch, records: usize, bytes: usize) -> Parts {
         let rows_max = self.limiter.as_ref().map_or(usize::MAX, |limiter| limiter.part_rows(records, bytes));
-        Parts::new(batch, rows_max)
+        Parts::new(batch, rows_max, self.refused_in_a_row)
     }
 
     /// Decodes, transforms and puts a batch, as far as it goes: what is held up is in [`SinkPipeline::held`] afterwards.
@@ -164,6 +164,7 @@ impl SinkPipeline {
             }
         }
         let refused = parts.take_refused();
+        self.refused_in_a_row = parts.refused_in_a_row;
         self.report_refused(refused, originals)?;
         self.flush_dead_letters();
         for (partition, offset) in pending.next {
