@@ -462,6 +462,7 @@ mod tests {
             let mut work = Transforming::new(Batch { runs: vec![run_of(&["a", "?b", "c", "?d"])] });
             let Step::Wait(due) = chain.transform(&mut work, None).unwrap() else { panic!() };
             assert!(matches!(chain.transform(&mut work, None).unwrap(), Step::Wait(again) if again == due));
+            // The sleep is the time that the chain asked to wait.
             tokio::time::sleep_until(due).await;
             let Step::Done(batch) = chain.transform(&mut work, None).unwrap() else { panic!() };
             assert_eq!(shown(batch), ["to:a@0", "to:?b@1", "to:c@2", "to:?d@3"]);

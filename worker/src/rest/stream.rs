@@ -86,7 +86,7 @@ mod tests {
         let slow = async {
             let mut byte = [0];
             for _ in 0..8 {
-                // The clock is paused: it jumps.
+                // The clock is paused: the sleep takes no time.
                 tokio::time::sleep(Duration::from_secs(9)).await;
                 theirs.read_exact(&mut byte).await.unwrap();
             }
