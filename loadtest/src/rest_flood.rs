@@ -1,7 +1,8 @@
-//! What a flood of REST requests does to REST and to running tasks.
+//! What bad sinks and a flood of REST requests do to REST and to running tasks.
 //!
-//! Method: one worker process with a datagen source that fills a topic at a given rate and a blackhole sink that reads it. Three phases of
-//! equal length, a calm one, the flood and a calm one again: requests leave on a fixed schedule whatever the answers do, over
+//! Method: one worker process with a datagen source that fills a topic at a given rate and a blackhole sink that reads it. Four phases of
+//! equal length: a calm one; one that begins with four more sinks, of which one fails, one panics, one never returns from `put` and one
+//! blocks its core; the flood, with these still there; and a calm one again: requests leave on a fixed schedule whatever the answers do, over
 //! connections that are kept, and a request's latency runs from the moment it was due, so that a late answer makes those behind it
 //! late as well (no coordinated omission). The tasks' throughput is that of the topic's end offset and of the sink's
 //! committed offset over the phase. A calm phase has a few requests per second, for its latency to compare with.
@@ -21,6 +22,9 @@ use crate::cluster::Kafka;
 use crate::options::Common;
 use crate::output::print;
 use crate::worker::Worker;
+
+/// What the bad sinks do.
+const FAULTS: [&str; 4] = ["fail", "panic", "wait", "hang"];
 
 /// Requests per second of a calm phase.
 const CALM_RATE: u32 = 20;
@@ -77,9 +81,21 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     print(
         "phase   requests/s   p50 ms   p99 ms   max ms  refused  failed  source rec/s  sink rec/s  worker CPU",
     );
-    for (name, rate, connections) in
-        [("calm", CALM_RATE, 1), ("flood", options.rate, options.connections), ("calm", CALM_RATE, 1)]
-    {
+    for (name, rate, connections) in [
+        ("calm", CALM_RATE, 1),
+        ("faults", CALM_RATE, 1),
+        ("flood", options.rate, options.connections),
+        ("calm", CALM_RATE, 1),
+    ] {
+        if name == "faults" {
+            for fault in FAULTS {
+                let sink = format!(
+                    r#"{{"name":"{fault}","config":{{"connector.class":"BlackholeSink","topics":"{topic}","tier":"index","fault":"{fault}"}}}}"#
+                );
+                let created = Client::connect(worker.port).await?.send("POST", "/connectors", &sink).await?;
+                ensure!(created == 201, "the sink that is to {fault} was not created: {created}");
+            }
+        }
         let group = format!("connect-{topic}");
         let before =
             (kafka.end_offset(&topic).await?, kafka.committed(&group, &topic).await?, worker.usage()?);
