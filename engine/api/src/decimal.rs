@@ -5,6 +5,10 @@ use crate::error::Error;
 /// Digits that a decimal may have. More take long to convert, and nobody writes them.
 pub const DIGITS_MAX: usize = 10_000;
 
+/// Digits that are converted at once: as many as a word holds.
+const DIGITS_PER_STEP: usize = 9;
+const STEP: u64 = 1_000_000_000;
+
 /// A decimal, borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecimalRef<'a> {
@@ -79,19 +83,22 @@ pub fn unscaled(text: &str, scale: i32) -> Result<Vec<u8>, Error> {
 
 /// The two's complement of a number given by its decimal digits, each 0 to 9, highest first.
 pub fn of_digits(digits: &[u8], is_negative: bool) -> Vec<u8> {
-    // Little-endian base 256 while multiplying; a spare byte for the sign.
-    let mut bytes = vec![0_u8];
-    for digit in digits {
-        let mut carry = u32::from(*digit);
-        for byte in &mut bytes {
-            let value = u32::from(*byte) * 10 + carry;
-            *byte = value as u8;
-            carry = value >> 8;
+    // Words, lowest first, nine digits at a time.
+    let mut words: Vec<u32> = Vec::with_capacity(digits.len() / 9 + 1);
+    for chunk in digits.chunks(DIGITS_PER_STEP) {
+        let mut carry = chunk.iter().fold(0, |value, digit| value * 10 + u64::from(*digit));
+        let scale = 10_u64.pow(chunk.len() as u32);
+        for word in &mut words {
+            let value = u64::from(*word) * scale + carry;
+            *word = value as u32;
+            carry = value >> 32;
         }
         if carry > 0 {
-            bytes.push(carry as u8);
+            words.push(carry as u32);
         }
     }
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    // A spare byte for the sign.
     bytes.push(0);
     if is_negative {
         negate_lowest_first(bytes.iter_mut());
@@ -160,23 +167,33 @@ pub fn write(unscaled: &[u8], scale: i32, out: &mut Vec<u8>) {
 
 /// Decimal digits, as text, of a magnitude that comes highest byte first.
 fn digits_of(magnitude: &[u8]) -> Vec<u8> {
-    let mut rest = magnitude.to_vec();
-    let mut digits = Vec::new();
+    let mut words: Vec<u32> = magnitude
+        .rchunks(4)
+        .rev()
+        .map(|bytes| bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte)))
+        .collect();
+    let mut digits = Vec::with_capacity(magnitude.len() * 5 / 2 + DIGITS_PER_STEP);
     let mut start = 0;
     loop {
-        let mut remainder = 0_u32;
-        for byte in &mut rest[start..] {
-            let value = remainder << 8 | u32::from(*byte);
-            *byte = (value / 10) as u8;
-            remainder = value % 10;
+        let mut remainder = 0_u64;
+        for word in &mut words[start..] {
+            let value = remainder << 32 | u64::from(*word);
+            *word = (value / STEP) as u32;
+            remainder = value % STEP;
         }
-        digits.push(b'0' + remainder as u8);
-        while rest.get(start) == Some(&0) {
+        for _ in 0..DIGITS_PER_STEP {
+            digits.push(b'0' + (remainder % 10) as u8);
+            remainder /= 10;
+        }
+        while words.get(start) == Some(&0) {
             start += 1;
         }
-        if start >= rest.len() {
+        if start >= words.len() {
             break;
         }
+    }
+    while digits.len() > 1 && digits.last() == Some(&b'0') {
+        digits.pop();
     }
     digits.reverse();
     digits
@@ -208,6 +225,15 @@ mod tests {
         check("12e3", -2, &[120], "1.20E+4");
         assert!(unscaled("1.234", 2).unwrap_err().message().contains("mismatching scale"));
         assert!(unscaled("1e1000000000", 2).is_err());
+    }
+
+    #[test]
+    fn converts_many_digits() {
+        let text = "7".repeat(DIGITS_MAX);
+        let bytes = unscaled(&text, 0).unwrap();
+        let mut out = Vec::new();
+        write(&bytes, 0, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), text);
     }
 
     proptest! {

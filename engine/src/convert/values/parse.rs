@@ -237,3 +237,34 @@ fn without_duplicates(entries: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_nests_too_deep_is_text() {
+        for text in ["[".repeat(100_000), "{1:".repeat(50_000), "[".repeat(300) + &"]".repeat(300)] {
+            assert_eq!(parse(&text), Some(Parsed::text(&text)));
+        }
+        let text = "[".repeat(100) + &"]".repeat(100);
+        assert!(matches!(parse(&text).unwrap().value, Value::Array(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_can_be_read(text in any::<String>()) {
+            parse(&text);
+        }
+
+        #[test]
+        fn what_was_read_prints_as_text(text in "[\\[\\]{}:,\"0-9a-z. \\\\-]{0,24}") {
+            let Some(parsed) = parse(&text) else { return Ok(()) };
+            let mut out = Vec::new();
+            super::super::print(&mut out, parsed.schema.as_ref(), parsed.value.as_value_ref());
+            prop_assert!(std::str::from_utf8(&out).is_ok_and(|text| !text.is_empty() || parsed.value == Value::String(String::new())));
+        }
+    }
+}
