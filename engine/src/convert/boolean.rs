@@ -89,3 +89,13 @@ impl Converter for BooleanConverter {
         Ok(Encoded { bytes: bytes_of(views, nulls.finish())?, errors })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_what_the_engine_expects() {
+        api::conformance::converter::<BooleanConverter>(&api::Props::new(), &[&[0], &[1]]);
+    }
+}

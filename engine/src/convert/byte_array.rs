@@ -101,6 +101,11 @@ mod tests {
     }
 
     #[test]
+    fn it_is_what_the_engine_expects() {
+        api::conformance::converter::<ByteArrayConverter>(&Props::new(), &[b"", b"\xff\x00"]);
+    }
+
+    #[test]
     fn passes_bytes_both_ways() {
         let raw = BinaryViewArray::from_iter([Some(&b"\xff\x00"[..]), None, Some(b"")]);
         let decoded = converter().to_connect("t", &raw).unwrap();

@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn every_number_is_what_the_engine_expects() {
+        let props = Props::new();
+        api::conformance::converter::<NumberConverter<Short>>(&props, &[&[1, 2]]);
+        api::conformance::converter::<NumberConverter<Integer>>(&props, &[&[1, 2, 3, 4]]);
+        api::conformance::converter::<NumberConverter<Long>>(&props, &[&[1; 8]]);
+        api::conformance::converter::<NumberConverter<Float>>(&props, &[&[1; 4]]);
+        api::conformance::converter::<NumberConverter<Double>>(&props, &[&[1; 8]]);
+    }
+
+    #[test]
     fn numbers_pass_both_ways_and_null_is_null() {
         let raw = BinaryViewArray::from_iter([Some(&[0, 0, 1, 0][..]), None, Some(&[0xFF; 4])]);
         let decoded = converter().to_connect("t", &raw).unwrap();

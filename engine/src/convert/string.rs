@@ -155,6 +155,12 @@ mod tests {
     }
 
     #[test]
+    fn it_is_what_the_engine_expects() {
+        let samples: &[&[u8]] = &[b"", b"text", "ü and more than twelve bytes".as_bytes()];
+        api::conformance::converter::<StringConverter>(&Props::new(), samples);
+    }
+
+    #[test]
     fn text_passes_both_ways_and_null_is_null() {
         let raw =
             BinaryViewArray::from_iter([Some("ü and more than twelve bytes".as_bytes()), None, Some(b"")]);
