@@ -54,6 +54,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "deny", is_fast: false, takes_filter: false, run: deny },
     Step { name: "tools", is_fast: false, takes_filter: false, run: install_tools },
     Step { name: "tests", is_fast: true, takes_filter: true, run: tests },
+    Step { name: "example", is_fast: false, takes_filter: false, run: example },
     Step { name: "benches", is_fast: false, takes_filter: false, run: benches },
     Step { name: "loom", is_fast: false, takes_filter: true, run: loom },
     Step { name: "fuzz", is_fast: false, takes_filter: false, run: fuzz_targets },
@@ -155,6 +156,14 @@ fn tests(session: &Session) -> Result<Outcome> {
     command.arg("--workspace").env(BIN_VARIABLE, cargo::target_dir()?.join("debug/aqueduct"));
     name_other_clients(&mut command);
     session.run_tests(command)
+}
+
+/// The worker with plug-ins of its own, which is no member of the workspace: what somebody else's crate sees of ours.
+fn example(session: &Session) -> Result<Outcome> {
+    let mut command = session.cargo_test();
+    let manifest = paths::root().join("examples/custom-worker/Cargo.toml");
+    command.arg("--manifest-path").arg(manifest).arg("--target-dir").arg(cargo::target_dir()?);
+    runner::run(&mut command, TESTS_DEADLINE)
 }
 
 /// Each benchmark once with the smallest input, so that none rots.
