@@ -69,6 +69,36 @@ struct State {
     next_token: u64,
 }
 
+impl State {
+    /// One more record that is not known to be written; its token.
+    fn hold(&mut self, from: &TopicPartition, offset: i64) -> u64 {
+        let token = self.next_token;
+        self.next_token += 1;
+        self.open.insert(token, (from.clone(), offset));
+        self.held.entry(from.clone()).or_default().insert((offset, token));
+        token
+    }
+
+    /// It is written.
+    fn release(&mut self, token: u64) {
+        let Some((partition, offset)) = self.open.remove(&token) else { return };
+        if let Some(held) = self.held.get_mut(&partition) {
+            held.remove(&(offset, token));
+            if held.is_empty() {
+                self.held.remove(&partition);
+            }
+        }
+    }
+
+    fn limit(&self, partition: &TopicPartition) -> Option<i64> {
+        self.held.get(partition).and_then(BTreeSet::first).map(|(offset, _)| *offset)
+    }
+
+    fn forget(&mut self, is_gone: impl Fn(&TopicPartition) -> bool) {
+        self.held.retain(|partition, _| !is_gone(partition));
+    }
+}
+
 impl DeadLetters {
     /// Creates the topic where it does not exist, and a producer to it. Waits for as long as the brokers take.
     ///
@@ -115,10 +145,7 @@ impl DeadLetters {
         self.shared.metrics.errors.dead_letters.add(1);
         let token = {
             let mut state = self.shared.state.borrow_mut();
-            let token = state.next_token;
-            state.next_token += 1;
-            state.open.insert(token, (from.clone(), offset));
-            state.held.entry(from.clone()).or_default().insert((offset, token));
+            let token = state.hold(from, offset);
             state.waiting.push_back((token, letter));
             token
         };
@@ -148,8 +175,12 @@ impl DeadLetters {
 
     /// The offset beyond which `partition` may not be committed: of the first record that is not known to be written.
     pub(crate) fn limit(&self, partition: &TopicPartition) -> Option<i64> {
-        let state = self.shared.state.borrow();
-        state.held.get(partition).and_then(BTreeSet::first).map(|(offset, _)| *offset)
+        self.shared.state.borrow().limit(partition)
+    }
+
+    /// Holds back nothing of partitions that are no longer ours: should they come back, others may have committed more meanwhile.
+    pub(crate) fn forget(&self, is_gone: impl Fn(&TopicPartition) -> bool) {
+        self.shared.state.borrow_mut().forget(is_gone);
     }
 
     /// What could not be written, once: the task is to fail with it.
@@ -223,14 +254,7 @@ impl Shared {
     }
 
     fn written(&self, token: u64) {
-        let mut state = self.state.borrow_mut();
-        let Some((partition, offset)) = state.open.remove(&token) else { return };
-        if let Some(held) = state.held.get_mut(&partition) {
-            held.remove(&(offset, token));
-            if held.is_empty() {
-                state.held.remove(&partition);
-            }
-        }
+        self.state.borrow_mut().release(token);
     }
 
     /// The offset stays held: the record is delivered again when the task is started again.
@@ -301,5 +325,29 @@ fn raw(column: &api::Column, row: usize) -> Option<&[u8]> {
     match &column.data {
         api::Data::Raw(bytes) => crate::pipeline::cell(bytes, row),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a partition that left with dead letters on their way and came back is not committed at where it once was: another member may
+    /// have committed more meanwhile. Late answers release nothing that is held anew.
+    #[test]
+    fn what_left_holds_nothing_back_when_it_returns() {
+        let partition = |partition| TopicPartition { topic: Arc::from("t"), partition };
+        let (stays, leaves) = (partition(0), partition(1));
+        let mut state = State::default();
+        let first = state.hold(&leaves, 100);
+        state.hold(&leaves, 101);
+        state.hold(&stays, 7);
+        state.forget(|partition| *partition == leaves);
+        assert_eq!((state.limit(&stays), state.limit(&leaves)), (Some(7), None));
+        let anew = state.hold(&leaves, 100);
+        state.release(first);
+        assert_eq!(state.limit(&leaves), Some(100));
+        state.release(anew);
+        assert_eq!(state.limit(&leaves), None);
     }
 }

@@ -174,7 +174,7 @@ impl ErrorHandler {
             }
             self.metrics.records_skipped.add(1);
         }
-        self.tell_of_skipped(&failures);
+        self.tell_of_skipped(failures.len(), failures.first());
         Ok(failures.into_iter().map(|failure| failure.row).collect())
     }
 
@@ -193,7 +193,7 @@ impl ErrorHandler {
                 return Err(Error::fatal(EXCEEDED).with_source(failure.error.clone()));
             }
         }
-        self.tell_of_skipped(failures);
+        self.tell_of_skipped(failures.len(), failures.first());
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl ErrorHandler {
                 record.map_or_else(String::new, |(run, row)| log::polled(run, row))
             });
         }
-        self.tell_of_skipped(&[failure]);
+        self.tell_of_skipped(count, Some(&failure));
     }
 
     /// Says how many lines the guard held back, if any: at the task's commits and at its end.
@@ -267,12 +267,12 @@ impl ErrorHandler {
     }
 
     /// Where nobody asked for a line per record: one per batch, so that records are not lost silently.
-    fn tell_of_skipped(&self, failures: &[Failure]) {
-        let (None, Some(first)) = (self.policy.log, failures.first()) else { return };
-        if self.guard.borrow_mut().admits(failures.len() as u64, Instant::now()) {
+    fn tell_of_skipped(&self, count: usize, first: Option<&Failure>) {
+        let (None, Some(first)) = (self.policy.log, first) else { return };
+        if self.guard.borrow_mut().admits(count as u64, Instant::now()) {
             self.tell_suppressed();
             warn!(
-                task = %self.id, stage = first.place.stage.java_name(), count = failures.len(), first = %first.error,
+                task = %self.id, stage = first.place.stage.java_name(), count, first = %first.error,
                 "skipped records that failed"
             );
         }

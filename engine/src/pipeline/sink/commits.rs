@@ -1,6 +1,7 @@
 //! Commits: what the task allows goes out in the background, and its outcome is taken in when it is there.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use api::{Result, SinkOffsets, TopicPartition};
 use protocol::client::OffsetAndMetadata;
@@ -147,6 +148,12 @@ impl SinkPipeline {
     }
 
     pub(super) fn rewind(&mut self) {
+        // Of a partition whose position was not known when it was assigned, what waits here may be all that was ever read.
+        for fetched in &self.fetched {
+            let partition =
+                TopicPartition { topic: Arc::clone(&fetched.topic), partition: fetched.partition };
+            self.committed.entry(partition).or_insert(fetched.first_wanted_offset);
+        }
         for (partition, offset) in &self.committed {
             if let Err(error) = self.consumer.seek(&one(partition), *offset) {
                 // Only a partition that is no longer ours has no position; its next owner starts at the committed offset.

@@ -242,6 +242,10 @@ impl SinkPipeline {
             }
             if !self.is_paused {
                 self.put_available(control).await?;
+                // It has looked at the target, so `changed` would not tell of it any more.
+                if control.target() != target {
+                    continue;
+                }
             }
             let wait = self.wait();
             self.metrics.stages.enter(if self.is_paused { Stage::Idle } else { Stage::Fetch });
@@ -274,7 +278,7 @@ impl SinkPipeline {
         if let Some(commit) = &self.commit {
             until = until.min(commit.since + self.spec.offset_flush_timeout);
         }
-        if !self.fetched.is_empty() && !self.is_held_up && !self.is_paused {
+        if !self.fetched.is_empty() && self.held.is_none() && !self.is_paused && !self.is_short_of_room() {
             return Duration::ZERO;
         }
         until.saturating_duration_since(now).min(POLL_WAIT_MAX)
@@ -297,9 +301,11 @@ impl SinkPipeline {
         self.consumer.pause(&to_protocol(self.assigned.iter()));
     }
 
-    /// Takes nothing more from Kafka while the batch in hand cannot go on, and goes on with it. The consumer is alive all the while.
+    /// Takes nothing more from Kafka while the batch in hand cannot go on or there is enough for more, and goes on with it. The consumer is
+    /// alive all the while. Nor does it tell of a position that was reset before everything from before that is done: what is in hand
+    /// would be committed as if it were of the log after it.
     fn apply_flow(&mut self) {
-        let is_held_up = self.held.is_some() || self.is_short_of_room();
+        let is_held_up = self.held.is_some() || !self.fetched.is_empty() || self.is_short_of_room();
         if is_held_up != self.is_held_up {
             self.is_held_up = is_held_up;
             if is_held_up { self.pause_all() } else { self.resume_all() }

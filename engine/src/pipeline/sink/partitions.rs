@@ -123,6 +123,9 @@ impl SinkPipeline {
         self.committed.retain(|partition, _| !is_gone(&partition.topic, partition.partition));
         self.epochs.retain(|partition| !is_gone(&partition.topic, partition.partition));
         self.fetched.retain(|fetched| !is_gone(&fetched.topic, fetched.partition));
+        if let Some(dead_letters) = self.errors.dead_letters() {
+            dead_letters.forget(|partition| is_gone(&partition.topic, partition.partition));
+        }
         if let Some(held) = &mut self.held {
             held.pending.forget(&|from| is_gone(&from.topic, from.partition));
         }

@@ -22,6 +22,9 @@ pub(super) struct Pending {
     /// What it weighs as fetched, of so many records.
     pub(super) bytes: usize,
     pub(super) records: usize,
+    /// It has waited until the connector might move more, and goes first now whatever other tasks have moved meanwhile: they wait for
+    /// it in turn. Who had to ask again could be late for ever.
+    pub(super) has_waited: bool,
 }
 
 /// How far it has got.

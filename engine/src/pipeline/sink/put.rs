@@ -72,7 +72,7 @@ impl SinkPipeline {
             self.metrics.delivered.record(records as f64, now);
             Work::Putting(self.parts(batch, records, bytes))
         };
-        Ok(Pending { work, originals, next, bytes, records })
+        Ok(Pending { work, originals, next, bytes, records, has_waited: false })
     }
 
     /// As much at once as the connector's rate allows.
@@ -120,13 +120,17 @@ impl SinkPipeline {
                 }
             }
         }
-        let Pending { work: Work::Putting(parts), originals, records, bytes, .. } = &mut pending else {
+        let Pending { work: Work::Putting(parts), originals, records, bytes, has_waited, .. } = &mut pending
+        else {
             return Ok(());
         };
         while let Some(part) = parts.take() {
             let now = Instant::now();
-            if let Some(due) = self.limiter.as_ref().and_then(|limiter| limiter.due(now)) {
+            if !std::mem::take(has_waited)
+                && let Some(due) = self.limiter.as_ref().and_then(|limiter| limiter.due(now))
+            {
                 parts.give_back(part);
+                *has_waited = true;
                 self.held = Some(Held { pending, wait, due });
                 return Ok(());
             }
@@ -148,7 +152,8 @@ impl SinkPipeline {
                     );
                     parts.give_back(part);
                     let next_wait = (wait * 2).min(REDELIVERY_WAIT_MAX);
-                    self.held = Some(Held { pending, wait: next_wait, due: now + wait });
+                    // From its answer on: one that took long to refuse is left alone all the same.
+                    self.held = Some(Held { pending, wait: next_wait, due: Instant::now() + wait });
                     return Ok(());
                 }
                 Put::Bad(error) => {

@@ -18,7 +18,11 @@ use crate::task::{ErrorPolicy, Order};
 /// What the task was called with.
 type Calls = Rc<RefCell<Vec<String>>>;
 
-struct Recording(Calls);
+struct Recording {
+    calls: Calls,
+    /// Or asks to have every batch later.
+    takes: bool,
+}
 
 impl AnySinkTask for Recording {
     fn tier(&self) -> Tier {
@@ -28,11 +32,13 @@ impl AnySinkTask for Recording {
         Box::pin(std::future::ready(Ok(())))
     }
     fn open<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>> {
-        self.0.borrow_mut().push(format!("open {}", partitions.len()));
+        self.calls.borrow_mut().push(format!("open {}", partitions.len()));
         Box::pin(std::future::ready(Ok(())))
     }
     fn put<'a>(&'a mut self, _batch: &'a Batch) -> LocalBoxFuture<'a, Result<()>> {
-        Box::pin(std::future::ready(Err(Error::retriable("not now"))))
+        self.calls.borrow_mut().push("put".to_owned());
+        let outcome = if self.takes { Ok(()) } else { Err(Error::retriable("not now")) };
+        Box::pin(std::future::ready(outcome))
     }
     fn can_put_in_parts(&self) -> bool {
         true
@@ -41,7 +47,7 @@ impl AnySinkTask for Recording {
         Box::pin(std::future::ready(Ok(offsets)))
     }
     fn close<'a>(&'a mut self, partitions: &'a [TopicPartition]) -> LocalBoxFuture<'a, Result<()>> {
-        self.0.borrow_mut().push(format!("close {}", partitions.len()));
+        self.calls.borrow_mut().push(format!("close {}", partitions.len()));
         Box::pin(std::future::ready(Ok(())))
     }
     fn stop(&mut self) -> LocalBoxFuture<'_, Result<()>> {
@@ -77,7 +83,7 @@ fn with_pipeline(test: impl AsyncFnOnce(SinkPipeline, Calls)) {
             headers_place: Place { stage: Stage::HeaderConverter, class: STRING.class },
         };
         let calls = Calls::default();
-        let task = Box::new(Recording(Rc::clone(&calls)));
+        let task = Box::new(Recording { calls: Rc::clone(&calls), takes: false });
         let mut pipeline = SinkPipeline::new(id, spec, task, converters, Env::real(), Arc::default(), None);
         pipeline.tier = Tier::Bytes;
         test(pipeline, calls).await;
@@ -139,5 +145,70 @@ fn what_was_revoked_and_then_lost_is_closed_once() {
         pipeline.rebalance(Rebalance::Revoked(names.clone()), control).await.unwrap();
         pipeline.rebalance(Rebalance::Lost(names), control).await.unwrap();
         assert_eq!(*calls.borrow(), ["open 2", "close 2"]);
+    });
+}
+
+/// Goal: a failed pre-commit costs no record, also of a partition whose position was not known when it was assigned and of which the sink
+/// has seen nothing yet.
+#[test]
+fn a_rewind_goes_back_to_what_was_fetched_and_not_put() {
+    with_pipeline(async |mut pipeline, _calls| {
+        pipeline.consumer.assign(vec![partition(0)]);
+        pipeline.assigned.insert(from_protocol(partition(0)));
+        pipeline.fetched.push_back(Fetched { first_wanted_offset: 7, next_offset: 9, ..fetched(0) });
+        pipeline.fetched.push_back(Fetched { first_wanted_offset: 9, next_offset: 11, ..fetched(0) });
+        pipeline.rewind();
+        assert!(pipeline.fetched.is_empty());
+        assert_eq!(pipeline.consumer.position(&partition(0)), Some(7));
+    });
+}
+
+/// Goal: while something is in hand no position is reset under it, and nothing more piles up; then it all goes on.
+#[test]
+fn nothing_more_is_taken_while_there_is_enough_in_hand() {
+    with_pipeline(async |mut pipeline, calls| {
+        let (_handle, orders) = tokio::sync::watch::channel(Order::new(Target::Running));
+        let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
+        let control =
+            &mut Control::new(pipeline.id.clone(), 0, orders, events, Arc::default(), Arc::default());
+        pipeline.task = Box::new(Recording { calls: Rc::clone(&calls), takes: true });
+        let whole_batch = || Fetched { bytes: BATCH_BYTES, ..fetched(0) };
+        pipeline.fetched.extend([whole_batch(), whole_batch()]);
+        // A commit comes between them.
+        pipeline.next_commit = Instant::now();
+        pipeline.put_available(control).await.unwrap();
+        assert_eq!((pipeline.fetched.len(), pipeline.is_held_up), (1, true));
+        assert_eq!(pipeline.wait(), Duration::ZERO, "it goes on at once");
+        pipeline.next_commit += Duration::from_secs(60);
+        pipeline.put_available(control).await.unwrap();
+        assert_eq!((pipeline.fetched.len(), pipeline.is_held_up), (0, false));
+        assert_eq!(*calls.borrow(), ["put", "put"]);
+    });
+}
+
+/// Goal: of tasks that share a limit none waits for ever. Method: whenever it is this one's turn another one has moved more meanwhile.
+#[test]
+fn a_task_that_has_waited_for_its_share_goes_first() {
+    with_pipeline(async |mut pipeline, calls| {
+        let (_handle, orders) = tokio::sync::watch::channel(Order::new(Target::Running));
+        let (events, _inbox) = tokio::sync::mpsc::unbounded_channel();
+        let control =
+            &mut Control::new(pipeline.id.clone(), 0, orders, events, Arc::default(), Arc::default());
+        pipeline.task = Box::new(Recording { calls: Rc::clone(&calls), takes: true });
+        let limits = crate::task::RateLimits {
+            records_per_second: std::num::NonZeroU64::new(1),
+            ..Default::default()
+        };
+        let limiter = Arc::new(RateLimiter::new(limits, Instant::now()));
+        pipeline.limiter = Some(Arc::clone(&limiter));
+        limiter.moved(60, 0, Instant::now());
+        pipeline.fetched.push_back(fetched(0));
+        pipeline.put_available(control).await.unwrap();
+        assert!(calls.borrow().is_empty(), "another one has moved as much as there is");
+        // Its time has come, and so has that of the other one, which was quicker.
+        limiter.moved(60, 0, Instant::now());
+        pipeline.held.as_mut().unwrap().due = Instant::now();
+        pipeline.put_available(control).await.unwrap();
+        assert_eq!(*calls.borrow(), ["put"]);
     });
 }
