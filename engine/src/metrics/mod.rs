@@ -5,7 +5,6 @@ mod observe;
 mod stage;
 mod state;
 mod task;
-mod turn;
 mod version;
 mod window;
 
@@ -17,5 +16,4 @@ pub use state::Life;
 pub(crate) use state::LifeState;
 pub(crate) use task::millis;
 pub use task::{Counter, ErrorMetrics, Latest, TaskMetrics};
-pub use turn::Turn;
 pub use window::{Reading, Windowed};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use protocol::metrics::MetricsConfig;
 
-use super::{Lags, Life, Stages, Turn, Windowed};
+use super::{Lags, Life, Stages, Windowed};
 use crate::rt::clock::{self, Instant};
 use crate::topics::ActiveTopics;
 
@@ -62,8 +62,6 @@ pub struct TaskMetrics {
     pub lags: Lags,
     /// How it has spent its life.
     pub life: Life,
-    /// Whether it has its thread.
-    pub turn: Turn,
 }
 
 impl TaskMetrics {

@@ -57,7 +57,7 @@ impl Executor {
             tasks: AtomicUsize::new(0),
             went_idle: Notify::new(),
             stopping: watch::Sender::new(false),
-            pulse: Pulse::new(),
+            pulse: Pulse::new(name),
         });
         let handle = ExecutorHandle { shared: Arc::clone(&shared), commands };
         let (started, start) = sync_mpsc::channel();

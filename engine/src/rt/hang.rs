@@ -18,6 +18,8 @@ use super::clock::Instant;
 /// What an executor's thread notes about itself. Lone values that guard nothing else, hence relaxed.
 #[derive(Debug)]
 pub(super) struct Pulse {
+    /// The executor's name.
+    executor: Box<str>,
     /// The number of the task that is being polled; 0 between polls.
     polled: AtomicU64,
     /// Polls so far.
@@ -28,8 +30,9 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    pub(super) fn new() -> Arc<Pulse> {
+    pub(super) fn new(executor: &str) -> Arc<Pulse> {
         Arc::new(Pulse {
+            executor: executor.into(),
             polled: AtomicU64::new(0),
             polls: AtomicU64::new(0),
             next_number: AtomicU64::new(1),
@@ -43,8 +46,8 @@ impl Pulse {
     }
 
     /// Sees hangs from the side of the task `number`.
-    pub(super) fn watch(&self, number: u64) -> HangWatch {
-        HangWatch { hog: self.hog.subscribe(), number }
+    pub(super) fn watch(self: &Arc<Self>, number: u64) -> HangWatch {
+        HangWatch { pulse: Arc::clone(self), hog: self.hog.subscribe(), number }
     }
 
     /// Whether the thread was found to hang when last looked at.
@@ -79,18 +82,22 @@ pub(super) struct Looker {
     /// The poll that was seen last, and since when.
     seen: (u64, u64),
     since: Instant,
+    looked_at: Instant,
 }
 
 impl Looker {
     pub(super) fn new(pulse: Arc<Pulse>, now: Instant) -> Looker {
-        Looker { pulse, seen: (0, 0), since: now }
+        Looker { pulse, seen: (0, 0), since: now, looked_at: now }
     }
 
     /// Looks, and tells whoever watches when a hang begins or ends. `Some` when one began or ended just now.
     pub(super) fn look(&mut self, now: Instant, limit: Duration) -> Option<Change> {
         let polls = self.pulse.polls.load(Ordering::Relaxed);
         let polled = self.pulse.polled.load(Ordering::Relaxed);
-        if self.seen != (polls, polled) {
+        // Who did not look for so long was suspended, most likely with the whole process: the task had no more time than we had.
+        let has_slept = now.saturating_duration_since(self.looked_at) > limit / 2;
+        self.looked_at = now;
+        if self.seen != (polls, polled) || has_slept {
             (self.seen, self.since) = ((polls, polled), now);
         }
         let took = now.saturating_duration_since(self.since);
@@ -118,14 +125,25 @@ pub enum Hang {
     Neighbour,
 }
 
-/// Tells that the thread of a task hangs.
+/// Tells whether a task has its thread, and when that thread hangs.
 #[derive(Debug, Clone)]
 pub struct HangWatch {
+    pulse: Arc<Pulse>,
     hog: watch::Receiver<u64>,
     number: u64,
 }
 
 impl HangWatch {
+    /// Whether the task is at work right now. One that is so for long blocks its thread.
+    pub fn is_at_work(&self) -> bool {
+        self.pulse.polled.load(Ordering::Relaxed) == self.number
+    }
+
+    /// The executor that the task lives on.
+    pub fn executor(&self) -> &str {
+        &self.pulse.executor
+    }
+
     /// Waits until the thread hangs.
     ///
     /// # Cancel safety
@@ -135,12 +153,12 @@ impl HangWatch {
         match hog {
             Ok(hog) if hog == self.number => Hang::Itself,
             Ok(_) => Hang::Neighbour,
-            // An executor that is gone hangs in nobody.
+            // It does not come to that: the sender is in our own pulse.
             Err(_gone) => pending().await,
         }
     }
 
-    /// Waits until it does not hang any more, or is gone.
+    /// Waits until it does not hang any more; for ever, where it ends instead.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -156,24 +174,73 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    /// A look every second, for so many of them; what the last one found.
+    fn looks(looker: &mut Looker, now: &mut Instant, seconds: u32) -> Option<Change> {
+        let mut found = None;
+        for _ in 0..seconds {
+            *now += Duration::from_secs(1);
+            found = looker.look(*now, LIMIT);
+        }
+        found
+    }
+
+    fn poll(pulse: &Pulse, task: u64) {
+        pulse.polls.fetch_add(1, Ordering::Relaxed);
+        pulse.polled.store(task, Ordering::Relaxed);
+    }
+
     /// Time is given, so nothing here waits.
     #[test]
     fn only_one_poll_that_takes_too_long_is_a_hang() {
-        let pulse = Pulse::new();
-        let now = clock::now();
+        let pulse = Pulse::new("data-0");
+        let mut now = clock::now();
         let mut looker = Looker::new(Arc::clone(&pulse), now);
         let task = pulse.number();
-        assert_eq!(looker.look(now + LIMIT * 9, LIMIT), None, "a thread that waits does not hang");
-        pulse.polls.store(1, Ordering::Relaxed);
-        pulse.polled.store(task, Ordering::Relaxed);
-        assert_eq!(looker.look(now + LIMIT * 10, LIMIT), None);
-        pulse.polls.store(2, Ordering::Relaxed);
-        assert_eq!(looker.look(now + LIMIT * 11, LIMIT), None, "another poll of a busy task");
-        assert_eq!(looker.look(now + LIMIT * 12, LIMIT), Some(Change::Hangs { took: LIMIT }));
+        assert_eq!(looks(&mut looker, &mut now, 20), None, "a thread that waits does not hang");
+        poll(&pulse, task);
+        assert_eq!(looks(&mut looker, &mut now, 10), None);
+        poll(&pulse, task);
+        assert_eq!(looks(&mut looker, &mut now, 10), None, "another poll of a busy task");
+        assert_eq!(looks(&mut looker, &mut now, 1), Some(Change::Hangs { took: LIMIT }));
         assert!(pulse.hangs());
-        assert_eq!(looker.look(now + LIMIT * 13, LIMIT), None, "said once");
+        assert_eq!(looks(&mut looker, &mut now, 1), None, "said once");
         pulse.polled.store(0, Ordering::Relaxed);
-        assert_eq!(looker.look(now + LIMIT * 14, LIMIT), Some(Change::Recovered));
+        assert_eq!(looks(&mut looker, &mut now, 1), Some(Change::Recovered));
         assert!(!pulse.hangs());
+    }
+
+    /// Goal: after SIGSTOP and SIGCONT, or the pause of a virtual machine, tasks are not moved for the time that nobody had.
+    #[test]
+    fn a_process_that_was_suspended_does_not_hang() {
+        let pulse = Pulse::new("data-0");
+        let mut now = clock::now();
+        let mut looker = Looker::new(Arc::clone(&pulse), now);
+        poll(&pulse, pulse.number());
+        assert_eq!(looks(&mut looker, &mut now, 5), None);
+        now += LIMIT * 6;
+        assert_eq!(looks(&mut looker, &mut now, 10), None, "it has its whole time again");
+        assert_eq!(looks(&mut looker, &mut now, 1), Some(Change::Hangs { took: LIMIT }));
+    }
+
+    #[test]
+    fn a_task_is_at_work_while_it_is_polled_and_not_while_it_waits() {
+        let pulse = Pulse::new("data-0");
+        let (number, neighbour) = (pulse.number(), pulse.watch(pulse.number()));
+        let watch = pulse.watch(number);
+        let seen = watch.clone();
+        let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let future = Box::pin(async move {
+            assert!(seen.is_at_work() && !neighbour.is_at_work());
+            receiver.await.unwrap();
+        });
+        let noted = Noted { future, pulse, number };
+        let others = async {
+            assert!(!watch.is_at_work());
+            sender.send(()).unwrap();
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { tokio::join!(noted, others) });
+        assert!(!watch.is_at_work());
+        assert_eq!(watch.executor(), "data-0");
     }
 }

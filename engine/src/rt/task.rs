@@ -58,7 +58,7 @@ impl<T> JoinHandle<T> {
         self.abort.clone()
     }
 
-    /// Tells when the task's thread hangs, in the task itself or in another one.
+    /// Tells whether the task has its thread, and when that hangs, in the task itself or in another one.
     pub fn hang_watch(&self) -> HangWatch {
         self.hang.clone()
     }

@@ -69,10 +69,8 @@ impl Engine {
         let task_metrics = Arc::clone(&metrics);
         let limiter = self.rate_limiters.of(&id.connector, spec.rate_limits);
         let executor = self.config.executors.place();
-        metrics.turn.placed_on(executor.name());
         let task = executor.spawn(move || async move {
-            let turn = Arc::clone(&task_metrics);
-            turn.turn.track(run::run(spec, env, control, task_metrics, limiter)).await;
+            run::run(spec, env, control, task_metrics, limiter).await;
             ended_sender.send_replace(true);
         });
         let (abort, hang) = (task.abort_handle(), task.hang_watch());

@@ -331,7 +331,7 @@ impl TaskHandle {
         }
     }
 
-    /// Tells when the thread that the task runs on hangs, in this task or in another one.
+    /// Tells whether the task has its thread, and when that hangs, in this task or in another one.
     pub fn hang_watch(&self) -> HangWatch {
         self.hang.clone()
     }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use engine::metrics::{TaskMetrics, Windowed};
-use engine::rt::clock;
-use engine::task::{TaskId, TaskState};
+use engine::rt::{HangWatch, clock};
+use engine::task::{TaskHandle, TaskId, TaskState};
 use protocol::metrics::MetricsConfig;
 
 use super::connector::State;
@@ -30,6 +30,7 @@ pub(crate) struct MeasuredTask {
     pub(crate) metrics: Arc<TaskMetrics>,
     pub(crate) facts: Rc<TaskFacts>,
     pub(crate) is_stuck: bool,
+    pub(crate) core: HangWatch,
     epoch: Epoch,
     has_started: bool,
     has_ended: bool,
@@ -74,16 +75,11 @@ impl Measured {
         self.connector_startups.count(is_running);
     }
 
-    pub(super) fn task_begun(
-        &mut self,
-        id: &TaskId,
-        epoch: Epoch,
-        metrics: Arc<TaskMetrics>,
-        facts: TaskFacts,
-    ) {
+    pub(super) fn task_begun(&mut self, id: &TaskId, epoch: Epoch, handle: &TaskHandle, facts: TaskFacts) {
         let task = MeasuredTask {
             id: id.clone(),
-            metrics,
+            metrics: handle.metrics(),
+            core: handle.hang_watch(),
             facts: Rc::new(facts),
             is_stuck: false,
             epoch,

@@ -371,7 +371,7 @@ impl Herder {
         {
             let mut running = self.shared.running.borrow_mut();
             running.epochs.insert(run, epoch);
-            running.measured.task_begun(&id, epoch, handle.metrics(), facts);
+            running.measured.task_begun(&id, epoch, &handle, facts);
             running.tasks.insert(epoch, RunningTask { id: id.clone(), handle: Rc::clone(&handle) });
         }
         tokio::task::spawn_local(async move {

@@ -90,18 +90,18 @@ fn trouble(
     now: Instant,
     limits: &Limits,
 ) -> Option<Trouble> {
-    let turn = &task.metrics.turn;
+    let core = &task.core;
     let (stage, since) = task.metrics.stages.current();
     let blocker;
-    let thread = match silent.get(turn.executor()) {
+    let thread = match silent.get(core.executor()) {
         None => Thread::Answers,
         Some(silent) => {
             let silent = now.saturating_duration_since(*silent);
             let has_it = |other: &&(MeasuredTask, State)| {
-                other.0.metrics.turn.is_on() && other.0.metrics.turn.executor() == turn.executor()
+                other.0.core.is_at_work() && other.0.core.executor() == core.executor()
             };
             match tasks.iter().find(has_it) {
-                _ if turn.is_on() => Thread::BlockedByIt(silent),
+                _ if core.is_at_work() => Thread::BlockedByIt(silent),
                 Some((other, _)) => {
                     blocker = other.id.to_string();
                     Thread::BlockedBy(&blocker, silent)
