@@ -13,29 +13,9 @@ const OTHERS: [(&str, Option<PluginKind>); 6] = [
     ("org.apache.kafka.connect.transforms.predicates.Predicate", Some(PluginKind::Predicate)),
 ];
 
-/// The header converter that a worker has unless told otherwise. Without it in the registry headers pass as they are.
-pub(super) const SIMPLE_HEADERS: ListedPlugin = ListedPlugin {
-    kind: PluginKind::HeaderConverter,
-    class: "org.apache.kafka.connect.storage.SimpleHeaderConverter",
-    version: crate::version::COMPATIBLE,
-    config_def: api::ConfigDef::default,
-};
-
-/// Every plug-in that a configuration may name.
-pub(super) fn listed(plugins: &Plugins) -> impl Iterator<Item = ListedPlugin> {
-    let has_simple = plugins.header_converters().iter().any(|plugin| plugin.class == SIMPLE_HEADERS.class);
-    plugins.listed().chain((!has_simple).then_some(SIMPLE_HEADERS))
-}
-
-/// The plug-in with this class name or alias.
-pub(super) fn find(plugins: &Plugins, name: &str) -> Option<ListedPlugin> {
-    let is_simple = [SIMPLE_HEADERS.class, "SimpleHeaderConverter", "Simple"].contains(&name);
-    plugins.find(name).or(is_simple.then_some(SIMPLE_HEADERS))
-}
-
 /// The full name of a class that is named by it or by an alias.
 pub(super) fn full_name(plugins: &Plugins, name: &str) -> Option<String> {
-    if let Some(plugin) = find(plugins, name) {
+    if let Some(plugin) = plugins.find(name) {
         return Some(plugin.class.to_owned());
     }
     let is_known = OTHERS.iter().any(|(other, _)| *other == name) || !nested(plugins, name).is_empty();
@@ -47,7 +27,7 @@ pub(super) fn full_name(plugins: &Plugins, name: &str) -> Option<String> {
 /// # Errors
 /// Java's message where the class is of another kind, or abstract.
 pub(super) fn of_kind(plugins: &Plugins, class: &str, kind: PluginKind) -> Result<ListedPlugin, String> {
-    if let Some(plugin) = listed(plugins).find(|plugin| plugin.class == class && plugin.kind == kind) {
+    if let Some(plugin) = plugins.listed().find(|plugin| plugin.class == class && plugin.kind == kind) {
         return Ok(plugin);
     }
     let nested = nested(plugins, class);
@@ -78,7 +58,8 @@ pub(super) fn of_kind(plugins: &Plugins, class: &str, kind: PluginKind) -> Resul
 pub(crate) fn check_version(plugins: &Plugins, plugin: &ListedPlugin, asked: &str) -> Result<(), BadVersion> {
     match VersionRange::parse(asked).map_err(BadVersion::Syntax)? {
         Some(range) if !range.contains(plugin.version) => {
-            let available: Vec<_> = listed(plugins)
+            let available: Vec<_> = plugins
+                .listed()
                 .filter(|other| other.class == plugin.class)
                 .map(|other| other.version)
                 .collect();

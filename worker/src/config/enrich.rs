@@ -11,6 +11,7 @@ use super::classes;
 use super::connector::RawConfig;
 use super::connector_table::{self, CONNECTOR_VERSION};
 use super::plugins::{ListedPlugin, PluginKind, Plugins};
+use super::stages::DEFAULT_HEADER_CONVERTER;
 use super::worker::WorkerConfig;
 
 /// The converter keys of a connector, and what they name.
@@ -147,8 +148,8 @@ fn converter_version(
 
 /// The converter that the worker's configuration names under the same key.
 fn of_worker(key: &str, plugins: &Plugins, worker: &WorkerConfig) -> Option<ListedPlugin> {
-    let default = (key == "header.converter").then_some(classes::SIMPLE_HEADERS.class);
-    classes::find(plugins, worker.originals.get(key).map(|class| class.trim()).or(default)?)
+    let default = (key == "header.converter").then_some(DEFAULT_HEADER_CONVERTER);
+    plugins.find(worker.originals.get(key).map(|class| class.trim()).or(default)?)
 }
 
 /// The same key, for classes of one kind.
@@ -163,7 +164,7 @@ fn of_kind(key: ConfigKey, kind: PluginKind, plugins: &Arc<Plugins>) -> ConfigKe
 
 /// Classes of one kind by name.
 fn offered(plugins: &Plugins, kind: PluginKind) -> Vec<String> {
-    let of_kind = classes::listed(plugins).filter(|plugin| plugin.kind == kind);
+    let of_kind = plugins.listed().filter(|plugin| plugin.kind == kind);
     let mut offered: Vec<_> = of_kind.map(|plugin| plugin.class.to_owned()).collect();
     offered.sort();
     offered

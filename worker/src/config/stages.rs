@@ -6,7 +6,7 @@ use engine::task::{HeaderConverterSpec, PredicateSpec, TransformSpec};
 use super::plugins::Plugins;
 
 /// What Java's workers convert headers with where nothing else is said.
-const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+pub(super) const DEFAULT_HEADER_CONVERTER: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 
 const HEADER_CONVERTER: &str = "header.converter";
 

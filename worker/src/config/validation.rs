@@ -25,6 +25,10 @@ pub(super) const TOPICS: &str = "topics";
 pub(super) const TOPICS_REGEX: &str = "topics.regex";
 pub(super) const DLQ_TOPIC: &str = "errors.deadletterqueue.topic.name";
 
+/// Lists whose items each bring keys of their own, and how many items are taken: the cost of a check grows with their square.
+const BRING_KEYS: [&str; 3] = ["transforms", "predicates", "topic.creation.groups"];
+const BRING_KEYS_MAX: usize = 256;
+
 /// Checks a configuration and finds the connector it is for.
 ///
 /// # Errors
@@ -41,6 +45,14 @@ pub fn examine(
         )));
     };
     let plugin = plugins.connector(class).map_err(|error| Invalid::Connector(error.to_string()))?;
+    for list in BRING_KEYS {
+        let count = raw.get(list).and_then(Option::as_deref).map_or(0, |items| items.split(',').count());
+        if count > BRING_KEYS_MAX {
+            return Err(Invalid::Connector(format!(
+                "'{list}' names {count}, and a connector may have at most {BRING_KEYS_MAX} of them"
+            )));
+        }
+    }
     let mut report =
         Report { name: class.to_owned(), error_count: 0, groups: Vec::new(), configs: Vec::new() };
     if let Some(message) = missing_version(raw, plugins, plugin)? {

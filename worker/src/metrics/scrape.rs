@@ -69,7 +69,12 @@ impl Scraper {
         let (scraper, herder) = (Rc::clone(self), herder.clone());
         // Of its own, so that a scraper that goes away does not take the page from the others.
         tokio::task::spawn_local(async move {
-            let Ok(_turn) = scraper.turn.acquire().await else { return };
+            let turn = scraper.turn.acquire();
+            let _turn = tokio::select! {
+                turn = turn => turn,
+                // Whoever asked has gone, and nobody shares it: a page that nobody reads must not keep others waiting.
+                () = sender.closed() => return,
+            };
             let text = scraper.scrape(&herder, wanted).await;
             let is_current = |page: &watch::Receiver<Option<Bytes>>| sender.subscribe().same_channel(page);
             sender.send_replace(Some(text.into()));

@@ -14,10 +14,9 @@ use crate::herd::{CommandKind, ConfigInfo, Herd, Outcome};
 
 pub(super) async fn list(state: &RestState, parts: &Parts) -> Answer {
     let herder = state.herder().await?;
-    let expansions: Vec<_> = parts.all("expand").collect();
-    if expansions.is_empty() {
+    let Some(expansions) = expansions(parts) else {
         return Ok(json(StatusCode::OK, &herder.look(names)));
-    }
+    };
     let expanded = herder.look(|herd| {
         let mut connectors = Map::new();
         for name in names(herd) {
@@ -40,6 +39,20 @@ pub(super) async fn list(state: &RestState, parts: &Parts) -> Answer {
         connectors
     });
     Ok(json(StatusCode::OK, &expanded))
+}
+
+/// What is asked for of each connector, once however often it is asked for: a request must not multiply its own cost. `None` where
+/// names will do.
+fn expansions(parts: &Parts) -> Option<Vec<&str>> {
+    let mut asked = parts.all("expand").peekable();
+    asked.peek()?;
+    let mut expansions = Vec::new();
+    for expansion in asked.filter(|asked| ["status", "info"].contains(asked)) {
+        if !expansions.contains(&expansion) {
+            expansions.push(expansion);
+        }
+    }
+    Some(expansions)
 }
 
 /// All connectors in Java's order.
@@ -140,5 +153,23 @@ fn shown(parts: &Parts, name: &str, outcome: Outcome) -> Answer {
         }
         Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
         _ => Ok(empty(StatusCode::OK)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_twice_is_looked_up_once() {
+        let expansions = |uri: &str| {
+            let parts = Parts::of(&hyper::Request::get(uri).body(()).unwrap());
+            expansions(&parts).map(|found| found.join(" "))
+        };
+        assert_eq!(
+            expansions("/?expand=info&expand=status&expand=info&expand=x").as_deref(),
+            Some("info status")
+        );
+        assert_eq!((expansions("/?expand=x").as_deref(), expansions("/?x=status")), (Some(""), None));
     }
 }

@@ -4,8 +4,9 @@
 //! the old or the new file, never half of one. One thread of its own writes, so that no core waits for the disk; whatever
 //! arrives while it writes goes into the next file together.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -181,7 +182,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
     name.push(".tmp");
     let temporary = directory.join(name);
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write_synced(&temporary, bytes, fs::metadata(path).ok()).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // Best effort: a full disk should get its space back.
         let _left_behind = fs::remove_file(&temporary);
@@ -190,8 +192,20 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+/// Writes a new file that belongs to whom the `former` one belongs to: `aqueduct offsets` may be run by somebody else.
+fn write_synced(path: &Path, bytes: &[u8], former: Option<Metadata>) -> io::Result<()> {
+    // What lies there may be a link that somebody has put into a folder which all may write, such as /tmp.
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    if let Some(former) = former {
+        // Not every file system knows owners, nor may everybody give files away.
+        let _best_effort = fchown(&file, Some(former.uid()), Some(former.gid()));
+        let _best_effort = file.set_permissions(former.permissions());
+    }
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -300,6 +314,23 @@ mod tests {
         assert_eq!(get(&store, "a").unwrap(), "1");
         run(store.set(vec![entry("a", Some("2"))])).unwrap();
         assert!(!directory.path().join("offsets.tmp").exists());
+        assert_eq!(read_offsets_file(&path).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_replacement_keeps_the_mode_and_follows_no_links_of_others() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let (path, victim) = (directory.path().join("offsets"), directory.path().join("victim"));
+        fs::write(&path, b"").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&victim, b"precious").unwrap();
+        symlink(&victim, directory.path().join("offsets.tmp")).unwrap();
+        symlink(&victim, directory.path().join("offsets.lock")).unwrap();
+        let store = FileOffsetStore::open(&path).unwrap();
+        run(store.set(vec![entry("a", Some("1"))])).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read_offsets_file(&path).unwrap().len(), 1);
     }
 

@@ -5,10 +5,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 /// A worker that is just ending lets go within this time.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,6 +38,8 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
+            // A link may lead to a file that is not to be cut short.
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(lock_path(path))
             .map_err(LockError::Io)?;
         let mut waited = Duration::ZERO;

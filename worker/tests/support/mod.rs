@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -88,6 +89,7 @@ pub(crate) fn worker_properties(bootstrap: &str, dir: &Path, more: &Properties<'
 pub(crate) struct Process {
     child: Child,
     output: Arc<Mutex<String>>,
+    collectors: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -110,9 +112,9 @@ impl Process {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
-        collect(child.stdout.take().unwrap(), &output);
-        collect(child.stderr.take().unwrap(), &output);
-        Process { child, output }
+        let stdout = collect(child.stdout.take().unwrap(), &output);
+        let stderr = collect(child.stderr.take().unwrap(), &output);
+        Process { child, output, collectors: vec![stdout, stderr] }
     }
 
     /// As [`Process::start`], with no more than so many descriptors.
@@ -141,12 +143,22 @@ impl Process {
         self.output.lock().unwrap().clone()
     }
 
+    /// What a process that has ended wrote last may still be on its way through the pipes.
+    fn take_all_output(&mut self) {
+        for collector in self.collectors.drain(..) {
+            collector.join().unwrap();
+        }
+    }
+
     /// Waits for a line of output that contains `text`.
     #[track_caller]
     pub(crate) fn wait_for_output(&mut self, text: &str) -> String {
         let started = Instant::now();
         loop {
             let ended = self.child.try_wait().unwrap();
+            if ended.is_some() {
+                self.take_all_output();
+            }
             if let Some(line) = self.output().lines().find(|line| line.contains(text)) {
                 return line.to_owned();
             }
@@ -187,6 +199,7 @@ impl Process {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.take_all_output();
                 return status.code();
             }
             assert!(started.elapsed() < PATIENCE, "the process does not end:\n{}", self.output());
@@ -206,7 +219,7 @@ impl Drop for Process {
     }
 }
 
-fn collect(stream: impl std::io::Read + Send + 'static, output: &Arc<Mutex<String>>) {
+fn collect(stream: impl std::io::Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let output = Arc::clone(output);
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
@@ -214,14 +227,14 @@ fn collect(stream: impl std::io::Read + Send + 'static, output: &Arc<Mutex<Strin
             output.push_str(&line);
             output.push('\n');
         }
-    });
+    })
 }
 
 /// A worker within this process, on a thread of its own: for plug-ins that only a test has.
 pub(crate) struct InProcess {
     pub(crate) rest: Rest,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl InProcess {

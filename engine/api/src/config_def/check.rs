@@ -1,5 +1,6 @@
 //! Checks beyond a key's type.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -74,7 +75,8 @@ impl ListRule {
                 valid()
             ));
         }
-        if items.iter().enumerate().any(|(index, item)| items[..index].contains(item)) {
+        let mut seen = HashSet::with_capacity(items.len());
+        if !items.iter().all(|item| seen.insert(item)) {
             return Err(format!("Configuration '{key}' values must not be duplicated."));
         }
         if items.iter().any(|item| item.trim().is_empty()) {
@@ -95,14 +97,10 @@ impl ConfigKey {
     /// complains of it.
     pub(super) fn without_repetition(&self, value: ConfigValue) -> ConfigValue {
         match (&self.check, value) {
-            (Some(Check::List(_)), ConfigValue::List(items)) => {
-                let mut once: Vec<String> = Vec::with_capacity(items.len());
-                for item in items {
-                    if !once.contains(&item) {
-                        once.push(item);
-                    }
-                }
-                ConfigValue::List(once)
+            (Some(Check::List(_)), ConfigValue::List(mut items)) => {
+                let mut seen = HashSet::with_capacity(items.len());
+                items.retain(|item| seen.insert(item.clone()));
+                ConfigValue::List(items)
             }
             (_, value) => value,
         }
