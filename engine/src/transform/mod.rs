@@ -1,7 +1,7 @@
 //! The built-in transforms and predicates, one file each (contract section 8): those that need no field of a record.
 //!
 //! Each is one line of [`TRANSFORMS`] or [`PREDICATES`]. What they change is the place that records go to, or whether they go; none of
-//! them makes the engine decode anything, but for [`RecordIsTombstone`](record_is_tombstone::RecordIsTombstone): whether a value is null
+//! them makes the engine decode anything, but for `RecordIsTombstone`: whether a value is null
 //! is for its converter to say.
 
 mod drop_headers;
