@@ -94,13 +94,16 @@ fn a_running_worker_is_changed_through_rest_and_its_file_is_left_alone() {
         ];
         write_properties(&dir.path().join(name), &pairs)
     };
+    // Its group is named after it, and a real broker remembers groups.
+    let sink_name = format!("a-{topic}");
     let source = connector("source", "FileStreamSource", &input, "topic");
-    let sink = connector("sink", "FileStreamSink", &output, "topics");
+    let sink = connector(&sink_name, "FileStreamSink", &output, "topics");
     let mut process = Process::standalone(&worker, &[source, sink]);
     let rest = process.rest();
     let url = format!("http://{}", rest.address);
     wait_for("lines", || (complete_lines(&output).len() == 2).then_some(()));
-    let list = "CONNECTOR  PARTITIONS\nsink       1\nsource     1\n";
+    let width = sink_name.len();
+    let list = format!("{:width$}  PARTITIONS\n{sink_name}  1\n{:width$}  1\n", "CONNECTOR", "source");
     wait_for("offsets", || (done(&["--url", &url, "list"]) == list).then_some(()));
     let path = dir.path().join("connect.offsets").display().to_string();
     let in_use = refused(&["--file", &path, "reset", "source"]);
@@ -110,7 +113,7 @@ fn a_running_worker_is_changed_through_rest_and_its_file_is_left_alone() {
         refused(&["--url", &url, "reset", "source"]).contains("400 Connectors must be in the STOPPED state")
     );
     assert!(refused(&["--url", &url, "show", "nope"]).contains("404 Connector nope not found"));
-    for name in ["source", "sink"] {
+    for name in ["source", &sink_name] {
         assert_eq!(rest.send("PUT", &format!("/connectors/{name}/stop"), None).status, 204);
         let message = "The offsets for this connector have been reset successfully\n";
         assert_eq!(done(&["--url", &url, "reset", name]), message);
