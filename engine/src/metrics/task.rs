@@ -88,9 +88,13 @@ impl TaskMetrics {
         self.active.record(count as f64, now);
     }
 
-    /// Notes the end of an offset commit that began at `since`.
+    /// Notes that an offset commit that began at `since` has just ended.
     pub(crate) fn commit_ended(&self, is_done: bool, since: Instant) {
-        let now = clock::now();
+        self.commit_took(is_done, since, clock::now());
+    }
+
+    /// Notes an offset commit.
+    pub(crate) fn commit_took(&self, is_done: bool, since: Instant, now: Instant) {
         if is_done {
             self.commits.add(1);
             self.commit_times.record(millis(now - since), now);

@@ -1,6 +1,7 @@
 //! From raw columns to Connect data: runs the converters and cuts runs where a schema changes or a row is left out.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use api::{Batch, Body, Column, Columns, Converter, Data, Decoded, Error, Origin, RowError, Run, Segment};
@@ -111,13 +112,14 @@ impl Converters {
                     return Ok(Some(due));
                 }
                 (Some(segments), Some(waiting)) => {
-                    let mut errors = Vec::new();
+                    let (mut errors, mut new) = (Vec::new(), Vec::new());
                     for range in waiting.ranges() {
                         let (start, len) = (range.start, range.len());
                         let again = convert(converter, &run.topic, &column.slice(start, len))?;
-                        replace(segments, start, len, again.segments);
+                        new.push((range, again.segments));
                         errors.extend(again.errors.into_iter().map(|e| RowError { row: e.row + start, ..e }));
                     }
+                    *segments = replaced(segments, new);
                     *retrying = self.errors.sort(place, errors, Some(&waiting), failures);
                 }
                 (first, _) => {
@@ -207,23 +209,25 @@ fn convert(converter: &mut dyn Converter, topic: &str, column: &Column) -> Resul
     })
 }
 
-/// Puts `new` segments in the place of `len` rows from `start` on.
-fn replace(segments: &mut Vec<Segment>, start: usize, len: usize, new: Vec<Segment>) {
-    let mut before = Vec::new();
-    let mut after = Vec::new();
+/// The segments with stretches of their rows, which ascend, replaced. In one go, for there may be as many as rows.
+fn replaced(old: &[Segment], new: Vec<(Range<usize>, Vec<Segment>)>) -> Vec<Segment> {
+    let cursor = Cursor::new(old);
+    let mut out = Vec::new();
+    let keep = |out: &mut Vec<Segment>, mut start: usize, end: usize| {
+        while start < end {
+            let next = cursor.segment_end(start).min(end);
+            out.push(Segment { column: cursor.slice(start, next - start) });
+            start = next;
+        }
+    };
     let mut at = 0;
-    for Segment { column } in segments.drain(..) {
-        let (begin, end) = (at, at + column.len());
-        at = end;
-        if begin < start {
-            before.push(Segment { column: column.slice(0, end.min(start) - begin) });
-        }
-        let rest = begin.max(start + len);
-        if end > rest {
-            after.push(Segment { column: column.slice(rest - begin, end - rest) });
-        }
+    for (range, segments) in new {
+        keep(&mut out, at, range.start);
+        out.extend(segments);
+        at = range.end;
     }
-    segments.extend(before.into_iter().chain(new).chain(after));
+    keep(&mut out, at, cursor.ends.last().copied().unwrap_or(0));
+    out
 }
 
 /// Looks rows up in the segments that follow one another.
@@ -392,6 +396,22 @@ mod tests {
             rows(&batch),
             [vec![row(100, "a", "1"), row(101, "/b", "2")], vec![row(103, "d", "4"), row(104, "-", "5")]]
         );
+    }
+
+    #[test]
+    fn stretches_of_rows_are_replaced_wherever_segments_end() {
+        let segments = |parts: &[&[&str]]| -> Vec<Segment> {
+            let column = |part: &&[&str]| Column::strings(StringViewArray::from_iter_values(*part));
+            parts.iter().map(|part| Segment { column: column(part) }).collect()
+        };
+        let old = segments(&[&["0", "1", "2"], &["3"], &["4", "5", "6"]]);
+        let new = vec![(0..1, segments(&[&["a"]])), (2..5, segments(&[&["b"], &["c", "d"]]))];
+        let text = |segment: &Segment| -> Vec<String> {
+            (0..segment.column.len()).map(|row| format!("{:?}", segment.column.row(row))).collect()
+        };
+        let expected = segments(&[&["a"], &["1"], &["b"], &["c", "d"], &["5", "6"]]);
+        let got = replaced(&old, new);
+        assert!(got.iter().map(text).eq(expected.iter().map(text)), "{got:?}");
     }
 
     #[test]

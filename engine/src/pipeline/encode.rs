@@ -63,13 +63,14 @@ impl Converters {
                     return Ok(Step::Wait(due));
                 }
                 (Some(bytes), Some(waiting)) => {
-                    let mut errors = Vec::new();
+                    let (mut errors, mut new) = (Vec::new(), Vec::new());
                     for range in waiting.ranges() {
                         let (start, len) = (range.start, range.len());
                         let again = convert(converter, &run.topic, &column.slice(start, len))?;
-                        *bytes = replaced(bytes, start, &again.bytes);
+                        new.push((start, again.bytes));
                         errors.extend(again.errors.into_iter().map(|e| RowError { row: e.row + start, ..e }));
                     }
+                    *bytes = replaced(bytes, &new);
                     *retrying = self.errors.sort(place, errors, Some(&waiting), failures);
                 }
                 (first, _) => {
@@ -106,11 +107,29 @@ fn convert(converter: &mut dyn Converter, topic: &str, column: &Column) -> Resul
     })
 }
 
-/// The rows of `new` in the place of those from `start` on.
-fn replaced(old: &BinaryViewArray, start: usize, new: &BinaryViewArray) -> BinaryViewArray {
-    let rows = (0..old.len()).map(|row| match row.checked_sub(start) {
-        Some(replaced) if replaced < new.len() => cell(new, replaced),
-        _ => cell(old, row),
+/// The rows of `new`, each from its start on, in the place of those that were there. In one go, for there may be as many as rows.
+fn replaced(old: &BinaryViewArray, new: &[(usize, BinaryViewArray)]) -> BinaryViewArray {
+    let mut new = new.iter().peekable();
+    let rows = (0..old.len()).map(|row| {
+        while new.next_if(|(start, part)| row >= start + part.len()).is_some() {}
+        match new.peek() {
+            Some((start, part)) if row >= *start => cell(part, row - start),
+            _ => cell(old, row),
+        }
     });
     BinaryViewArray::from_iter(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_of_rows_are_replaced() {
+        let array = |text: &str| {
+            BinaryViewArray::from_iter(text.bytes().map(|byte| (byte != b'-').then(|| vec![byte])))
+        };
+        let new = [(0, array("a")), (2, array("b-")), (5, array("c"))];
+        assert_eq!(replaced(&array("-1--4-6"), &new), array("a1b-4c6"));
+    }
 }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use api::{Body, Columns, Error, Origin, Run, Tier, TopicPartition};
+use api::{Body, Columns, Error, KafkaOffsets, Origin, Run, Tier, TopicPartition};
 use protocol::client::consumer::Fetched;
 use protocol::wire::records::TimestampType;
 
@@ -37,60 +37,87 @@ impl Originals {
     /// A packed run taken apart: its records as raw columns.
     pub(crate) fn unpack(&self, run: &Run, indexer: &mut Indexer) -> Result<Vec<Run>, Error> {
         let Origin::Kafka { from, offsets: packed } = &run.origin else { return Ok(vec![run.clone()]) };
-        let mut unpacked = Vec::new();
-        for fetched in self.fetched.iter().filter(|fetched| is_of(fetched, from)) {
-            let mut runs = Vec::new();
-            indexer.index(fetched, Tier::Index, &mut runs)?;
-            for found in runs {
-                let Origin::Kafka { offsets, .. } = &found.origin else { continue };
+        let Some(index) = self.position(from, packed.base) else { return Ok(Vec::new()) };
+        self.with_opened(index, indexer, |found| {
+            let mut unpacked = Vec::new();
+            for found in found {
+                let (Origin::Kafka { offsets, .. }, Body::Columns(columns)) = (&found.origin, &found.body)
+                else {
+                    continue;
+                };
                 let rows = found.record_count();
-                let start = (0..rows).take_while(|row| offsets.get(*row) < packed.base).count();
-                let len = (start..rows).take_while(|row| offsets.get(*row) < packed.next).count();
-                if let (1.., Body::Columns(columns)) = (len, &found.body) {
-                    let (origin, body) =
-                        (found.origin.slice(start, len), Body::Columns(columns.slice(start, len)));
+                let start = rows_below(offsets, rows, packed.base);
+                let len = rows_below(offsets, rows, packed.next) - start;
+                if len > 0 {
                     unpacked.push(Run {
                         topic: Arc::clone(&run.topic),
                         partition: run.partition,
-                        origin,
-                        body,
+                        origin: found.origin.slice(start, len),
+                        body: Body::Columns(columns.slice(start, len)),
                     });
                 }
             }
-        }
-        Ok(unpacked)
+            unpacked
+        })
     }
 
     /// The record at `offset`; `None` where this batch has none.
     pub(crate) fn find(&self, from: &TopicPartition, offset: i64, indexer: &mut Indexer) -> Option<Original> {
-        let index = self.fetched.iter().position(|fetched| {
-            is_of(fetched, from) && (fetched.first_wanted_offset..fetched.next_offset).contains(&offset)
-        })?;
-        let fetched = &self.fetched[index];
-        let mut opened = self.opened.borrow_mut();
-        let runs = match &mut *opened {
-            Some((of, runs)) if *of == index => runs,
-            other => {
-                let mut runs = Vec::new();
-                // It was checked when the batch was made.
-                indexer.index(fetched, Tier::Index, &mut runs).ok()?;
-                &mut other.insert((index, runs)).1
-            }
-        };
-        let (columns, row) = runs.iter().find_map(|run| {
-            let (Origin::Kafka { offsets, .. }, Body::Columns(columns)) = (&run.origin, &run.body) else {
-                return None;
-            };
-            offsets.row_of(offset, columns.value.len()).map(|row| (columns, row))
-        })?;
-        let timestamp_type = fetched
+        let index = self.position(from, offset)?;
+        let found = self.with_opened(index, indexer, |runs| {
+            runs.iter().find_map(|run| {
+                let (Origin::Kafka { offsets, .. }, Body::Columns(columns)) = (&run.origin, &run.body) else {
+                    return None;
+                };
+                offsets.row_of(offset, columns.value.len()).map(|row| (columns.clone(), row))
+            })
+        });
+        // It was checked when the batch was made.
+        let (columns, row) = found.ok().flatten()?;
+        let timestamp_type = self.fetched[index]
             .records
             .clone()
             .filter_map(Result::ok)
             .find(|batch| batch.header().next_offset() > offset)
             .and_then(|batch| (batch.header().magic > 0).then(|| batch.header().timestamp_type()));
-        Some(Original { columns: columns.clone(), row, timestamp_type })
+        Some(Original { columns, row, timestamp_type })
     }
+
+    /// Which of the fetched holds an offset.
+    fn position(&self, from: &TopicPartition, offset: i64) -> Option<usize> {
+        self.fetched.iter().position(|fetched| {
+            is_of(fetched, from) && (fetched.first_wanted_offset..fetched.next_offset).contains(&offset)
+        })
+    }
+
+    /// Looks into what was fetched, which is taken apart once however many of its records are asked for one after another.
+    fn with_opened<T>(
+        &self,
+        index: usize,
+        indexer: &mut Indexer,
+        look: impl FnOnce(&[Run]) -> T,
+    ) -> Result<T, Error> {
+        let mut opened = self.opened.borrow_mut();
+        let runs = match &mut *opened {
+            Some((of, runs)) if *of == index => runs,
+            other => {
+                let mut runs = Vec::new();
+                indexer.index(&self.fetched[index], Tier::Index, &mut runs)?;
+                &mut other.insert((index, runs)).1
+            }
+        };
+        Ok(look(runs))
+    }
+}
+
+/// How many of the rows, whose offsets ascend, lie below `offset`.
+fn rows_below(offsets: &KafkaOffsets, rows: usize, offset: i64) -> usize {
+    let (mut low, mut high) = (0, rows);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if offsets.get(middle) < offset { low = middle + 1 } else { high = middle }
+    }
+    low
 }
 
 fn is_of(fetched: &Fetched, from: &TopicPartition) -> bool {

@@ -94,7 +94,10 @@ impl SinkPipeline {
             Ok(Some(offsets)) => {
                 let consumer = Rc::clone(&self.consumer);
                 let committing = self.with_epochs(&offsets);
-                let outcome = AbortOnDrop::spawn(async move { consumer.commit(&committing).await });
+                let outcome = AbortOnDrop::spawn(async move {
+                    let outcome = consumer.commit(&committing).await;
+                    (outcome, Instant::now())
+                });
                 self.commit = Some(Commit { offsets, since: Instant::now(), outcome });
             }
             // Everything since the last commit is delivered again (Java: rewind).
@@ -109,8 +112,8 @@ impl SinkPipeline {
         if commit.outcome.is_finished() {
             let offsets = commit.offsets;
             match commit.outcome.outcome().await {
-                Ok(Ok(())) => {
-                    self.metrics.commit_ended(true, commit.since);
+                Ok((Ok(()), ended)) => {
+                    self.metrics.commit_took(true, commit.since, ended);
                     self.metrics.commits_completed.record(1.0, Instant::now());
                     for (partition, offset) in offsets {
                         if self.assigned.contains(&partition) {
@@ -120,7 +123,7 @@ impl SinkPipeline {
                     }
                     self.positions_changed();
                 }
-                Ok(Err(error)) => self.commit_failed(commit.since, &error.to_string()),
+                Ok((Err(error), _)) => self.commit_failed(commit.since, &error.to_string()),
                 Err(error) => self.commit_failed(commit.since, &error.to_string()),
             }
         } else if commit.since.elapsed() > self.spec.offset_flush_timeout {

@@ -103,7 +103,8 @@ struct Held {
 struct Commit {
     offsets: SinkOffsets,
     since: Instant,
-    outcome: AbortOnDrop<Result<(), protocol::Error>>,
+    /// And when that was known: it is looked at only between batches.
+    outcome: AbortOnDrop<(Result<(), protocol::Error>, Instant)>,
 }
 
 impl SinkPipeline {

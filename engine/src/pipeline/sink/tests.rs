@@ -212,3 +212,19 @@ fn a_task_that_has_waited_for_its_share_goes_first() {
         assert_eq!(*calls.borrow(), ["put"]);
     });
 }
+
+/// Goal: what a commit took is not what the sink took before anybody looked.
+#[test]
+fn a_commit_is_measured_by_its_own_end() {
+    with_pipeline(async |mut pipeline, _calls| {
+        tokio::time::pause();
+        let since = Instant::now();
+        let outcome = AbortOnDrop::spawn(async { (Ok(()), Instant::now()) });
+        pipeline.commit = Some(Commit { offsets: SinkOffsets::new(), since, outcome });
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(3)).await;
+        pipeline.finish_commit().await;
+        let took = pipeline.metrics.commit_times.read(Instant::now());
+        assert_eq!((took.count, took.max < 1_000.0), (1, true), "{took:?}");
+    });
+}
