@@ -188,6 +188,15 @@ impl Connector {
         }
     }
 
+    /// The configuration that it has once everything asked for is done.
+    pub(super) fn latest_config(&self) -> &Props {
+        let pending = self.steps.iter().rev().find_map(|step| match step {
+            Step::Configure(_, config) => Some(config),
+            _ => None,
+        });
+        pending.unwrap_or(&self.config)
+    }
+
     pub(super) fn task_numbers(&self) -> Vec<u32> {
         (0..self.tasks.len() as u32).collect()
     }

@@ -43,6 +43,8 @@ pub enum CommandKind {
         plugin: ConnectorPlugin,
         /// Its configuration.
         config: Props,
+        /// The configuration that this one was made from; if that is no longer the latest, nothing is done.
+        base: Option<Props>,
     },
     /// Stop and forget it.
     Delete,
@@ -271,6 +273,12 @@ pub enum Refusal {
     /// It can't be asked for as things are.
     #[error("{0}")]
     BadRequest(String),
+    /// What it was made from has changed meanwhile.
+    #[error("{0}")]
+    Outdated(String),
+    /// Too much waits already.
+    #[error("{0}")]
+    Busy(String),
     /// It was tried and failed.
     #[error("{0}")]
     Failed(String),

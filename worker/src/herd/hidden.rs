@@ -135,7 +135,7 @@ mod tests {
         let target = crate::config::TargetState::Started;
         let shown = [
             format!("{:?}", CommandKind::Create { plugin, config: secret(), initial: target }),
-            format!("{:?}", CommandKind::Configure { plugin, config: secret() }),
+            format!("{:?}", CommandKind::Configure { plugin, config: secret(), base: None }),
             format!("{:?}", Action::StartInstance { connector: "c".into(), epoch, plugin, config: secret() }),
             format!(
                 "{:?}",

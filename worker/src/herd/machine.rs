@@ -18,6 +18,9 @@ pub(super) const INSTANCE_WAIT_MS: u64 = 5_000;
 /// How long a change of offsets may take: a little less than its request waits.
 pub(super) const OFFSETS_WAIT_MS: u64 = 85_000;
 
+/// Steps that may wait for one connector: some commands are answered before their turn comes, so that a client could queue them for ever.
+const STEPS_MAX: usize = 1_000;
+
 /// All connectors of a worker.
 #[derive(Debug)]
 pub struct Herd {
@@ -127,6 +130,11 @@ impl Herd {
         if self.is_stopping {
             return Err(Refusal::ShuttingDown);
         }
+        if self.connectors.get(name).is_some_and(|connector| connector.steps.len() >= STEPS_MAX) {
+            return Err(Refusal::Busy(format!(
+                "Too many requests wait for connector {name}; try again later"
+            )));
+        }
         let start = |reply| vec![Step::StartInstance, Step::Generate, Step::Reply(token, reply)];
         let steps = match kind {
             CommandKind::Create { plugin, config, initial } => {
@@ -136,9 +144,15 @@ impl Herd {
                 self.connectors.insert(Arc::clone(name), Connector::new(plugin, config, initial));
                 start(ReplyKind::Created)
             }
-            CommandKind::Configure { plugin, config } => match self.connectors.get(name) {
+            CommandKind::Configure { plugin, config, base } => match self.connectors.get(name) {
                 Some(connector) if connector.is_leaving => {
                     return Err(not_found(format!("Connector {name} not found")));
+                }
+                None if base.is_some() => return Err(not_found(format!("Connector {name} not found"))),
+                Some(connector) if base.as_ref().is_some_and(|base| base != connector.latest_config()) => {
+                    return Err(Refusal::Outdated(format!(
+                        "The configuration of connector {name} was changed by another request meanwhile; try again"
+                    )));
                 }
                 Some(_) => {
                     let mut steps = vec![Step::StopInstance, Step::Configure(plugin, config)];

@@ -206,7 +206,11 @@ fn create(initial: TargetState) -> CommandKind {
 }
 
 fn configure(value: &str) -> CommandKind {
-    CommandKind::Configure { plugin: PLUGIN, config: props(&[("k", value)]) }
+    CommandKind::Configure { plugin: PLUGIN, config: props(&[("k", value)]), base: None }
+}
+
+fn patch(value: &str, base: &Props) -> CommandKind {
+    CommandKind::Configure { plugin: PLUGIN, config: props(&[("k", value)]), base: Some(base.clone()) }
 }
 
 fn message(result: Result<Outcome, Refusal>) -> String {
@@ -400,6 +404,59 @@ fn a_start_that_hangs_is_given_up_once_somebody_waits() {
     world.instances.insert(late);
     world.feed(Event::InstanceStarted { connector: "c".into(), epoch: late, result: Ok(()) });
     assert!(world.instances.is_empty(), "an instance that comes too late is stopped");
+}
+
+#[test]
+fn a_patch_of_a_configuration_that_is_no_more_is_refused() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let base = world.herd.latest_config("c").unwrap().clone();
+    // It waits for the instance, and counts all the same.
+    world.hangs_start = true;
+    world.send("c", CommandKind::RestartInstance);
+    let first = world.send("c", patch("1", &base));
+    assert!(!world.replies.contains_key(&first));
+    assert!(matches!(world.run("c", patch("2", &base)), Err(Refusal::Outdated(_))));
+    let base = world.herd.latest_config("c").unwrap().clone();
+    assert_eq!(base, props(&[("k", "1")]));
+    let second = world.send("c", patch("2", &base));
+    world.hangs_start = false;
+    world.pass(5_000);
+    world.pass(5_000);
+    assert!(matches!(world.replies[&second], Ok(Outcome::Updated(_))), "{:?}", world.replies);
+    let base = world.herd.latest_config("c").unwrap().clone();
+    world.run("c", CommandKind::Delete).unwrap();
+    assert_eq!(
+        message(world.run("c", patch("3", &base))),
+        "Connector c not found",
+        "a patch creates nothing"
+    );
+    assert!(world.herd.config("c").is_none());
+}
+
+#[test]
+fn what_waits_for_a_connector_is_limited() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let stop = world.send("c", CommandKind::Stop);
+    world.replies.remove(&stop).unwrap().unwrap();
+    world.hangs_offsets = true;
+    world.send("c", CommandKind::Offsets(OffsetRequest::Reset));
+    let answers: Vec<_> = (0..1_001).map(|_| world.run("c", CommandKind::Pause)).collect();
+    assert_eq!(answers[999], Ok(Outcome::Done));
+    assert!(matches!(answers[1_000], Err(Refusal::Busy(_))), "{:?}", answers[1_000]);
+    world.pass(85_000);
+    assert_eq!(world.run("c", CommandKind::Resume), Ok(Outcome::Done));
+    assert_eq!(world.states("c"), "Running Running");
+}
+
+#[test]
+fn tasks_do_not_show_what_variables_stand_for() {
+    let mut world = World::new();
+    crate::redact::remember("herd-task-canary", "${f:/p:k}");
+    world.run("c", configure("url?password=herd-task-canary")).unwrap();
+    let tasks = world.herd.tasks("c").unwrap();
+    assert_eq!(tasks[0].config["k"], "url?password=${f:/p:k}");
 }
 
 #[test]

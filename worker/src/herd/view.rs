@@ -9,6 +9,7 @@ use super::connector::{Connector, State, Status};
 use super::machine::Herd;
 use super::offsets::Owner;
 use super::restart::RestartInfo;
+use crate::redact;
 
 /// `ConnectorInfo`.
 #[derive(Clone, PartialEq, Serialize)]
@@ -116,6 +117,12 @@ impl Herd {
         Some(&self.connectors.get(connector)?.config)
     }
 
+    /// The raw configuration that a connector has once everything asked for is done; `None` for one that is being deleted.
+    pub fn latest_config(&self, connector: &str) -> Option<&Props> {
+        let connector = self.connectors.get(connector).filter(|connector| !connector.is_leaving)?;
+        Some(connector.latest_config())
+    }
+
     /// A connector as `GET /connectors/{c}` shows it.
     pub fn info(&self, connector: &str) -> Option<ConnectorInfo> {
         let (name, connector) = self.connectors.get_key_value(connector)?;
@@ -127,13 +134,16 @@ impl Herd {
         })
     }
 
-    /// A connector's tasks with their configurations.
+    /// A connector's tasks with their configurations. A connector may have put under another key what a variable stands for.
     pub fn tasks(&self, connector: &str) -> Option<Vec<TaskInfo>> {
         let (name, connector) = self.connectors.get_key_value(connector)?;
         let tasks = connector.tasks.iter().zip(0..);
+        let shown = |props: &Props| {
+            props.iter().map(|(key, value)| (key.clone(), redact::hide(value).into_owned())).collect()
+        };
         Some(
             tasks
-                .map(|(task, number)| TaskInfo { id: id(name, number), config: task.props.clone() })
+                .map(|(task, number)| TaskInfo { id: id(name, number), config: shown(&task.props) })
                 .collect(),
         )
     }

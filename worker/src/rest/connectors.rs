@@ -10,7 +10,10 @@ use super::request::{Parts, encode};
 use super::requests;
 use super::state::RestState;
 use crate::config::{RawConfig, java_copy_order, java_order, validate};
-use crate::herd::{CommandKind, ConfigInfo, Herd, Outcome};
+use crate::herd::{CommandKind, ConfigInfo, Herd, Outcome, Refusal};
+
+/// How often a patch is applied anew where the configuration has changed meanwhile.
+const PATCH_ATTEMPTS: u32 = 10;
 
 pub(super) async fn list(state: &RestState, parts: &Parts) -> Answer {
     let herder = state.herder().await?;
@@ -92,28 +95,40 @@ pub(super) async fn configure(state: &RestState, parts: &Parts, name: &str, body
     let herder = state.herder().await?;
     let resolved = herder.worker().providers.resolve_raw(&config).await?;
     let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
-    let kind = CommandKind::Configure { plugin, config: given(config) };
+    let kind = CommandKind::Configure { plugin, config: given(config), base: None };
     shown(parts, name, state.command(name, kind).await?)
 }
 
 pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer {
     let changes = requests::optional_config(body)?;
+    let mut attempts = 0;
+    loop {
+        // Whoever changes the configuration while this is being checked comes first; this is applied to what is there then.
+        match patch_latest(state, name, changes.as_ref()).await {
+            Err(RestError::Refused(Refusal::Outdated(_))) if attempts < PATCH_ATTEMPTS => attempts += 1,
+            answer => return answer,
+        }
+    }
+}
+
+async fn patch_latest(state: &RestState, name: &str, changes: Option<&RawConfig>) -> Answer {
     let herder = state.herder().await?;
-    let current = herder.look(|herd| herd.config(name).cloned());
-    let mut config = current.ok_or_else(|| RestError::NotFound(not_found(name)))?;
+    let base = herder.look(|herd| herd.latest_config(name).cloned());
+    let base = base.ok_or_else(|| RestError::NotFound(not_found(name)))?;
     let changes = changes.ok_or_else(requests::no_body)?;
+    let mut config = base.clone();
     let copied = config.len();
     for (key, value) in changes {
         match value {
-            Some(value) => drop(config.insert(key, value)),
-            None => drop(config.shift_remove(&key)),
+            Some(value) => drop(config.insert(key.clone(), value.clone())),
+            None => drop(config.shift_remove(key)),
         }
     }
     let config = java_copy_order(config, copied);
     let raw: RawConfig = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     let resolved = herder.worker().providers.resolve_raw(&raw).await?;
     let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
-    match state.command(name, CommandKind::Configure { plugin, config }).await? {
+    match state.command(name, CommandKind::Configure { plugin, config, base: Some(base) }).await? {
         Outcome::Created(info) | Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
         _ => Ok(empty(StatusCode::OK)),
     }

@@ -79,7 +79,7 @@ impl RestError {
             }
             RestError::Unauthorized => StatusCode::UNAUTHORIZED,
             RestError::Forbidden(_) => StatusCode::FORBIDDEN,
-            RestError::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            RestError::Overloaded | RestError::Refused(Refusal::Busy(_)) => StatusCode::SERVICE_UNAVAILABLE,
             RestError::UriTooLong => StatusCode::URI_TOO_LONG,
             RestError::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             RestError::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -91,7 +91,7 @@ impl RestError {
             | RestError::BadRequest(_)
             | RestError::Invalid(Invalid::Connector(_) | Invalid::Errors { .. }) => StatusCode::BAD_REQUEST,
             RestError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
-            RestError::Refused(Refusal::AlreadyExists(_)) => StatusCode::CONFLICT,
+            RestError::Refused(Refusal::AlreadyExists(_) | Refusal::Outdated(_)) => StatusCode::CONFLICT,
             RestError::Malformed(_)
             | RestError::Thrown(_)
             | RestError::Invalid(Invalid::Server { .. })
@@ -139,7 +139,7 @@ impl RestError {
         match self {
             // No JSON, and yet called so, as in Java.
             RestError::Unauthorized => *response.body_mut() = Full::new(Bytes::from(message)),
-            RestError::Overloaded => {
+            RestError::Overloaded | RestError::Refused(Refusal::Busy(_)) => {
                 drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")))
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! What every request passes before its resource is looked for, and every answer after: size, number, who asks, headers.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,7 +12,10 @@ use hyper::{Request, Response};
 use super::access_log::Entry;
 use super::auth::Users;
 use super::error::RestError;
-use super::limits::{Activity, BODIES_BYTES_MAX, Budget, HEADER_BYTES_MAX, REQUESTS_MAX, URI_BYTES_MAX};
+use super::limits::{
+    Activity, BODIES_BYTES_MAX, Budget, HEADER_BYTES_MAX, Lease, REQUESTS_MAX, UNKNOWN_BODIES_BYTES_MAX,
+    URI_BYTES_MAX,
+};
 use super::state::RestState;
 use super::{cors, headers, routes};
 use crate::config::{AdminListeners, CorsConfig, HeaderRule, RestConfig};
@@ -37,6 +40,7 @@ pub(super) struct Front {
     header_rules: Vec<HeaderRule>,
     requests: Budget,
     bodies: Budget,
+    unknown_bodies: Budget,
 }
 
 /// Who sends requests over a connection, and how.
@@ -54,7 +58,8 @@ pub(super) struct Arrival {
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     pub(super) activity: Arc<Activity>,
-    pub(super) bodies: Budget,
+    /// Its part of the requests being answered.
+    lease: Arc<Mutex<Lease>>,
     front: Arc<Front>,
 }
 
@@ -66,6 +71,7 @@ impl Front {
     pub(super) fn both(config: &RestConfig) -> Result<(Arc<Front>, Arc<Front>), String> {
         let users = config.credentials_file.clone().map(Users::open).transpose()?.map(Arc::new);
         let (requests, bodies) = (Budget::new(REQUESTS_MAX), Budget::new(BODIES_BYTES_MAX));
+        let unknown_bodies = Budget::new(UNKNOWN_BODIES_BYTES_MAX);
         let side = if matches!(config.admin, AdminListeners::Shared) { Side::All } else { Side::Main };
         let main = Front {
             side,
@@ -74,9 +80,17 @@ impl Front {
             header_rules: config.header_rules.clone(),
             requests: requests.clone(),
             bodies: bodies.clone(),
+            unknown_bodies: unknown_bodies.clone(),
         };
-        let admin =
-            Front { side: Side::Admin, users: None, cors: None, header_rules: Vec::new(), requests, bodies };
+        let admin = Front {
+            side: Side::Admin,
+            users: None,
+            cors: None,
+            header_rules: Vec::new(),
+            requests,
+            bodies,
+            unknown_bodies,
+        };
         Ok((Arc::new(main), Arc::new(admin)))
     }
 
@@ -119,8 +133,9 @@ impl Front {
         if request.body().is_end_stream() {
             activity.work();
         }
-        let (activity, bodies) = (Arc::clone(activity), self.bodies.clone());
-        let arrival = Arrival { scheme, activity: Arc::clone(&activity), bodies, front: Arc::clone(self) };
+        let activity = Arc::clone(activity);
+        let lease = Arc::new(Mutex::new(lease));
+        let arrival = Arrival { scheme, activity: Arc::clone(&activity), lease, front: Arc::clone(self) };
         request.extensions_mut().insert(arrival);
         let mut response = routes::answer(state, request).await;
         overlay(&mut extra, response.headers_mut());
@@ -130,6 +145,25 @@ impl Front {
 }
 
 impl Arrival {
+    /// Its body is being waited for: as long as that takes, it keeps nobody else from being answered.
+    pub(super) fn waits_for_body(&self) {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// All of it has come.
+    ///
+    /// # Errors
+    /// [`RestError::Overloaded`].
+    pub(super) fn has_come(&self) -> Result<(), RestError> {
+        self.activity.work();
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).grow(1)
+    }
+
+    /// What bodies may take: those that come without anybody having been asked who they are have a share of their own.
+    pub(super) fn bodies(&self, is_unknown: bool) -> &Budget {
+        if is_unknown { &self.front.unknown_bodies } else { &self.front.bodies }
+    }
+
     /// Whether the listener has a resource.
     pub(super) fn serves(&self, segments: &[&str]) -> bool {
         let is_admin = matches!(segments, ["admin", ..]);

@@ -15,7 +15,7 @@ pub(super) const CONNECTIONS_MAX: usize = 1_024;
 /// REST takes at most this share of the process's descriptors.
 pub(super) const DESCRIPTORS_SHARE: u64 = 4;
 
-/// Requests being answered at one time; more get 503.
+/// Requests being answered at one time, not counting those whose bodies are still coming; more get 503.
 pub(super) const REQUESTS_MAX: usize = 512;
 
 /// What hyper may buffer of a request's head: above [`HEADER_BYTES_MAX`], so that we answer and not hyper.
@@ -35,6 +35,9 @@ pub(super) const BODY_BYTES_MAX: usize = 4 << 20;
 
 /// Bodies of all requests together; more get 503.
 pub(super) const BODIES_BYTES_MAX: usize = 64 << 20;
+
+/// Bodies that are read before anybody has said who they are, together; more get 503. They take nothing from those of others.
+pub(super) const UNKNOWN_BODIES_BYTES_MAX: usize = 16 << 20;
 
 /// How long request line and headers may take, also on an idle connection.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -86,11 +89,16 @@ impl Lease {
         self.amount += amount;
         if used > self.budget.max { Err(RestError::Overloaded) } else { Ok(()) }
     }
+
+    /// Gives back what it has taken.
+    pub(super) fn clear(&mut self) {
+        self.budget.used.fetch_sub(std::mem::take(&mut self.amount), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.amount, Ordering::Relaxed);
+        self.clear();
     }
 }
 

@@ -90,12 +90,21 @@ fn accepted(accept: &str) -> Result<Option<HeaderValue>, RestError> {
 
 /// Reads a body within its limits. What all bodies together take is limited as well.
 pub(super) async fn read_body(request: Request<Incoming>) -> Result<Bytes, RestError> {
+    read_body_of(request, false).await
+}
+
+/// The same for what is read of anybody, since a signature and no password says who it is.
+pub(super) async fn read_unknown_body(request: Request<Incoming>) -> Result<Bytes, RestError> {
+    read_body_of(request, true).await
+}
+
+async fn read_body_of(request: Request<Incoming>, is_unknown: bool) -> Result<Bytes, RestError> {
     let arrival = request.extensions().get::<Arrival>().cloned().ok_or(RestError::UnknownPath)?;
     if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(RestError::BodyTooLarge);
     }
     let reading = async {
-        let mut lease = arrival.bodies.lease();
+        let mut lease = arrival.bodies(is_unknown).lease();
         let mut bytes = Vec::new();
         let mut body = request.into_body();
         while let Some(frame) = body.frame().await {
@@ -107,9 +116,10 @@ pub(super) async fn read_body(request: Request<Incoming>) -> Result<Bytes, RestE
             lease.grow(data.len())?;
             bytes.extend_from_slice(&data);
         }
-        arrival.activity.work();
+        arrival.has_come()?;
         Ok(leased(bytes, lease))
     };
+    arrival.waits_for_body();
     tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(Err(RestError::BodyTimeout))
 }
 

@@ -8,7 +8,7 @@ use hyper::{Method, Request, Response};
 
 use super::error::{Answer, RestError};
 use super::front::Arrival;
-use super::request::{Parts, check_media_types, read_body};
+use super::request::{Parts, check_media_types, read_body, read_unknown_body};
 use super::state::RestState;
 use super::{connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics, validate};
 
@@ -114,7 +114,7 @@ async fn dispatch(
         ("GET", ["connectors", name, "tasks"]) => lifecycle::tasks(state, name).await,
         ("POST", ["connectors", _, "tasks"]) => {
             let headers = request.headers().clone();
-            internal::set_tasks(&headers, &read_body(request).await?)
+            internal::set_tasks(&headers, &read_unknown_body(request).await?)
         }
         ("GET", ["connectors", name, "tasks", task, "status"]) => {
             lifecycle::task_status(state, name, task).await

@@ -67,6 +67,49 @@ fn slow_clients_keep_nobody_out() {
     assert_eq!(worker.terminate(), Some(0));
 }
 
+/// Requests between workers are read before anybody says who they are.
+#[test]
+fn nobody_unknown_keeps_others_from_being_answered() {
+    let broker = Broker::start();
+    let dir = tempfile::tempdir().unwrap();
+    let properties = worker_properties(&broker.bootstrap, dir.path(), &[]);
+    let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let file = write_properties(&dir.path().join("worker.properties"), &properties);
+    let mut worker = Process::start(&["standalone", file.to_str().unwrap()]);
+    worker.wait_for_output("ready in");
+    let rest = worker.rest();
+    let head = "POST /connectors/c/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n";
+    let connect = |body: &str| {
+        let mut stream = TcpStream::connect(&rest.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _refused = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+        stream
+    };
+    // More than may be answered at one time.
+    let slow: Vec<_> = (0..600).map(|_| connect("[")).collect();
+    for _ in 0..20 {
+        assert_eq!(rest.get("/health").status, 200);
+    }
+    drop(slow);
+    // More than all bodies may take together.
+    let body = " ".repeat(3_900_000);
+    let large: Vec<_> = (0..20).map(|_| connect(&body)).collect();
+    wait_for("refusals", || {
+        large
+            .iter()
+            .any(|mut stream| {
+                stream.set_nonblocking(true).unwrap();
+                let mut start = [0; 12];
+                stream.read(&mut start).is_ok_and(|read| start[..read].ends_with(b"503"))
+            })
+            .then_some(())
+    });
+    let answer = rest.send("POST", "/connectors", Some(&format!("{}{{}}", " ".repeat(3_000_000))));
+    assert_ne!(answer.status, 503, "{answer:?}");
+    drop(large);
+    assert_eq!(worker.terminate(), Some(0));
+}
+
 #[test]
 fn bodies_that_stop_are_given_up() {
     let setup = Setup::start(|_| Vec::new());
