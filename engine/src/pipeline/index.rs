@@ -269,6 +269,7 @@ mod tests {
     use protocol::wire::records::{self, BatchBuilder, Codec, Compressor, Header, ProducerStamp, RecordSet};
 
     use super::*;
+    use crate::pipeline::errors::Originals;
 
     /// A record as (offset, timestamp, key, value, headers).
     type Row = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Vec<u8>, Option<Vec<u8>>)>);
@@ -479,6 +480,33 @@ mod tests {
         let mut out = Vec::new();
         Indexer::new(log.pool.clone()).index(&fetched, Tier::Index, &mut out).unwrap();
         assert_eq!(rows(&out), log.rows[1..]);
+    }
+
+    /// Goal: a record that a sink reports by its row in a packed batch is the one that goes to the dead letter queue.
+    #[test]
+    fn rows_of_a_packed_batch_have_their_offsets_after_compaction() {
+        let mut log = Log::new();
+        log.batch(Codec::None, &[(None, Some("first"), &[]), (None, Some("last"), &[])]);
+        // As if there had been four more between them: the second one's offset, and the batch's last one.
+        let second = 62 + usize::from(log.bytes[61] >> 1);
+        log.bytes[second + 3] = 5 << 1;
+        log.bytes[26] = 5;
+        let crc = crc32c(&log.bytes[21..]);
+        log.bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        log.next = 6;
+        let mut indexer = Indexer::new(log.pool.clone());
+        let mut runs = Vec::new();
+        indexer.index(&log.fetched(0), Tier::Bytes, &mut runs).unwrap();
+        assert!(matches!(runs[0].body, Body::Packed(_)));
+        let mut originals = Originals::default();
+        originals.keep(log.fetched(0));
+        let offsets = originals.offsets(&runs[0], &mut indexer).unwrap().unwrap();
+        assert_eq!([offsets.get(0), offsets.get(1)], [0, 5]);
+        let from = TopicPartition { topic: Arc::from("t"), partition: 3 };
+        let original = originals.find(&from, offsets.get(1), &mut indexer).unwrap();
+        assert!(
+            matches!(original.columns.value.row(original.row), api::ValueRef::Bytes(value) if value == b"last")
+        );
     }
 
     #[test]

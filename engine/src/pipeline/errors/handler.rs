@@ -105,6 +105,11 @@ impl ErrorHandler {
         Ok(Batch { runs })
     }
 
+    /// See [`Originals::offsets`].
+    pub(crate) fn offsets(&self, run: &Run, originals: &Originals) -> Result<Option<KafkaOffsets>> {
+        originals.offsets(run, &mut self.indexer.borrow_mut())
+    }
+
     /// Sorts what an attempt left, the first one or one that `before` asked for: failures for good are appended to `failures`, and
     /// those that are worth another attempt come back.
     pub(crate) fn sort(

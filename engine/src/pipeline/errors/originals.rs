@@ -61,6 +61,18 @@ impl Originals {
         })
     }
 
+    /// The offsets of a run's records. A packed run only knows where it begins and ends: compaction may have left gaps between.
+    pub(crate) fn offsets(&self, run: &Run, indexer: &mut Indexer) -> Result<Option<KafkaOffsets>, Error> {
+        let unpacked = match &run.body {
+            Body::Packed(_) => self.unpack(run, indexer)?.into_iter().next(),
+            Body::Columns(_) => None,
+        };
+        Ok(match &unpacked.as_ref().unwrap_or(run).origin {
+            Origin::Kafka { offsets, .. } => Some(offsets.clone()),
+            Origin::Source { .. } => None,
+        })
+    }
+
     /// The record at `offset`; `None` where this batch has none.
     pub(crate) fn find(&self, from: &TopicPartition, offset: i64, indexer: &mut Indexer) -> Option<Original> {
         let index = self.position(from, offset)?;

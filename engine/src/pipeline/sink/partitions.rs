@@ -18,6 +18,10 @@ impl SinkPipeline {
             "the position of a partition was reset"
         );
         self.committed.shift_remove(&partition);
+        if let Some(commit) = &mut self.commit {
+            // It is of the log before: nothing to go back to when its outcome is known.
+            commit.offsets.shift_remove(&partition);
+        }
         self.epochs.begin(partition.clone(), reset.after, reset.leader_epoch);
         self.current.insert(partition, reset.after);
         self.positions_changed();

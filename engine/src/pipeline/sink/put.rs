@@ -223,8 +223,11 @@ impl SinkPipeline {
 
     fn judge_reported(&self, reported: Vec<(&Run, Vec<Failure>)>, originals: &Originals) -> Result<()> {
         for (run, failures) in reported {
-            if let Origin::Kafka { from, offsets } = &run.origin {
-                self.errors.judge_reported(&failures, Records::Consumed { originals, from, offsets })?;
+            if let (Origin::Kafka { from, .. }, Some(offsets)) =
+                (&run.origin, self.errors.offsets(run, originals)?)
+            {
+                let records = Records::Consumed { originals, from, offsets: &offsets };
+                self.errors.judge_reported(&failures, records)?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use api::Batch;
 use api::connector::LocalBoxFuture;
 use api::plugin::ConverterRole;
 use bytes::Bytes;
-use protocol::client::consumer::{ConsumerConfig, Rebalance};
+use protocol::client::consumer::{ConsumerConfig, PositionReset, Rebalance, ResetCause};
 use protocol::cluster::{ClusterConfig, HostPort};
 use protocol::wire::records::RecordSet;
 
@@ -226,5 +226,31 @@ fn a_commit_is_measured_by_its_own_end() {
         pipeline.finish_commit().await;
         let took = pipeline.metrics.commit_times.read(Instant::now());
         assert_eq!((took.count, took.max < 1_000.0), (1, true), "{took:?}");
+    });
+}
+
+/// Goal: a commit that was on its way when a topic was recreated is no place to go back to: it is of the topic before.
+#[test]
+fn a_commit_from_before_a_reset_is_not_gone_back_to() {
+    with_pipeline(async |mut pipeline, _calls| {
+        pipeline.consumer.assign(vec![partition(0)]);
+        let own = from_protocol(partition(0));
+        pipeline.assigned.insert(own.clone());
+        let outcome = AbortOnDrop::spawn(async { (Ok(()), Instant::now()) });
+        let offsets = SinkOffsets::from_iter([(own.clone(), 5_000)]);
+        pipeline.commit = Some(Commit { offsets, since: Instant::now(), outcome });
+        tokio::task::yield_now().await;
+        pipeline.position_was_reset(PositionReset {
+            partition: partition(0),
+            cause: ResetCause::TopicRecreated,
+            before: 5_000,
+            after: 0,
+            leader_epoch: -1,
+        });
+        pipeline.finish_commit().await;
+        assert!(pipeline.commit.is_none());
+        assert_eq!((pipeline.committed.get(&own), pipeline.current.get(&own)), (None, Some(&0)));
+        pipeline.rewind();
+        assert_eq!(pipeline.consumer.position(&partition(0)), None, "not sent to an offset of another log");
     });
 }
