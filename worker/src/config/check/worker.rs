@@ -43,14 +43,15 @@ pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
     };
     let hides = |key: &str| file.props.get(key).is_some_and(|value| contains_variables(value));
     let table = worker_table::standalone();
-    let mut has_errors = false;
+    let plain = without_variables(&file.props, plugins);
+    // What is right so far: one mistake hides no other.
+    let mut right = plain.clone();
     for found in table.validate(&file.props) {
         for message in found.errors.into_iter().filter(|_| !hides(&found.name)) {
-            has_errors = true;
+            right.shift_remove(found.name.as_ref());
             keep(Some(&found.name), true, message);
         }
     }
-    let plain = without_variables(&file.props, plugins);
     for (prefix, client) in [("producer.", PRODUCER), ("consumer.", CONSUMER), ("admin.", ADMIN), ("", ADMIN)]
     {
         for (key, value) in &plain {
@@ -60,27 +61,33 @@ pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
             if let Err(error) = client.check([(name, value)])
                 && table.keys().iter().all(|own| own.name != key.as_str())
             {
-                has_errors = true;
+                right.shift_remove(key);
                 keep(Some(key), true, format!("{key}: {error}"));
             }
         }
     }
     if let Err(error) = Providers::configure(&file.props, plugins) {
-        has_errors = true;
         keep(Some("config.providers"), true, error.message().to_owned());
     }
-    if let Ok(config) = table.parse(&plain) {
+    add_stand_ins(&mut right, plugins, |_| true);
+    if let Ok(config) = table.parse(&right) {
         let mut errors = Vec::new();
         RestConfig::parse(&config, &mut errors);
         for (key, error) in errors {
-            has_errors = true;
+            right.shift_remove(key);
             keep(Some(key), true, error.message().to_owned());
         }
     }
-    // What no part above has looked at, such as classes of converters: only the first of it, as the worker would say it.
-    if !has_errors && let Err(error) = WorkerConfig::standalone(plain, plugins) {
-        let key = key_of(error.message(), file.props.keys().map(String::as_str));
+    // What no part above has looked at, such as classes of converters: one after the other, as the worker would say it. Each turn takes
+    // the key away that was wrong.
+    for _ in 0..=right.len() {
+        let Err(error) = WorkerConfig::standalone(right.clone(), plugins) else { break };
+        let key = key_of(error.message(), right.keys().map(String::as_str));
         keep(key.as_deref(), true, error.message().to_owned());
+        if key.is_none_or(|key| right.shift_remove(&key).is_none()) {
+            break;
+        }
+        add_stand_ins(&mut right, plugins, |_| true);
     }
     let known = known(file, plugins);
     for key in file.props.keys() {
@@ -112,19 +119,24 @@ fn without_variables(props: &Props, plugins: &Plugins) -> Props {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     plain.shift_remove("config.providers");
-    let converter = plugins.converters().first().map_or("", |plugin| plugin.class);
     let is_hidden = |key: &str| props.is_empty() || props.contains_key(key);
+    add_stand_ins(&mut plain, plugins, is_hidden);
+    plain
+}
+
+/// Values for keys that a worker must have and that are not there, as far as they are `wanted`.
+fn add_stand_ins(props: &mut Props, plugins: &Plugins, wanted: impl Fn(&str) -> bool) {
+    let converter = plugins.converters().first().map_or("", |plugin| plugin.class);
     for (key, stand_in) in [
         ("bootstrap.servers", "localhost:9092"),
         ("key.converter", converter),
         ("value.converter", converter),
         ("offset.storage.file.filename", "offsets"),
     ] {
-        if is_hidden(key) && !plain.contains_key(key) {
-            plain.insert(key.to_owned(), stand_in.to_owned());
+        if wanted(key) && !props.contains_key(key) {
+            props.insert(key.to_owned(), stand_in.to_owned());
         }
     }
-    plain
 }
 
 fn known(file: &LocatedFile, plugins: &Plugins) -> Known {
