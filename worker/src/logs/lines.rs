@@ -106,15 +106,29 @@ impl Visit for Parts {
         let text = format!("{value:?}");
         match field.name() {
             "message" => self.message = text,
-            "connector" => self.connector = Some(text),
-            "task" => self.task = Some(text),
-            name => write!(self.fields, " {name}={text}").expect("writing to a string does not fail"),
+            "connector" => self.connector = Some(one_line(text)),
+            "task" => self.task = Some(one_line(text)),
+            name => {
+                write!(self.fields, " {name}={}", one_line(text)).expect("writing to a string does not fail");
+            }
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.record_debug(field, &format_args!("{value}"));
     }
+}
+
+/// A field may be what a client has sent, which must not pass for a line of ours. Messages are ours, and may have several lines.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// Milliseconds since the epoch as ISO 8601 in UTC.
@@ -144,7 +158,38 @@ pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[test]
+    fn a_field_is_no_line_of_its_own() {
+        #[derive(Clone, Default)]
+        struct Written(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Written {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .event_format(Lines)
+            .with_writer(move || writer.clone());
+        let forged = "a\n2026-11-28T15:00:00.000Z INFO  stopped\u{1b}[2K";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            tracing::error!(connector = forged, logger = forged, path = %forged, "two\nlines");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let escaped = "a\\n2026-11-28T15:00:00.000Z INFO  stopped\\u{1b}[2K";
+        let (_, line) = text.split_once("ERROR").unwrap();
+        assert_eq!(line, format!(" [{escaped}|worker] two\nlines logger={escaped} path={escaped}\n"));
+    }
 
     #[test]
     fn prints_utc() {

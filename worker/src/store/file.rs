@@ -189,7 +189,20 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _left_behind = fs::remove_file(&temporary);
         return Err(error);
     }
-    File::open(directory)?.sync_all()
+    tolerant(File::open(directory).and_then(|directory| directory.sync_all()))
+}
+
+/// The file is in its place, and only whether a power failure takes it back is open. Some file systems know no such thing as syncing
+/// a directory, and one that may not be listed can't be opened for it: that must not fail every commit.
+fn tolerant(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
 }
 
 /// Writes a new file that belongs to whom the `former` one belongs to: `aqueduct offsets` may be run by somebody else.
@@ -332,6 +345,14 @@ mod tests {
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read_offsets_file(&path).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_synced_is_no_obstacle_and_a_broken_disk_is() {
+        use rustix::io::Errno;
+        for (errno, is_fine) in [(Errno::INVAL, true), (Errno::ACCESS, true), (Errno::IO, false)] {
+            assert_eq!(tolerant(Err(errno.into())).is_ok(), is_fine, "{errno:?}");
+        }
     }
 
     #[test]
