@@ -61,13 +61,16 @@ fn configuration_errors_exit_with_2_and_say_why() {
         &[("value.converter", "com.example.Missing")],
         "Invalid value com.example.Missing for configuration value.converter: Class com.example.Missing could not be found.",
     );
-    check(&[("listeners", "https://:8443")], "https is not supported");
-    check(&[("rest.extension.classes", "com.example.Auth")], "rest.extension.classes");
+    check(&[("listeners", "https://:8443")], "ssl.keystore.location is not set");
+    check(
+        &[("rest.extension.classes", "com.example.Auth")],
+        "ConnectRestExtension and which name matches com.example.Auth",
+    );
     check(&[("bootstrap.servers", "nowhere")], "nowhere");
     let (code, output) = run(&["standalone", ""]);
     assert_eq!(code, Some(2));
     assert!(
-        output.contains("Missing required configuration \"key.converter\" which has no default value."),
+        output.contains("Missing required configuration \"bootstrap.servers\" which has no default value."),
         "{output}"
     );
     let (code, output) = run(&["standalone", "/no/such/file"]);
@@ -159,7 +162,8 @@ fn says_what_runs_and_takes_every_kind_of_connector_file() {
     for url in ready.split_whitespace().filter(|word| word.starts_with("http://")) {
         assert_eq!(
             Rest::new(url.trim_end_matches(',')).get("/connectors").body,
-            r#"["flat","nested","later"]"#
+            r#"["later","flat","nested"]"#,
+            "the order of a Java map"
         );
     }
     assert_eq!(process.terminate(), Some(0));
