@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::GeneralPurpose;
@@ -23,6 +24,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
 
+/// How long a request waits for the file's disk.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Users and their passwords, kept as keyed hashes: neither the time of a comparison nor a dump of it tells much.
 pub(super) struct Users {
     path: PathBuf,
@@ -30,6 +34,7 @@ pub(super) struct Users {
     /// The hash of no password that anybody has: unknown users take as long as known ones.
     nobody: hmac::Tag,
     known: Mutex<Known>,
+    is_refreshing: AtomicBool,
 }
 
 struct Known {
@@ -58,28 +63,37 @@ impl Users {
             tracing::warn!(path = %path.display(), "the file of REST's users is empty: everybody is let in");
         }
         let nobody = hmac::sign(&key, b"");
-        Ok(Users { path, key, nobody, known: Mutex::new(Known { stamp, passwords }) })
+        let known = Mutex::new(Known { stamp, passwords });
+        Ok(Users { path, key, nobody, known, is_refreshing: AtomicBool::new(false) })
     }
 
     /// Whether the file has anybody in it.
     pub(super) fn protects(&self) -> bool {
-        !self.known.lock().unwrap_or_else(PoisonError::into_inner).passwords.is_empty()
+        !self.known().passwords.is_empty()
     }
 
     /// Lets a request pass or not.
     ///
     /// # Errors
     /// [`RestError::Unauthorized`].
-    pub(super) fn check<B>(&self, request: &Request<B>, segments: &[&str]) -> Result<(), RestError> {
+    pub(super) async fn check<B>(
+        self: &Arc<Users>,
+        request: &Request<B>,
+        segments: &[&str],
+    ) -> Result<(), RestError> {
         if is_internal(request.method(), segments) {
             return Ok(());
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refresh(&mut known);
+        self.refresh().await;
+        self.check_known(request.headers())
+    }
+
+    fn check_known(&self, headers: &HeaderMap) -> Result<(), RestError> {
+        let known = self.known();
         if known.passwords.is_empty() {
             return Ok(());
         }
-        let (user, password) = credentials(request.headers()).ok_or(RestError::Unauthorized)?;
+        let (user, password) = credentials(headers).ok_or(RestError::Unauthorized)?;
         let hashed = hmac::sign(&self.key, user.as_bytes());
         let found = known.passwords.get(hashed.as_ref());
         let is_right =
@@ -88,16 +102,43 @@ impl Users {
         if is_right && found.is_some() { Ok(()) } else { Err(RestError::Unauthorized) }
     }
 
-    /// Takes over a file that changed. One that cannot be read or is empty, as it may be while it is being written, changes
-    /// nothing: it must not open the door.
-    fn refresh(&self, known: &mut Known) {
-        let stamp = stamp(&self.path);
-        if stamp == known.stamp {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether the file has changed, on a thread that may wait for a disk: the thread of requests must not. While one look is
+    /// under way the former users count.
+    async fn refresh(self: &Arc<Users>) {
+        if self.is_refreshing.swap(true, Ordering::AcqRel) {
             return;
         }
+        let users = Arc::clone(self);
+        let looking = tokio::task::spawn_blocking(move || {
+            users.look_again();
+            users.is_refreshing.store(false, Ordering::Release);
+        });
+        match tokio::time::timeout(REFRESH_TIMEOUT, looking).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_panicked)) => self.is_refreshing.store(false, Ordering::Release),
+            Err(_elapsed) => tracing::warn!(
+                path = %self.path.display(),
+                "the file of REST's users cannot be looked at in time; until it can, the former users stay"
+            ),
+        }
+    }
+
+    /// Takes over a file that changed. One that cannot be read or is empty, as it may be while it is being written, changes
+    /// nothing: it must not open the door.
+    fn look_again(&self) {
+        let stamp = stamp(&self.path);
+        if stamp == self.known().stamp {
+            return;
+        }
+        let read = read(&self.path, &self.key);
+        let mut known = self.known();
         known.stamp = stamp;
         let path = self.path.display();
-        match read(&self.path, &self.key) {
+        match read {
             Ok(passwords) if passwords.is_empty() && !known.passwords.is_empty() => {
                 tracing::warn!(%path, "the file of REST's users became empty; the former users stay");
             }
@@ -157,16 +198,20 @@ fn stamp(path: &std::path::Path) -> Option<(SystemTime, u64)> {
 mod tests {
     use super::*;
 
-    fn users(content: &[u8]) -> (tempfile::NamedTempFile, Users) {
+    fn users(content: &[u8]) -> (tempfile::NamedTempFile, Arc<Users>) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        let users = Users::open(file.path().to_owned()).unwrap();
+        let users = Arc::new(Users::open(file.path().to_owned()).unwrap());
         (file, users)
     }
 
-    fn check(users: &Users, authorization: &str) -> bool {
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    fn check(users: &Arc<Users>, authorization: &str) -> bool {
         let request = Request::get("/connectors").header(AUTHORIZATION, authorization).body(()).unwrap();
-        users.check(&request, &["connectors"]).is_ok()
+        run(users.check(&request, &["connectors"])).is_ok()
     }
 
     fn basic(credentials: &str) -> String {
@@ -197,7 +242,7 @@ mod tests {
         let (_file, users) = users(b"a=b");
         let passes = |method: &str, segments: &[&str]| {
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
-            users.check(&request, segments).is_ok()
+            run(users.check(&request, segments)).is_ok()
         };
         assert!(
             passes("POST", &["connectors", "c", "tasks"]) && passes("PUT", &["connectors", "c", "fence"])
@@ -227,7 +272,18 @@ mod tests {
     fn an_empty_file_lets_everybody_in() {
         let (_file, users) = users(b"# nobody\n");
         let request = Request::get("/").body(()).unwrap();
-        assert!(users.check(&request, &[]).is_ok() && !users.protects());
+        assert!(run(users.check(&request, &[])).is_ok() && !users.protects());
         assert!(Users::open("/no/such/file".into()).unwrap_err().contains("/no/such/file"));
+    }
+
+    /// As over a network file system whose server is gone: whoever looks at the file waits.
+    #[test]
+    fn a_file_that_cannot_be_looked_at_holds_nobody_up() {
+        let (file, users) = users(b"a=b");
+        assert!(!users.is_refreshing.swap(true, Ordering::AcqRel), "somebody looks and does not come back");
+        std::fs::write(file.path(), "a=longer").unwrap();
+        assert!(check(&users, &basic("a:b")) && !check(&users, &basic("a:longer")));
+        users.is_refreshing.store(false, Ordering::Release);
+        assert!(check(&users, &basic("a:longer")));
     }
 }

@@ -180,9 +180,13 @@ impl Arrival {
     ///
     /// # Errors
     /// [`RestError::Unauthorized`].
-    pub(super) fn authorize<B>(&self, request: &Request<B>, segments: &[&str]) -> Result<(), RestError> {
+    pub(super) async fn authorize<B>(
+        &self,
+        request: &Request<B>,
+        segments: &[&str],
+    ) -> Result<(), RestError> {
         match &self.front.users {
-            Some(users) => users.check(request, segments),
+            Some(users) => users.check(request, segments).await,
             None => Ok(()),
         }
     }

@@ -28,7 +28,7 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
     // HEAD is GET without a body, which hyper leaves out by itself.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     if method == Method::OPTIONS {
-        arrival.authorize(&request, &segments)?;
+        arrival.authorize(&request, &segments).await?;
         return Ok(options(allowed));
     }
     if !allowed.split(',').any(|other| other == method.as_str()) {
@@ -38,7 +38,7 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
     let is_text = matches!(segments[..], ["metrics"]);
     let content_type = if is_text { None } else { check_media_types(&request)? };
     // As in Java, only here: what does not exist says so to everybody.
-    arrival.authorize(&request, &segments)?;
+    arrival.authorize(&request, &segments).await?;
     let mut response = dispatch(state, method.as_str(), &segments, &parts, request).await?;
     if let Some(content_type) = content_type
         && let Some(own) = response.headers_mut().get_mut(CONTENT_TYPE)
