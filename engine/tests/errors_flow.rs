@@ -13,7 +13,7 @@ use api::Props;
 use api::plugin::ConnectorPlugin;
 use broker::Fault;
 use engine::offset::{MemoryOffsetStore, OffsetStore};
-use engine::task::{ConverterSpec, ErrorLog, ErrorPolicy, RateLimits, TaskSpec, Tolerance};
+use engine::task::{ConverterSpec, ErrorLog, ErrorPolicy, RateLimits, TaskSpec, TaskState, Tolerance};
 use protocol::ErrorCode;
 use protocol::client::producer::ProducerConfig;
 use protocol::wire::messages::ApiKey;
@@ -95,9 +95,10 @@ fn a_limited_sink_goes_in_small_steps_and_stops_when_told() {
     assert_eq!(world.committed(&topic, &topic, 0), Some(seen.taken.len() as i64));
 }
 
-/// Goal: a limited source commits what it has sent and stops when told, however long it would have to wait.
+/// Goal: a limited source commits what it has sent, pauses in the middle of a batch and stops when told, however long it would have to
+/// wait.
 #[test]
-fn a_limited_source_stops_when_told() {
+fn a_limited_source_pauses_and_stops_when_told() {
     let world = World::start();
     let topic = world.topic("limited-source", 1);
     let store: Arc<dyn OffsetStore> = Arc::new(MemoryOffsetStore::default());
@@ -106,6 +107,13 @@ fn a_limited_source_stops_when_told() {
     spec.rate_limits = records_per_second(20);
     let task = world.run(spec);
     wait_until("some records are there", || world.records(&topic) >= 2);
+    // It is in the middle of a batch of 2,000, which takes 100 s.
+    task.pause();
+    world.wait_for_state(&task, &TaskState::Paused);
+    let before = world.records(&topic);
+    task.resume();
+    world.wait_for_state(&task, &TaskState::Running);
+    wait_until("it goes on", || world.records(&topic) > before);
     world.stop(task);
     assert!(world.records(&topic) < 1_000, "no limit");
 }

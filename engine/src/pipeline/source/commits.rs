@@ -12,6 +12,7 @@ use super::SourcePipeline;
 use super::progress::Progress;
 use crate::metrics::TaskMetrics;
 use crate::offset::{OffsetStore, decode_offset, decode_partition_key, encode_partition_key};
+use crate::pipeline::side::AbortOnDrop;
 use crate::task::{Control, TaskId};
 
 /// Of the time that a task has to stop: how long it may wait for outstanding records and its last commit.
@@ -19,7 +20,7 @@ const FINISH_PERCENT: u32 = 85;
 
 impl SourcePipeline {
     /// Starts to write what has become committable, unless a commit is under way.
-    pub(super) fn begin_commit(&self) {
+    pub(super) fn begin_commit(&mut self) {
         if self.progress.is_committing.replace(true) {
             warn!(task = %self.id, "the last offset commit has not ended yet; the next one waits for it");
             return;
@@ -28,13 +29,13 @@ impl SourcePipeline {
         let store = Arc::clone(&self.spec.offsets);
         let (id, metrics) = (self.id.clone(), Arc::clone(&self.metrics));
         let limit = self.spec.offset_flush_timeout;
-        tokio::task::spawn_local(async move {
+        self.commit = Some(AbortOnDrop::spawn(async move {
             if commit(&id, &progress, store.as_ref(), limit, &metrics).await {
                 progress.is_commit_untold.set(true);
             }
             progress.is_committing.set(false);
             progress.committed.notify_one();
-        });
+        }));
     }
 
     /// Calls the task's commit, if offsets have become durable since the last call: a task may forget at its source what is

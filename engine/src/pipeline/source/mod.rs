@@ -47,10 +47,12 @@ pub(crate) struct SourcePipeline {
     producer: Rc<Producer>,
     topics: HashMap<Arc<str>, TopicHandle>,
     /// `None`: topics are left to the broker.
-    topic_maker: Option<TopicMaker>,
+    topic_maker: Option<Rc<TopicMaker>>,
     progress: Rc<Progress>,
     /// When the next commit is due.
     commits: Interval,
+    /// The one under way: it must not go on without the task.
+    commit: Option<AbortOnDrop<()>>,
     limiter: Option<Arc<RateLimiter>>,
     metrics: Arc<TaskMetrics>,
     /// Since when the next batch is waited for, over all the polls that were cut short.
@@ -77,7 +79,8 @@ impl SourcePipeline {
         let mut commits = interval_at(Instant::now() + period, period);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let topics = HashMap::new();
-        let topic_maker = spec.topic_creation.clone().map(|rules| TopicMaker::new(rules, env.clone()));
+        let topic_maker =
+            spec.topic_creation.clone().map(|rules| Rc::new(TopicMaker::new(rules, env.clone())));
         let (producer, progress) = (Rc::new(producer), Rc::new(progress));
         let clients = SourceClients {
             producer: Rc::downgrade(&producer),
@@ -97,6 +100,7 @@ impl SourcePipeline {
             topic_maker,
             progress,
             commits,
+            commit: None,
             limiter,
             metrics,
             polls_since: None,

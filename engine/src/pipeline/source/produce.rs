@@ -1,5 +1,6 @@
 //! Polled batches to the producer: transform, convert, append; wait where the producer is full.
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use api::{Batch, Body, Error, Origin, Result, Run, SourceOffset};
@@ -13,7 +14,7 @@ use crate::pipeline::decode::Step;
 use crate::pipeline::encode::{EncodedRun, Encoding};
 use crate::pipeline::errors::{kept, not_sent};
 use crate::pipeline::transform::Transforming;
-use crate::task::{Control, Tolerance};
+use crate::task::{Control, Target, Tolerance};
 
 impl SourcePipeline {
     /// Converts a batch and hands it to the producer. Returns early, with the rest of the batch left out and uncommitted, when
@@ -199,35 +200,48 @@ impl SourcePipeline {
         is_of_the_record && self.converters.errors.tolerance() == Tolerance::All
     }
 
-    /// `false`: told to stop meanwhile. Everything else goes on.
+    /// `false`: told to stop meanwhile.
     pub(super) async fn wait_until(&mut self, due: Instant, control: &mut Control) -> Result<bool> {
-        let progress = Rc::clone(&self.progress);
         // What was appended before does not wait with us.
         self.producer.flush_hint();
-        loop {
-            tokio::select! {
-                biased;
-                error = progress.failure() => return Err(error),
-                () = control.stopped() => return Ok(false),
-                _ = self.commits.tick() => self.begin_commit(),
-                () = progress.committed.notified() => self.tell_committed().await,
-                () = sleep_until(due) => return Ok(true),
-            }
-        }
+        Ok(self.wait_for(sleep_until(due), control).await?.is_some())
     }
 
-    /// `false`: told to stop meanwhile. What is acknowledged is committed all the same: a Kafka partition that takes nothing must
-    /// not hold up the offsets of those that do.
-    pub(super) async fn wait_for_room(&mut self, control: &mut Control) -> Result<bool> {
+    /// `false`: told to stop meanwhile.
+    async fn wait_for_room(&mut self, control: &mut Control) -> Result<bool> {
+        let producer = Rc::clone(&self.producer);
+        Ok(self.wait_for(async move { producer.ready().await }, control).await?.is_some())
+    }
+
+    /// Waits in the middle of a batch; `None` when told to stop meanwhile. Everything else goes on: what is acknowledged is committed, since
+    /// a Kafka partition that takes nothing must not hold up the offsets of those that do. While the task is paused nothing ends the
+    /// wait, so that a batch which takes long does not make a pause late.
+    pub(super) async fn wait_for<T>(
+        &mut self,
+        awaited: impl Future<Output = T>,
+        control: &mut Control,
+    ) -> Result<Option<T>> {
         let progress = Rc::clone(&self.progress);
+        let mut awaited = pin!(awaited);
+        let mut found = None;
         loop {
+            match control.target() {
+                Target::Stopped => return Ok(None),
+                Target::Paused => control.report_paused(),
+                Target::Running => {
+                    control.report_running();
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+            }
             tokio::select! {
                 biased;
                 error = progress.failure() => return Err(error),
-                () = control.stopped() => return Ok(false),
+                () = control.changed() => {}
                 _ = self.commits.tick() => self.begin_commit(),
                 () = progress.committed.notified() => self.tell_committed().await,
-                () = self.producer.ready() => return Ok(true),
+                value = awaited.as_mut(), if found.is_none() => found = Some(value),
             }
         }
     }

@@ -138,18 +138,17 @@ impl SourcePipeline {
         if let Some(handle) = self.topics.get(topic) {
             return Ok(Some(handle.clone()));
         }
-        let found = async {
-            if let Some(maker) = &self.topic_maker {
-                maker.ensure(topic).await?;
+        let (maker, producer, name) =
+            (self.topic_maker.clone(), Rc::clone(&self.producer), Arc::clone(topic));
+        let found = async move {
+            if let Some(maker) = maker {
+                maker.ensure(&name).await?;
             }
-            let handle = self.producer.topic(topic).await;
+            let handle = producer.topic(&name).await;
             handle.map_err(|error| unrecoverable("Unrecoverable exception trying to send", error))
         };
-        let handle = tokio::select! {
-            biased;
-            () = control.stopped() => return Ok(None),
-            handle = found => handle?,
-        };
+        let Some(handle) = self.wait_for(found, control).await? else { return Ok(None) };
+        let handle = handle?;
         self.topics.insert(Arc::clone(topic), handle.clone());
         Ok(Some(handle))
     }
