@@ -433,6 +433,7 @@ impl Herd {
 
     fn tick(&mut self, now_ms: u64, out: &mut Vec<Action>) {
         self.restart_due(now_ms);
+        let chance = self.chance();
         for (name, connector) in &mut self.connectors {
             let is_due = |waiting: &mut Waiting| {
                 waiting.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now_ms)
@@ -441,8 +442,7 @@ impl Herd {
             match waiting {
                 Waiting::Start { epoch, .. } | Waiting::Generate { epoch, .. } => {
                     connector.instance = None;
-                    connector.status = Some(Status::of(State::Unassigned));
-                    connector.failure = Some(format!("Connector {name} hangs and was given up"));
+                    connector.instance_given_up(name, now_ms, chance);
                     out.push(Action::StopInstance { epoch });
                 }
                 Waiting::Offsets { epoch, token, verb, .. } => {

@@ -136,6 +136,19 @@ impl Connector {
         self.status = Some(Status::failed(trace));
     }
 
+    /// The instance hangs, and others do not wait for it any longer: it comes again later where the policy says so, and else when the next
+    /// command has it started.
+    pub(super) fn instance_given_up(&mut self, name: &str, now_ms: u64, chance: u64) {
+        let message = format!("Connector {name} hangs and was given up");
+        if self.may_restart() {
+            let trace = format!("org.apache.kafka.connect.errors.ConnectException: {message}\n");
+            self.instance_failed(trace, now_ms, chance);
+        } else {
+            self.status = Some(Status::of(State::Unassigned));
+        }
+        self.failure = Some(message);
+    }
+
     /// A task has ended; if it has failed, it may be tried again.
     pub(super) fn task_failed(&mut self, number: u32, now_ms: u64, chance: u64) {
         let (policy, may_restart) = (self.policy, self.may_restart());

@@ -623,6 +623,23 @@ fn what_an_operator_asks_for_wins_over_a_pending_try() {
 }
 
 #[test]
+fn an_instance_that_was_given_up_comes_again() {
+    let mut world = World::new();
+    let created = world.send("c", restarting("3"));
+    assert!(world.replies[&created].is_ok());
+    world.hangs_start = true;
+    let restart = world.send("c", CommandKind::RestartInstance);
+    let task = world.send("c", CommandKind::RestartTask { task: 0 });
+    world.pass(5_000);
+    assert!(world.replies[&restart].is_err(), "it was in the way of the task's restart");
+    assert!(world.replies.contains_key(&task));
+    assert_eq!(world.states("c"), "Failed Running");
+    world.hangs_start = false;
+    world.pass(2_000);
+    assert_eq!(world.states("c"), "Running Running");
+}
+
+#[test]
 fn without_the_keys_nothing_is_restarted_and_status_is_javas() {
     let mut world = World::new();
     world.create("c").unwrap();

@@ -122,7 +122,9 @@ impl Front {
     ) -> Response<Full<Bytes>> {
         let Caller { scheme, activity, .. } = caller;
         let mut lease = self.requests.lease();
-        if let Err(error) = check_size(&request).and_then(|()| lease.grow(1)) {
+        // Whoever asks whether the worker lives must not be told that others keep it busy: it would be killed for that.
+        let amount = usize::from(request.uri().path().trim_end_matches('/') != "/health");
+        if let Err(error) = check_size(&request).and_then(|()| lease.grow(amount)) {
             let mut response = error.response();
             // Whatever else it has to say was not going to be read.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
