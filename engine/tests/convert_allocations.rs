@@ -1,43 +1,13 @@
 //! Allocations of the converters: rows must cost none each, only the columns' growth.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "support/counting.rs"]
+mod counting;
 
 use api::plugin::ConverterRole;
 use api::{Column, Converter, Data, Props};
 use arrow_array::BinaryViewArray;
 use arrow_array::Int64Array;
 use engine::convert::{CONVERTERS, JSON};
-
-/// Counts allocations of the thread that runs the test.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const ROWS: usize = 10_000;
 /// What a converter of scalars may take: its columns, and buffers that double as they grow.
@@ -46,9 +16,9 @@ const SCALAR_ALLOCATIONS_MAX: usize = 60;
 const ALLOCATIONS_MAX: usize = 300;
 
 fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = COUNT.get();
+    let before = counting::count();
     let result = work();
-    (result, COUNT.get() - before)
+    (result, counting::count() - before)
 }
 
 fn converter(has_envelope: bool) -> Box<dyn Converter> {

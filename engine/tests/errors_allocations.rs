@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+#[path = "support/counting.rs"]
+mod counting;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Mutex;
 
 use api::plugin::ConnectorPlugin;
@@ -14,36 +14,6 @@ use api::{Batch, Config, ConfigDef, Props, Result, SinkConnector, SinkContext, S
 use engine::task::{ErrorLog, ErrorPolicy, Tolerance};
 use support::records::KafkaRecord;
 use support::{World, wait_until};
-
-/// Counts allocations by thread.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Records of each `put`, and the thread's allocations by then.
 static PUTS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
@@ -77,7 +47,7 @@ impl SinkTask for CountedTask {
         Ok(())
     }
     async fn put(&mut self, batch: &Batch) -> Result<()> {
-        PUTS.lock().unwrap().push((batch.record_count(), COUNT.get()));
+        PUTS.lock().unwrap().push((batch.record_count(), counting::count()));
         Ok(())
     }
 }

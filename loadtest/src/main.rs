@@ -24,7 +24,7 @@ struct Arguments {
 enum Case {
     /// Kafka to a sink that drops everything: CPU per record of the worker process for each tier
     Blackhole(blackhole::Options),
-    /// A flood of REST requests on a worker with running tasks: latency, and the tasks' throughput before, during and after
+    /// Bad sinks and a flood of REST requests on a worker with running tasks: latency, and the tasks' throughput in each phase
     RestFlood(rest_flood::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),

@@ -112,21 +112,8 @@ fn is_same_type(source: &Type, target: &Type) -> bool {
     std::mem::discriminant(source) == std::mem::discriminant(target)
 }
 
-/// Numeric types in the order in which they widen.
-fn width(kind: &Type) -> Option<u8> {
-    Some(match kind {
-        Type::Int8 => 1,
-        Type::Int16 => 2,
-        Type::Int32 => 3,
-        Type::Int64 => 4,
-        Type::Float32 => 5,
-        Type::Float64 => 6,
-        _ => return None,
-    })
-}
-
 fn is_promotable(source: &Type, target: &Type) -> bool {
-    matches!((width(source), width(target)), (Some(source), Some(target)) if source < target)
+    matches!((source.width(), target.width()), (Some(source), Some(target)) if source < target)
 }
 
 fn promoted(target: &Type, value: ValueRef<'_>) -> Value {

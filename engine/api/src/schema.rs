@@ -74,6 +74,19 @@ impl Type {
             Type::Struct(_) => "STRUCT",
         }
     }
+
+    /// The place of a numeric type among those that widen into one another (INT8 to FLOAT64); `None` of others.
+    pub fn width(&self) -> Option<u8> {
+        Some(match self {
+            Type::Int8 => 1,
+            Type::Int16 => 2,
+            Type::Int32 => 3,
+            Type::Int64 => 4,
+            Type::Float32 => 5,
+            Type::Float64 => 6,
+            _ => return None,
+        })
+    }
 }
 
 /// One field of a struct schema; its index is its place in the list.

@@ -34,25 +34,12 @@ impl Common {
     }
 }
 
-/// How far a numeric type reaches.
-fn width(kind: &Type) -> Option<u8> {
-    Some(match kind {
-        Type::Int8 => 1,
-        Type::Int16 => 2,
-        Type::Int32 => 3,
-        Type::Int64 => 4,
-        Type::Float32 => 5,
-        Type::Float64 => 6,
-        _ => return None,
-    })
-}
-
 fn merged(previous: &SchemaRef, latest: &SchemaRef) -> Option<SchemaRef> {
     // Of two schemas of one type the later one wins, whatever its name and inner schemas.
     if std::mem::discriminant(&previous.kind) == std::mem::discriminant(&latest.kind) {
         return Some(Arc::clone(latest));
     }
-    let is_wider = width(&latest.kind)? > width(&previous.kind)?;
+    let is_wider = latest.kind.width()? > previous.kind.width()?;
     Some(Arc::clone(if is_wider { latest } else { previous }))
 }
 
