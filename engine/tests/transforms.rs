@@ -5,10 +5,14 @@
 mod support;
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use api::Props;
-use api::plugin::ConnectorPlugin;
+use api::plugin::{ConnectorPlugin, TransformPlugin};
+use api::{
+    Batch, Body, Column, Config, ConfigDef, Plugin, Props, Records, Result, SinkConnector, SinkContext,
+    SinkTask, Touches, Transform, Transformed,
+};
+use arrow_array::StringViewArray;
 use engine::offset::{MemoryOffsetStore, OffsetStore};
 use engine::task::{PredicateSpec, TransformSpec};
 use engine::transform::{PREDICATES, TRANSFORMS};
@@ -90,4 +94,103 @@ fn a_sink_commits_past_what_its_filter_drops() {
     let text = fs::read_to_string(&output).unwrap();
     let numbers: Vec<usize> = text.lines().map(|line| line[..20].parse().unwrap()).collect();
     assert_eq!(numbers, (0..300).collect::<Vec<_>>());
+}
+
+/// Adds a header of Connect data.
+#[derive(Debug)]
+struct Stamp;
+
+impl Plugin for Stamp {
+    const CLASS: &'static str = "test.Stamp";
+    const VERSION: &'static str = "1";
+
+    fn config_def() -> ConfigDef {
+        ConfigDef::default()
+    }
+
+    fn create(_config: Config) -> Result<Stamp> {
+        Ok(Stamp)
+    }
+}
+
+impl Transform for Stamp {
+    fn touches(&self) -> Touches {
+        Touches::NOTHING
+    }
+
+    fn apply(&mut self, mut records: Records, out: &mut Transformed) -> Result<()> {
+        let value = Column::strings(StringViewArray::from_iter_values(["yes"]));
+        records.columns.headers.push_same(Arc::from(*b"stamp"), value);
+        out.push(records);
+        Ok(())
+    }
+}
+
+/// Key and value bytes.
+type Header = (Vec<u8>, Option<Vec<u8>>);
+
+/// The headers that [`HeaderSink`] was given.
+static HEADERS: Mutex<Vec<Header>> = Mutex::new(Vec::new());
+
+/// Takes headers as the bytes they are.
+struct HeaderSink;
+
+impl SinkConnector for HeaderSink {
+    type Task = HeaderSinkTask;
+    const CLASS: &'static str = "test.HeaderSink";
+    const TASK_CLASS: &'static str = "test.HeaderSinkTask";
+    const VERSION: &'static str = "1";
+
+    fn config_def() -> ConfigDef {
+        ConfigDef::default()
+    }
+
+    fn start(_config: Config) -> Result<HeaderSink> {
+        Ok(HeaderSink)
+    }
+
+    fn task_props(&self, _tasks_max: usize) -> Result<Vec<Props>> {
+        Ok(vec![Props::new()])
+    }
+
+    fn create_task(_props: &Props) -> Result<HeaderSinkTask> {
+        Ok(HeaderSinkTask)
+    }
+}
+
+struct HeaderSinkTask;
+
+impl SinkTask for HeaderSinkTask {
+    async fn start(&mut self, _context: &SinkContext) -> Result<()> {
+        Ok(())
+    }
+
+    async fn put(&mut self, batch: &Batch) -> Result<()> {
+        for run in &batch.runs {
+            let Body::Columns(columns) = &run.body else { continue };
+            for row in 0..run.record_count() {
+                let headers = columns.headers.row(row);
+                let headers = headers.map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
+                HEADERS.lock().unwrap().extend(headers);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Goal: a sink that wants headers as bytes gets what a transform added, through the header converter.
+#[test]
+fn a_sink_of_raw_headers_gets_what_a_transform_made_of_them() {
+    let mut world = World::start();
+    let topic = world.topic("stamped", 1);
+    let generated = props(&[("topic", &topic), ("rate", "-1"), ("records", "10")]);
+    let source = world.source("gen", DATAGEN, generated, Arc::new(MemoryOffsetStore::default()));
+    wait_until("all records are in Kafka", || world.records(&topic) == 10);
+    world.stop(source);
+    let plugin = TransformPlugin::of::<Stamp>();
+    world.transforms = vec![TransformSpec { plugin, props: Props::new(), predicate: None }];
+    let sink = world.sink("stamping", ConnectorPlugin::sink::<HeaderSink>(), Props::new(), &topic);
+    world.wait_for_commit("stamping", &topic, 10);
+    world.stop(sink);
+    assert_eq!(*HEADERS.lock().unwrap(), vec![(b"stamp".to_vec(), Some(b"yes".to_vec())); 10]);
 }

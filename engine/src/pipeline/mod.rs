@@ -39,8 +39,8 @@ pub(crate) struct Converters {
     pub(crate) decodes: [bool; 2],
     /// What comes after decoding, or before encoding.
     pub(crate) transforms: Chain,
-    /// Of a sink, for as long as nobody asks for headers as Connect data.
-    pub(crate) headers: Option<DecodeHeaders>,
+    /// Of a sink, until it is planned.
+    pub(crate) headers: Option<(DecodeHeaders, EncodeHeaders)>,
     pub(crate) headers_place: Place,
 }
 
@@ -49,12 +49,20 @@ impl Converters {
     pub(crate) fn plan(&mut self, tier: Tier, reads_headers: bool) -> Tier {
         let touches = self.transforms.touches();
         self.decodes = [tier == Tier::Columns || touches.key, tier == Tier::Columns || touches.value];
-        if (touches.headers || reads_headers)
-            && let Some(headers) = self.headers.take()
-        {
-            let stage =
-                ChainStage { place: self.headers_place, transform: Box::new(headers), condition: None };
-            self.transforms.begin_with(stage);
+        if let Some((decode, encode)) = self.headers.take() {
+            let place = self.headers_place;
+            // Whatever transforms make of headers, a sink that wants bytes gets bytes. Runs whose headers are that already pass it by.
+            if !reads_headers && !self.transforms.is_empty() {
+                let transform = Box::new(encode);
+                self.transforms.end_with_headers(ChainStage { place, transform, condition: None });
+            }
+            if touches.headers || reads_headers {
+                self.transforms.begin_with(ChainStage {
+                    place,
+                    transform: Box::new(decode),
+                    condition: None,
+                });
+            }
         }
         // Transforms see records, not batches.
         if self.transforms.is_empty() { tier } else { tier.max(Tier::Index) }

@@ -178,14 +178,14 @@ async fn build_and_run(
         spec;
     let errors = Rc::new(ErrorHandler::new(id.clone(), spec.errors, env.clone(), Arc::clone(&metrics)));
     let mut chain = Chain::new(Rc::clone(&errors), chain_stages(&transforms)?);
-    let headers = (header_converter.plugin.create)(&header_converter.props)?;
+    let headers = || (header_converter.plugin.create)(&header_converter.props);
     let headers_place = Place { stage: Stage::HeaderConverter, class: header_converter.plugin.class };
     let headers = if plugin.is_source() {
-        let transform = Box::new(EncodeHeaders(headers));
+        let transform = Box::new(EncodeHeaders(headers()?));
         chain.end_with_headers(ChainStage { place: headers_place, transform, condition: None });
         None
     } else {
-        Some(DecodeHeaders(headers))
+        Some((DecodeHeaders(headers()?), EncodeHeaders(headers()?)))
     };
     let converters = Converters {
         errors,
