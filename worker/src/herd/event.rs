@@ -204,8 +204,6 @@ pub enum Action {
         id: TaskId,
         /// Which start of it.
         epoch: Epoch,
-        /// Its connector's registry line.
-        plugin: ConnectorPlugin,
         /// Its connector's configuration.
         config: Props,
         /// Its own configuration.
@@ -228,7 +226,7 @@ pub enum Action {
         /// Which start of it.
         epoch: Epoch,
     },
-    /// Give up waiting for a task: it has not stopped in time and is a zombie from now on.
+    /// Give a task up: it has not stopped in time, or its core hangs in another task. It is a zombie from now on.
     AbandonTask {
         /// Which task.
         id: TaskId,

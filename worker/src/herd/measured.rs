@@ -20,7 +20,7 @@ use super::machine::Herd;
 pub(crate) struct TaskFacts {
     pub(crate) key_converter: &'static str,
     pub(crate) value_converter: &'static str,
-    pub(crate) header_converter: String,
+    pub(crate) header_converter: &'static str,
 }
 
 /// A task with metrics.

@@ -7,7 +7,8 @@ use api::{Error, Props};
 use engine::task::TaskId;
 
 use super::event::{Command, CommandKind, Epoch, Event};
-use super::shell::Herder;
+use super::machine::Herd;
+use super::shell::{Herder, Running};
 
 /// What was asked of a task while its configuration providers were asked.
 pub(super) struct Resolving {
@@ -72,5 +73,18 @@ impl Herder {
             Ok((connector, props)) => self.start_task(id, epoch, &connector, props, starts_paused),
             Err(error) => self.task_not_started(id, epoch, &error),
         }
+    }
+}
+
+impl Running {
+    /// Calls off the restarts of connectors that are gone: another one may come under the name.
+    pub(super) fn forget_reloads(&mut self, herd: &Herd) {
+        self.reloads.retain(|(connector, _), timer| {
+            let is_there = herd.config(connector).is_some();
+            if !is_there {
+                timer.abort();
+            }
+            is_there
+        });
     }
 }

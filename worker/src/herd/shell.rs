@@ -202,7 +202,11 @@ impl Herder {
         for action in actions {
             self.perform(action);
         }
-        self.shared.running.borrow_mut().past_topics.retain(&self.shared.herd.borrow());
+        let mut running = self.shared.running.borrow_mut();
+        let herd = self.shared.herd.borrow();
+        running.past_topics.retain(&herd);
+        running.forget_reloads(&herd);
+        drop((running, herd));
         self.shared.deadline_changed.notify_one();
     }
 
@@ -234,7 +238,7 @@ impl Herder {
                     change.abort();
                 }
             }
-            Action::StartTask { id, epoch, plugin: _, config, props, starts_paused } => {
+            Action::StartTask { id, epoch, config, props, starts_paused } => {
                 let resolving = Resolving { starts_paused, is_stopped: false };
                 self.shared.running.borrow_mut().resolving.insert(epoch, resolving);
                 tokio::task::spawn_local(self.clone().resolve_task(id, epoch, config, props));
@@ -255,8 +259,7 @@ impl Herder {
                 tracing::warn!(
                     connector = &*id.connector,
                     task = id.task,
-                    timeout_ms = self.shared.config.worker.shutdown_timeout.as_millis() as u64,
-                    "task has not stopped in time and is given up; until its current call returns it lives on as a zombie"
+                    "task is given up; until its current call returns it lives on as a zombie"
                 );
                 self.with_task(epoch, |task| task.handle.abandon());
             }
@@ -363,7 +366,7 @@ impl Herder {
         let facts = TaskFacts {
             key_converter: spec.key_converter.plugin.class,
             value_converter: spec.value_converter.plugin.class,
-            header_converter: header_converter(connector, worker).to_owned(),
+            header_converter: spec.header_converter.plugin.class,
         };
         let handle = Rc::new(engine.start_task(spec, self.shared.task_events.clone()));
         let run = handle.run();
@@ -508,13 +511,6 @@ impl Herder {
             }
         }
     }
-}
-
-/// The class that converts a connector's headers.
-fn header_converter<'a>(connector: &'a Props, worker: &'a WorkerConfig) -> &'a str {
-    let given = |props: &'a Props| props.get("header.converter").map(String::as_str);
-    let default = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
-    given(connector).or_else(|| given(&worker.originals)).unwrap_or(default)
 }
 
 /// An error with its causes on one line.

@@ -246,7 +246,6 @@ impl Connector {
             context.out.push(Action::StartTask {
                 id: TaskId { connector: Arc::clone(context.name), task: number },
                 epoch,
-                plugin: self.plugin,
                 config: self.config.clone(),
                 props: task.props.clone(),
                 starts_paused: self.target != TargetState::Started,

@@ -201,7 +201,7 @@ pub(crate) const TASK: &[Row<TaskSample>] = &[
     gauge("key-converter-version", "Its version.", |_| text(version::COMPATIBLE)),
     gauge("value-converter-class", "What converts values.", |t| text(t.task.facts.value_converter)),
     gauge("value-converter-version", "Its version.", |_| text(version::COMPATIBLE)),
-    gauge("header-converter-class", "What converts headers.", |t| text(&t.task.facts.header_converter)),
+    gauge("header-converter-class", "What converts headers.", |t| text(t.task.facts.header_converter)),
     gauge("header-converter-version", "Its version.", |_| text(version::COMPATIBLE)),
 ];
 

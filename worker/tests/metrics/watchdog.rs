@@ -101,7 +101,6 @@ fn a_put_that_never_returns_is_told_and_others_move_on() {
     };
     assert_eq!((lag(&hanging), lag(&good)), (Some(2.0), Some(0.0)));
     assert_eq!((stuck(&setup, &good), stuck(&setup, &source)), (None, None));
-    // A pause is no trouble, even where the task does not get to it.
     assert_eq!(setup.worker.rest.send("DELETE", &format!("/connectors/{hanging}"), None).status, 204);
 }
 
