@@ -39,13 +39,6 @@ impl DecimalRef<'_> {
     pub fn to_owned(&self) -> Decimal {
         Decimal { unscaled: self.unscaled.to_vec(), scale: self.scale }
     }
-
-    /// The text of it.
-    pub fn to_text(&self) -> String {
-        let mut out = Vec::new();
-        write(self.unscaled, self.scale, &mut out);
-        String::from_utf8(out).expect("only digits were written")
-    }
 }
 
 /// The unscaled value, at `scale`, of a number in JSON's notation.

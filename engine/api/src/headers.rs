@@ -223,15 +223,6 @@ impl HeaderColumns {
         self.bounds[row] as usize..self.bounds[row + 1] as usize
     }
 
-    /// The same with other values for the same keys.
-    ///
-    /// # Panics
-    /// When there is not one value for each key: a bug of the caller.
-    #[must_use]
-    pub fn with_values(&self, values: HeaderValues) -> HeaderColumns {
-        HeaderColumns::new(self.bounds.clone(), self.keys.clone(), values)
-    }
-
     /// Without the headers whose key `keep` is false of; `None` where none is left.
     fn retained(self, keep: impl Fn(&[u8]) -> bool) -> Option<HeaderColumns> {
         let first = *self.bounds.first()? as usize;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use api::{Error, SourceOffset, SourcePartition, Value, java_map};
 use bytes::Bytes;
 
+use crate::convert::json::write_string;
+
 /// `["<connector>",<partition>]`: the key under which a partition's offset is stored.
 ///
 /// # Errors
@@ -81,8 +83,7 @@ fn scalar(value: serde_json::Value) -> Result<Value, Error> {
 /// Entries come in the order of Java's `HashMap`, which is what connectors use: the keys of both workers are equal bytes.
 fn write_map(out: &mut Vec<u8>, entries: &[(Arc<str>, Value)]) -> Result<(), Error> {
     let mut ordered: Vec<_> = entries.iter().collect();
-    let capacity = java_map::capacity(entries.len());
-    ordered.sort_by_cached_key(|(key, _)| java_map::bucket(java_map::string_hash(key), capacity));
+    java_map::sort(&mut ordered, |(key, _)| java_map::string_hash(key));
     out.push(b'{');
     for (index, (key, value)) in ordered.into_iter().enumerate() {
         if index > 0 {
@@ -126,11 +127,6 @@ fn nested(key: &str, type_name: &str) -> Error {
     Error::bad_record(format!(
         "Offsets may only contain primitive types as values, but field {key} contains {type_name}"
     ))
-}
-
-/// A JSON string as Jackson writes it by default.
-fn write_string(out: &mut Vec<u8>, text: &str) {
-    crate::convert::json::write_string(out, text);
 }
 
 #[cfg(test)]

@@ -54,9 +54,12 @@ impl Predicate for TopicNameMatches {
     fn test(&mut self, records: &Records) -> Result<Tested> {
         let is_match = match &self.last {
             Some((topic, is_match)) if *topic == records.topic => *is_match,
-            _ => self.pattern.matches(&records.topic),
+            _ => {
+                let is_match = self.pattern.matches(&records.topic);
+                self.last = Some((Arc::clone(&records.topic), is_match));
+                is_match
+            }
         };
-        self.last = Some((Arc::clone(&records.topic), is_match));
         Ok(Matches::all_if(is_match).into())
     }
 }

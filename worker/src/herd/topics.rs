@@ -34,8 +34,7 @@ impl Herder {
             topics.extend(task.handle.metrics().topics.get());
         }
         let mut topics: Vec<_> = topics.into_iter().collect();
-        let capacity = java_map::capacity(topics.len());
-        topics.sort_by_cached_key(|topic| java_map::bucket(java_map::string_hash(topic), capacity));
+        java_map::sort(&mut topics, |topic| java_map::string_hash(topic));
         topics
     }
 

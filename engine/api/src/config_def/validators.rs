@@ -77,14 +77,6 @@ pub fn non_empty_without_control_chars(value: &ConfigValue) -> Result<(), String
     ))
 }
 
-/// `ConfigDef.NonNullValidator`.
-///
-/// # Errors
-/// For null.
-pub fn non_null(value: &ConfigValue) -> Result<(), String> {
-    if *value == ConfigValue::Null { Err("entry must be non null".to_owned()) } else { Ok(()) }
-}
-
 /// `RegexValidator`: a pattern of Java's.
 ///
 /// # Errors

@@ -32,8 +32,7 @@ pub(super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String,
         tracing::error!(connector = &*owner.connector, %error, "failed to list the offsets of the connector's group");
         Refusal::Failed(failure())
     })?;
-    let capacity = java_map::capacity(committed.len());
-    committed.sort_by_cached_key(|(partition, _)| java_map::bucket(hash(partition), capacity));
+    java_map::sort(&mut committed, |(partition, _)| hash(partition));
     let offsets: Vec<_> = committed
         .iter()
         .map(|(partition, offset)| {

@@ -43,8 +43,7 @@ pub(crate) fn shown(stored: Vec<(Bytes, Bytes)>) -> api::Result<String> {
             listed.push((partition, offset));
         }
     }
-    let capacity = java_map::capacity(listed.len());
-    listed.sort_by_cached_key(|(partition, _)| java_map::bucket(hash(partition), capacity));
+    java_map::sort(&mut listed, |(partition, _)| hash(partition));
     let mut json = br#"{"offsets":["#.to_vec();
     for (index, (partition, offset)) in listed.iter().enumerate() {
         if index > 0 {
