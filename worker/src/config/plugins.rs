@@ -165,21 +165,6 @@ impl Plugins {
         }
     }
 
-    /// All header converters by class name.
-    pub fn header_converters(&self) -> &[HeaderConverterPlugin] {
-        &self.header_converters
-    }
-
-    /// All transforms by class name.
-    pub fn transforms(&self) -> &[TransformPlugin] {
-        &self.transforms
-    }
-
-    /// All predicates by class name.
-    pub fn predicates(&self) -> &[PredicatePlugin] {
-        &self.predicates
-    }
-
     /// Every plug-in in the order of `/connector-plugins?connectorsOnly=false`. A class of two kinds comes twice.
     pub fn listed(&self) -> impl Iterator<Item = ListedPlugin> + Clone {
         let connectors = self.connectors.iter().map(|plugin| ListedPlugin {

@@ -71,7 +71,10 @@ fn every_error_is_said_at_once_with_its_line() {
                   response.http.headers.config=set X\n\
                   producer.linger.ms=later\n\
                   consumer.max.pol.records=1\n\
-                  offset.flush.timout.ms=1\n";
+                  offset.flush.timout.ms=1\n\
+                  internal.key.converter=x\n\
+                  connect.protocol=eager\n\
+                  aqueduct.watchdog.intervall.ms=1\n";
     let (status, said) = validate(&[("w.properties", worker)], &[]);
     assert_eq!(status, Some(2), "{said}");
     for line in [
@@ -82,8 +85,12 @@ fn every_error_is_said_at_once_with_its_line() {
         "w.properties:6: warning: 'offset.storage.file.filename' stands on line 5 already; this one counts",
         "w.properties:11: warning: the key 'consumer.max.pol.records' has no meaning here; did you mean 'consumer.max.poll.records'?",
         "w.properties:12: warning: the key 'offset.flush.timout.ms' has no meaning here; did you mean 'offset.flush.timeout.ms'?",
+        "w.properties:15: warning: the key 'aqueduct.watchdog.intervall.ms' has no meaning here; did you mean 'aqueduct.watchdog.interval.ms'?",
     ] {
         assert!(said.lines().any(|said| said == line), "{line}\nnot in\n{said}");
+    }
+    for known in ["internal.key.converter' has", "connect.protocol' has"] {
+        assert!(!said.contains(known), "{said}");
     }
     for part in [
         "w.properties:7: error: Invalid value [ftp://:1] for configuration listeners: Listener protocol must be either",
@@ -96,12 +103,13 @@ fn every_error_is_said_at_once_with_its_line() {
 
 #[test]
 fn connectors_are_checked_in_every_form() {
-    let sink = "{\n  \"name\": \"s\",\n  \"config\": {\n    \"connector.class\": \"FileStreamSink\",\n    \"topcis\": \"t\",\n    \"tasks.max\": \"many\"\n  }\n}";
+    let sink = "{\n  \"name\": \"s\",\n  \"config\": {\n    \"connector.class\": \"FileStreamSink\",\n    \"topcis\": \"t\",\n    \"tasks.max\": \"many\",\n    \"errors.tolerence\": \"all\"\n  }\n}";
     let (status, said) = validate(&[("s.json", sink)], &[]);
     assert_eq!(status, Some(2), "{said}");
     for line in [
         "s.json:6: error: Invalid value many for configuration tasks.max: Not a number of type INT",
         "s.json:5: warning: the key 'topcis' has no meaning here; did you mean 'topics'?",
+        "s.json:7: warning: the key 'errors.tolerence' has no meaning here; did you mean 'errors.tolerance'?",
     ] {
         assert!(said.lines().any(|said| said == line), "{line}\nnot in\n{said}");
     }

@@ -12,8 +12,8 @@ use crate::config::{
 };
 
 /// Beginnings of keys that are read where they are used.
-const PREFIXES: [&str; 6] =
-    ["transforms.", "predicates.", "topic.creation.", "header.converter.", "aqueduct.", "errors."];
+const PREFIXES: [&str; 5] =
+    ["transforms.", "predicates.", "topic.creation.", "header.converter.", "aqueduct."];
 
 /// Everything that is wrong with a connector's configuration on such a worker.
 pub fn check_connector(file: &LocatedFile, plugins: &Plugins, worker: &WorkerConfig) -> Vec<Finding> {
@@ -62,6 +62,10 @@ fn known(file: &LocatedFile, plugins: &Plugins) -> Option<Known> {
     known.table("", &(plugin.config_def)());
     known.names(["name", "connector.class", "tasks.max", "topics", "topics.regex"]);
     known.prefixes(PREFIXES);
+    if plugin.is_source() {
+        // Of no effect, as in Java, and no mistake in what is kept for connectors of both kinds.
+        known.prefixes(["errors.deadletterqueue."]);
+    }
     for (prefix, client) in
         [("producer.override.", PRODUCER), ("consumer.override.", CONSUMER), ("admin.override.", ADMIN)]
     {

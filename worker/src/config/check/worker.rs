@@ -8,28 +8,26 @@ use super::file::LocatedFile;
 use super::keys::Known;
 use crate::config::providers::{Providers, contains_variables};
 use crate::config::rest::RestConfig;
-use crate::config::{Plugins, WorkerConfig, worker_table};
+use crate::config::{Plugins, WorkerConfig, jaas_file, worker_table};
 
 /// Keys of a distributed worker: of no effect in a standalone one, and no mistake in a file that serves both.
 const DISTRIBUTED: [&str; 5] =
     ["group.id", "config.storage.", "offset.storage.", "status.storage.", "scheduled.rebalance."];
 
 /// Beginnings of keys that are read where they are used.
-const PREFIXES: [&str; 14] = [
+const PREFIXES: [&str; 12] = [
     "config.providers.",
     "header.converter.",
     "metrics.context.",
     "listeners.https.ssl.",
     "admin.listeners.https.ssl.",
     "connector.client.config.override.",
-    "internal.key.converter",
-    "internal.value.converter",
+    "internal.key.converter.",
+    "internal.value.converter.",
     "inter.worker.",
     "exactly.once.",
     "worker.",
     "rebalance.",
-    "connect.protocol",
-    "aqueduct.",
 ];
 
 /// Everything that is wrong with a worker's properties.
@@ -149,6 +147,12 @@ fn known(file: &LocatedFile, plugins: &Plugins) -> Known {
     known.names(DISTRIBUTED);
     known.prefixes(DISTRIBUTED.into_iter().filter(|key| key.ends_with('.')));
     known.prefixes(PREFIXES);
+    known.names([
+        "connect.protocol",
+        "internal.key.converter",
+        "internal.value.converter",
+        jaas_file::FILE_KEY,
+    ]);
     for key in ["key.converter", "value.converter"] {
         let class = file.props.get(key).map_or("", |class| class.trim());
         match plugins.converter(class) {
