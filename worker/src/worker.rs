@@ -15,7 +15,6 @@ use protocol::net::Env;
 
 use crate::config::{NewConnector, Plugins, RawConfig, Registry, WorkerConfig, admin_client, validate};
 use crate::herd::{Command, CommandKind, Herder, HerderConfig, Outcome};
-use crate::metrics::windows;
 use crate::rest::{BindError, Bound, RestState, Server};
 use crate::store::{FileOffsetStore, OpenError};
 
@@ -31,8 +30,6 @@ pub struct WorkerOptions {
     pub plugins: Plugins,
     /// Data cores; `None`: all.
     pub data_core_count: Option<NonZeroUsize>,
-    /// After which time in one call of a plug-in a data core counts as hung.
-    pub hang_limit: Duration,
     /// Whether data cores are pinned; not where several workers share a machine.
     pub is_pinned: bool,
 }
@@ -96,7 +93,7 @@ impl Worker {
     /// # Errors
     /// Whatever is missing. Nothing is left running then.
     pub async fn start(options: WorkerOptions) -> Result<Worker, StartError> {
-        let WorkerOptions { config, plugins, data_core_count, hang_limit, is_pinned } = options;
+        let WorkerOptions { config, plugins, data_core_count, is_pinned } = options;
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
@@ -120,13 +117,14 @@ impl Worker {
         let state = RestState::new();
         let server = bound.serve(&state);
         state.begin_stage("reading the offsets file");
+        let hang_limit = config.hang_limit;
         let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned, hang_limit })?;
         let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
         let offsets = Arc::new(FileOffsetStore::open(&config.offsets_file)?);
         state.begin_stage("establishing a connection to the Kafka cluster");
         let (cluster_id, broker_count) = describe(&config, &env).await?;
         let shutdown_timeout = config.shutdown_timeout;
-        let metrics = windows(&config);
+        let metrics = config.windows;
         let herder = Herder::new(HerderConfig {
             worker_id,
             worker: Rc::new(config),

@@ -16,14 +16,23 @@ impl ThreadId {
         ThreadId(gettid().as_raw_nonzero().get())
     }
 
-    /// CPU time that the thread has used; `None` when it has ended or `/proc` is not there.
+    /// What the thread has had of a core; `None` when it has ended or `/proc` is not there.
     ///
     /// Read from outside and not by the thread itself, which could not answer while a task hogs it: just then it matters.
-    pub(super) fn cpu_time(self) -> Option<Duration> {
+    pub(super) fn times(self) -> Option<ThreadTimes> {
         let stat = fs::read_to_string(format!("/proc/self/task/{}/schedstat", self.0)).ok()?;
-        let busy_ns = stat.split_ascii_whitespace().next()?.parse().ok()?;
-        Some(Duration::from_nanos(busy_ns))
+        let mut fields = stat.split_ascii_whitespace().map(|field| field.parse().map(Duration::from_nanos));
+        Some(ThreadTimes { busy: fields.next()?.ok()?, starved: fields.next()?.ok()? })
     }
+}
+
+/// A thread's times since it began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ThreadTimes {
+    /// CPU time that it has used.
+    pub(super) busy: Duration,
+    /// Time in which it could have run and others had its core.
+    pub(super) starved: Duration,
 }
 
 /// The cores that this process may run on: those of its main thread, which we never pin.

@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use tracing::{error, warn};
 
 use super::clock::{self, Instant};
-use super::cpu::{self, ThreadId};
+use super::cpu::{self, ThreadId, ThreadTimes};
 use super::hang::Pulse;
 use super::task::{self, JoinHandle, TaskError};
 
@@ -164,7 +164,12 @@ impl ExecutorHandle {
 
     /// CPU time that the thread has used; zero when it can't be known (no `/proc`) or the thread has ended.
     pub fn busy(&self) -> Duration {
-        self.shared.thread.get().and_then(|thread| thread.cpu_time()).unwrap_or_default()
+        self.times().busy
+    }
+
+    /// What the thread has had of its core, as [`busy`](Self::busy).
+    pub(super) fn times(&self) -> ThreadTimes {
+        self.shared.thread.get().and_then(|thread| thread.times()).unwrap_or_default()
     }
 
     /// What its thread notes about itself.

@@ -9,16 +9,17 @@ use std::time::Duration;
 use tracing::{error, info};
 
 use super::clock::{self, Instant};
-use super::cpu;
+use super::cpu::{self, ThreadTimes};
 use super::executor::{Ending, Executor, ExecutorHandle};
 use super::hang::{Change, Looker};
 use super::placement::{self, Load};
 
-/// How often busy time is measured, and hangs are looked for.
+/// How often busy time is measured, and hangs are looked for, at least.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A thread that does not come back from one task for so long hangs. Slow disks and large batches take less.
-pub const HANG_LIMIT: Duration = Duration::from_secs(10);
+/// A thread that does not come back from one task for so long hangs: a batch takes milliseconds. Where a slow disk is taken for a hang, the
+/// tasks beside it start once more and then have a core that is not kept from them.
+pub const HANG_LIMIT: Duration = Duration::from_secs(2);
 
 /// Threads that take the place of hung ones, at most: each of those may hang as well.
 const SPARES_MAX: usize = 8;
@@ -213,13 +214,13 @@ impl DataCore {
     fn measure(&mut self, now: Instant, hang_limit: Duration) {
         let elapsed_us = now.saturating_duration_since(self.measured_at).as_micros().max(1);
         self.measured_at = now;
-        let busy = self.handle.busy();
+        let ThreadTimes { busy, starved } = self.handle.times();
         let permille = busy.saturating_sub(self.busy_before).as_micros() * 1_000 / elapsed_us;
         self.busy_before = busy;
         self.busy_permille = permille.min(1_000) as u64;
         self.tasks_measured = self.handle.task_count();
         let executor = self.handle.name();
-        match self.looker.look(now, hang_limit) {
+        match self.looker.look(now, starved, hang_limit) {
             Some(Change::Hangs { took }) => error!(
                 executor,
                 tasks = self.tasks_measured,

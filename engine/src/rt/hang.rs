@@ -82,26 +82,34 @@ pub(super) struct Looker {
     /// The poll that was seen last, and since when.
     seen: (u64, u64),
     since: Instant,
+    /// How long the thread had been starved then.
+    starved_since: Duration,
     looked_at: Instant,
 }
 
+/// A poll that has taken so many times the limit is a hang even of a thread that others leave no core: it has no time for its other
+/// tasks, whoever is to blame.
+const STARVED_LIMITS: u32 = 5;
+
 impl Looker {
     pub(super) fn new(pulse: Arc<Pulse>, now: Instant) -> Looker {
-        Looker { pulse, seen: (0, 0), since: now, looked_at: now }
+        Looker { pulse, seen: (0, 0), since: now, starved_since: Duration::ZERO, looked_at: now }
     }
 
-    /// Looks, and tells whoever watches when a hang begins or ends. `Some` when one began or ended just now.
-    pub(super) fn look(&mut self, now: Instant, limit: Duration) -> Option<Change> {
+    /// Looks, and tells whoever watches when a hang begins or ends. `Some` when one began or ended just now. The time that a thread has been
+    /// `starved` since it began, wanting to run while others had its core, is not the task's.
+    pub(super) fn look(&mut self, now: Instant, starved: Duration, limit: Duration) -> Option<Change> {
         let polls = self.pulse.polls.load(Ordering::Relaxed);
         let polled = self.pulse.polled.load(Ordering::Relaxed);
         // Who did not look for so long was suspended, most likely with the whole process: the task had no more time than we had.
         let has_slept = now.saturating_duration_since(self.looked_at) > limit / 2;
         self.looked_at = now;
         if self.seen != (polls, polled) || has_slept {
-            (self.seen, self.since) = ((polls, polled), now);
+            (self.seen, self.since, self.starved_since) = ((polls, polled), now, starved);
         }
         let took = now.saturating_duration_since(self.since);
-        let hog = if polled != 0 && took >= limit { polled } else { 0 };
+        let own = took.saturating_sub(starved.saturating_sub(self.starved_since));
+        let hog = if polled != 0 && (own >= limit || took >= limit * STARVED_LIMITS) { polled } else { 0 };
         let has_changed = self.pulse.hog.send_if_modified(|known| std::mem::replace(known, hog) != hog);
         has_changed.then_some(if hog == 0 { Change::Recovered } else { Change::Hangs { took } })
     }
@@ -179,7 +187,7 @@ mod tests {
         let mut found = None;
         for _ in 0..seconds {
             *now += Duration::from_secs(1);
-            found = looker.look(*now, LIMIT);
+            found = looker.look(*now, Duration::ZERO, LIMIT);
         }
         found
     }
@@ -220,6 +228,37 @@ mod tests {
         now += LIMIT * 6;
         assert_eq!(looks(&mut looker, &mut now, 10), None, "it has its whole time again");
         assert_eq!(looks(&mut looker, &mut now, 1), Some(Change::Hangs { took: LIMIT }));
+    }
+
+    /// Goal: on a machine with more to do than cores, tasks are not moved for the time that others took.
+    #[test]
+    fn a_thread_that_waits_for_its_core_does_not_hang_at_once() {
+        let pulse = Pulse::new("data-0");
+        let mut now = clock::now();
+        let mut looker = Looker::new(Arc::clone(&pulse), now);
+        poll(&pulse, pulse.number());
+        let mut starved = Duration::from_secs(100);
+        let mut found = (0..=49).find_map(|second| {
+            let found = looker.look(now, starved, LIMIT).map(|change| (second, change));
+            now += Duration::from_secs(1);
+            starved += Duration::from_secs(1);
+            found
+        });
+        assert_eq!(found, None, "it had no time of its own yet");
+        found = looker.look(now, starved, LIMIT).map(|change| (50, change));
+        assert_eq!(found, Some((50, Change::Hangs { took: LIMIT * STARVED_LIMITS })), "but not for ever");
+        poll(&pulse, pulse.number());
+        assert_eq!(looker.look(now, starved, LIMIT), Some(Change::Recovered));
+        now += LIMIT / 2;
+        assert_eq!(looker.look(now, starved + LIMIT / 4, LIMIT), None);
+        now += LIMIT / 2;
+        assert_eq!(
+            looker.look(now, starved + LIMIT / 4, LIMIT),
+            None,
+            "a quarter of the time was not its own"
+        );
+        now += LIMIT / 4;
+        assert_eq!(looker.look(now, starved + LIMIT / 4, LIMIT), Some(Change::Hangs { took: LIMIT * 5 / 4 }));
     }
 
     #[test]

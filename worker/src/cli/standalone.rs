@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use engine::rt::HANG_LIMIT;
 use engine::rt::clock::{self, Instant};
 use tracing::level_filters::LevelFilter;
 
@@ -65,13 +64,7 @@ fn options(registry: Registry, path: &Path) -> anyhow::Result<WorkerOptions> {
     let plugins = Plugins::new(registry);
     let config = WorkerConfig::standalone(props, &plugins)?;
     let data_core_count = std::env::var(CORES_VARIABLE).ok().and_then(|count| count.parse().ok());
-    Ok(WorkerOptions {
-        config,
-        plugins,
-        data_core_count,
-        hang_limit: HANG_LIMIT,
-        is_pinned: data_core_count.is_none(),
-    })
+    Ok(WorkerOptions { config, plugins, data_core_count, is_pinned: data_core_count.is_none() })
 }
 
 async fn serve(options: WorkerOptions, connectors: &[PathBuf], started: Instant) -> u8 {

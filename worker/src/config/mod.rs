@@ -75,7 +75,7 @@ pub use restart::RestartPolicy;
 pub use tables::{Documented, documented};
 pub use topic_creation::TopicRules;
 pub use validation::examine;
-pub use worker::{TopicTracking, WorkerConfig, is_secret};
+pub use worker::{TopicTracking, WatchdogLimits, WorkerConfig, is_secret};
 
 /// State that a connector is created in (`initial_state`) and asked to be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -8,6 +8,7 @@ use api::config_def::Config;
 use api::{Error, Props, Result};
 use engine::task::{ConverterSpec, HeaderConverterSpec};
 use protocol::cluster::HostPort;
+use protocol::metrics::MetricsConfig;
 
 use super::overrides::{ALLOWLIST, OverridePolicy};
 use super::plugins::Plugins;
@@ -46,6 +47,12 @@ pub struct WorkerConfig {
     pub topic_tracking: TopicTracking,
     /// `config.providers`.
     pub providers: Providers,
+    /// How long what the worker itself measures is remembered (`metrics.*`). Clients have windows of their own, from their own keys.
+    pub windows: MetricsConfig,
+    /// `aqueduct.watchdog.*`.
+    pub watchdog: WatchdogLimits,
+    /// `aqueduct.hang.limit.ms`: after which time in one call of a plug-in a data core counts as hung.
+    pub hang_limit: Duration,
     /// What the operator should know about keys that have no effect.
     pub warnings: Vec<String>,
 }
@@ -57,6 +64,17 @@ pub struct TopicTracking {
     pub is_enabled: bool,
     /// `topic.tracking.allow.reset`.
     pub allows_reset: bool,
+}
+
+/// When a task that runs counts as stuck (`aqueduct.watchdog.*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchdogLimits {
+    /// How often to look; zero for never.
+    pub interval: Duration,
+    /// How long one call of a connector, or the wait for Kafka to take records, may last.
+    pub call: Duration,
+    /// How long nothing may move while there is something to move.
+    pub stall: Duration,
 }
 
 /// Whether a value under this key is a secret: it is never logged, whatever table declares it.
@@ -110,6 +128,16 @@ impl WorkerConfig {
                 is_enabled: config.boolean("topic.tracking.enable"),
                 allows_reset: config.boolean("topic.tracking.allow.reset"),
             },
+            windows: MetricsConfig {
+                sample_window_ms: config.long("metrics.sample.window.ms").max(0).unsigned_abs(),
+                sample_count: config.int("metrics.num.samples").max(1) as usize,
+            },
+            watchdog: WatchdogLimits {
+                interval: millis(&config, "aqueduct.watchdog.interval.ms"),
+                call: millis(&config, "aqueduct.watchdog.call.ms"),
+                stall: millis(&config, "aqueduct.watchdog.stall.ms"),
+            },
+            hang_limit: millis(&config, "aqueduct.hang.limit.ms"),
             warnings: warnings(&config),
             providers,
             originals: props,

@@ -6,6 +6,8 @@ use api::config_def::{
 
 const NON_NEGATIVE: Validator = validators::at_least::<0>;
 const POSITIVE: Validator = validators::at_least::<1>;
+/// Less is what a busy machine takes now and then.
+const HANG_LIMIT: Validator = validators::at_least::<100>;
 
 /// Name, type, default, validator, importance, documentation.
 type Row = (&'static str, ConfigType, Default, Option<Check>, Importance, &'static str);
@@ -136,6 +138,15 @@ pub(super) fn standalone() -> ConfigDef {
             Some(Check::Value(POSITIVE)),
             Low,
             "Samples kept per metric.",
+        ),
+        (
+            "aqueduct.hang.limit.ms",
+            Long,
+            Value("2000"),
+            Some(Check::Value(HANG_LIMIT)),
+            Low,
+            "How long one call of a plug-in may keep a thread that other tasks share, before these are started on another; time in which \
+             the thread waits for its core does not count.",
         ),
         (
             "aqueduct.watchdog.interval.ms",

@@ -102,7 +102,7 @@ impl Herder {
     /// Starts to herd. Must be called within a `LocalSet`.
     pub fn new(config: HerderConfig) -> Herder {
         let stop_timeout_ms = config.worker.shutdown_timeout.as_millis() as u64;
-        let windows = crate::metrics::windows(&config.worker);
+        let windows = config.worker.windows;
         let (task_events, inbox) = mpsc::unbounded_channel();
         let herder = Herder {
             shared: Rc::new(Shared {
@@ -121,7 +121,7 @@ impl Herder {
         };
         tokio::task::spawn_local(herder.clone().relay_task_events());
         tokio::task::spawn_local(herder.clone().keep_time());
-        let limits = crate::metrics::limits(herder.worker());
+        let limits = herder.worker().watchdog;
         tokio::task::spawn_local(crate::metrics::watch(herder.clone(), limits));
         herder
     }

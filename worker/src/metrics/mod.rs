@@ -14,9 +14,7 @@ mod scrape;
 mod tables;
 mod watch;
 mod watchdog;
-mod windows;
 
 pub(crate) use page::Format;
 pub(crate) use scrape::{Scraper, Wanted};
-pub(crate) use watch::{limits, watch};
-pub(crate) use windows::windows;
+pub(crate) use watch::watch;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use engine::rt::clock::{self, Instant};
 use engine::task::TaskId;
 
-use super::watchdog::{Limits, Seen, Thread, Trouble, judge};
-use crate::config::WorkerConfig;
+use super::watchdog::{Seen, Thread, Trouble, judge};
+use crate::config::WatchdogLimits;
 use crate::herd::{Herder, MeasuredTask, State};
 use crate::logs::Time;
 
@@ -19,22 +19,8 @@ struct Stuck {
     text: Arc<str>,
 }
 
-/// The limits that a worker's configuration gives.
-pub(crate) fn limits(worker: &WorkerConfig) -> Limits {
-    // They have been checked with all other keys of the worker.
-    let ms = |key: &str, default| {
-        let given = worker.originals.get(key).and_then(|value| value.trim().parse().ok());
-        Duration::from_millis(given.unwrap_or(default))
-    };
-    Limits {
-        interval: ms("aqueduct.watchdog.interval.ms", 5_000),
-        call: ms("aqueduct.watchdog.call.ms", 60_000),
-        stall: ms("aqueduct.watchdog.stall.ms", 60_000),
-    }
-}
-
 /// Watches until the herder is gone. Runs on the control thread, which nothing blocks.
-pub(crate) async fn watch(herder: Herder, limits: Limits) {
+pub(crate) async fn watch(herder: Herder, limits: WatchdogLimits) {
     if limits.interval.is_zero() {
         return;
     }
@@ -88,7 +74,7 @@ fn trouble(
     tasks: &[(MeasuredTask, State)],
     silent: &HashMap<String, Instant>,
     now: Instant,
-    limits: &Limits,
+    limits: &WatchdogLimits,
 ) -> Option<Trouble> {
     let core = &task.core;
     let (stage, since) = task.metrics.stages.current();

@@ -7,16 +7,7 @@ use std::time::Duration;
 
 use engine::metrics::Stage;
 
-/// When a task counts as stuck (`aqueduct.watchdog.*`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// How often to look; zero for never.
-    pub(crate) interval: Duration,
-    /// How long one call of a connector, or the wait for Kafka to take records, may last.
-    pub(crate) call: Duration,
-    /// How long nothing may move while there is something to move.
-    pub(crate) stall: Duration,
-}
+use crate::config::WatchdogLimits;
 
 /// What is seen of a task that is RUNNING.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +47,7 @@ pub(crate) enum Trouble {
 }
 
 /// What to think of a task.
-pub(crate) fn judge(seen: &Seen<'_>, limits: &Limits) -> Option<Trouble> {
+pub(crate) fn judge(seen: &Seen<'_>, limits: &WatchdogLimits) -> Option<Trouble> {
     match seen.thread {
         Thread::BlockedByIt(silent) if silent >= limits.call => {
             return Some(Trouble::Blocks(seen.stage, seen.in_stage.max(silent)));
@@ -119,7 +110,7 @@ impl Trouble {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { interval: secs(5), call: secs(60), stall: secs(120) };
+    const LIMITS: WatchdogLimits = WatchdogLimits { interval: secs(5), call: secs(60), stall: secs(120) };
 
     const fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)

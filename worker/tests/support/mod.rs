@@ -251,8 +251,6 @@ impl InProcess {
                     config,
                     plugins,
                     data_core_count: std::num::NonZeroUsize::new(2),
-                    // Far more than a call of any plug-in of a test takes, unless it is to hang.
-                    hang_limit: Duration::from_millis(2_000),
                     is_pinned: false,
                 };
                 let worker = worker::Worker::start(options).await.unwrap();

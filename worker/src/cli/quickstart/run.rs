@@ -12,7 +12,6 @@ use anyhow::Context as _;
 use api::Props;
 use clap::Args;
 use engine::metrics::TaskMetrics;
-use engine::rt::HANG_LIMIT;
 use engine::rt::clock;
 use tracing::level_filters::LevelFilter;
 
@@ -140,14 +139,7 @@ async fn start_worker(
     ]);
     let plugins = Plugins::new(registry);
     let config = WorkerConfig::standalone(props, &plugins)?;
-    Ok(Worker::start(WorkerOptions {
-        config,
-        plugins,
-        data_core_count: None,
-        hang_limit: HANG_LIMIT,
-        is_pinned: true,
-    })
-    .await?)
+    Ok(Worker::start(WorkerOptions { config, plugins, data_core_count: None, is_pinned: true }).await?)
 }
 
 /// Reads the input file into the topic, each line as it is.
