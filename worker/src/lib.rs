@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  cli ─▶ config ─▶ Worker ─┬─ rest ──▶ herd ──▶ engine (tasks on data cores)
-//!                           └─ store (source offsets)
+//!                           ├─ store (source offsets)
+//!                           └─ group (who runs what in a cluster)
 //! ```
 //!
 //! A worker with connectors of one's own is a `main` of five lines:
@@ -23,6 +24,8 @@ pub mod config;
 pub mod worker;
 
 pub mod herd;
+
+pub mod group;
 
 pub mod rest;
 

@@ -153,7 +153,7 @@ impl Flow {
         if std::mem::replace(&mut self.is_actor_gone, true) {
             return false;
         }
-        self.events.push_back(GroupEvent::Lost(LostReason::SessionExpired));
+        self.events.push_back(GroupEvent::Lost { reason: LostReason::SessionExpired, silent_ms: 0 });
         self.events.push_back(GroupEvent::Failed(Error::closed("stay in the group")));
         true
     }
@@ -174,13 +174,14 @@ impl Flow {
                 let revoked = shared.partitions.borrow_mut().begin_revocation(|_| true);
                 (!revoked.is_empty()).then_some(Next::Report(Rebalance::Revoked(revoked)))
             }
-            GroupEvent::Lost(_) => {
+            GroupEvent::Lost { .. } => {
                 self.phase = Phase::JoinDue;
                 self.last.generation_id = -1;
                 Self::lose(shared).map(Next::Report)
             }
-            GroupEvent::Assigned { assignment, generation_id, .. } => match Assignment::decode(&assignment) {
+            GroupEvent::Assigned { assignment, identity, .. } => match Assignment::decode(&assignment) {
                 Ok(assignment) => {
+                    let generation_id = identity.generation_id;
                     self.last = LastAssignment { partitions: assignment.partitions.clone(), generation_id };
                     let stays: HashSet<&TopicPartition> = assignment.partitions.iter().collect();
                     let mut partitions = shared.partitions.borrow_mut();

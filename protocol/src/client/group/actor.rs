@@ -35,6 +35,7 @@ type CommittedOffsets = Vec<(TopicPartition, Option<OffsetAndMetadata>)>;
 pub(super) enum Command {
     Join(Vec<ProtocolMetadata>),
     RequestRejoin(&'static str),
+    StepOut(&'static str),
     Commit { offsets: Vec<(TopicPartition, OffsetAndMetadata)>, reply: oneshot::Sender<Result<(), Error>> },
     Committed { partitions: Vec<TopicPartition>, reply: oneshot::Sender<Result<CommittedOffsets, Error>> },
     Leave(oneshot::Sender<()>),
@@ -175,6 +176,7 @@ impl Actor {
                 self.feed(Event::Join(protocols));
             }
             Command::RequestRejoin(reason) => self.feed(Event::RequestRejoin(reason)),
+            Command::StepOut(reason) => self.feed(Event::StepOut(reason)),
             Command::Leave(reply) => {
                 self.leaver = Some(reply);
                 self.feed(Event::Leave);
@@ -300,10 +302,10 @@ impl Actor {
                         Done::Event(Event::JoinReplied(token, outcome))
                     })
                 }
-                Action::Assign { token, protocol, members } => {
+                Action::Assign { token, round } => {
                     // The assignment is made from fresh metadata, so the next look is a whole interval away.
                     self.metadata_due = Instant::now() + INCOMPLETE_CHECK;
-                    let assigning = self.protocol.assign(coordinator.cluster, protocol, members);
+                    let assigning = self.protocol.assign(coordinator.cluster, round);
                     Box::pin(async move { Done::Event(Event::Computed(token, assigning.await)) })
                 }
                 Action::Sync { token, identity, protocol, assignments } => Box::pin(async move {
@@ -341,7 +343,7 @@ impl Actor {
                     self.log(&report);
                     match report {
                         GroupEvent::Assigned { .. } => self.metrics.lock().rebalanced(),
-                        GroupEvent::Lost(_) | GroupEvent::Failed(_) | GroupEvent::Left => {
+                        GroupEvent::Lost { .. } | GroupEvent::Failed(_) | GroupEvent::Left => {
                             self.metrics.lock().ended();
                         }
                         GroupEvent::RebalanceNeeded { .. } => {}
@@ -359,10 +361,12 @@ impl Actor {
         let group = &self.coordinator.config.group_id;
         match report {
             GroupEvent::RebalanceNeeded { reason } => info!(%group, reason, "group rebalances"),
-            GroupEvent::Assigned { generation_id, is_leader, .. } => {
-                info!(%group, generation_id, is_leader, "joined the group");
+            GroupEvent::Assigned { identity, is_leader, .. } => {
+                info!(%group, identity.generation_id, is_leader, "joined the group");
             }
-            GroupEvent::Lost(reason) => warn!(%group, ?reason, "lost the membership"),
+            GroupEvent::Lost { reason, silent_ms } => {
+                warn!(%group, ?reason, silent_ms, "lost the membership");
+            }
             GroupEvent::Failed(error) if error.kind() == ErrorKind::Closed => {}
             GroupEvent::Failed(error) => warn!(%group, %error, "group membership failed"),
             GroupEvent::Left => info!(%group, "left the group"),

@@ -119,6 +119,14 @@ impl Group {
         self.send(Command::RequestRejoin(reason)).await
     }
 
+    /// Leaves the group for now: whatever was held is given up without a `Lost`, and [`join`](Self::join) brings the member back.
+    ///
+    /// # Errors
+    /// `Closed` when the actor is gone.
+    pub async fn step_out(&self, reason: &'static str) -> Result<(), Error> {
+        self.send(Command::StepOut(reason)).await
+    }
+
     /// Commits with the current generation, or outside of any where nobody joined. One request for all; retried where that helps.
     ///
     /// # Errors

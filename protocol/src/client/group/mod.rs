@@ -33,7 +33,9 @@ mod handle;
 mod metrics;
 
 pub use handle::{Group, GroupConfig, LeaveSwitch, PollGuard};
-pub use membership::{GroupEvent, GroupMember, LostReason, ProtocolMetadata};
+pub use membership::{
+    AssignmentRound, GroupEvent, GroupMember, LostReason, MemberIdentity, ProtocolMetadata,
+};
 pub use protocol::{ConsumerGroupProtocol, GroupProtocol};
 pub use subscription::{Assignment, Subscription};
 

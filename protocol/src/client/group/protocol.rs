@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tracing::warn;
 
 use super::assignor::{Assignor, PartitionCounts, SubscribedMember};
-use super::membership::GroupMember;
+use super::membership::AssignmentRound;
 use super::{Assignment, Subscription};
 use crate::cluster::{Cluster, Metadata};
 use crate::net::LocalBoxFuture;
@@ -21,8 +21,7 @@ pub trait GroupProtocol {
     fn assign(
         &self,
         cluster: Cluster,
-        protocol: String,
-        members: Vec<GroupMember>,
+        round: AssignmentRound,
     ) -> LocalBoxFuture<'static, Result<Vec<(String, Bytes)>, Error>>;
 
     /// Asked of the leader at every metadata refresh: a reason to rebalance, where the last assignment no longer fits.
@@ -51,11 +50,11 @@ impl GroupProtocol for ConsumerGroupProtocol {
     fn assign(
         &self,
         cluster: Cluster,
-        protocol: String,
-        members: Vec<GroupMember>,
+        round: AssignmentRound,
     ) -> LocalBoxFuture<'static, Result<Vec<(String, Bytes)>, Error>> {
         let last = Rc::clone(&self.last);
         Box::pin(async move {
+            let AssignmentRound { protocol, members, .. } = round;
             let assignor = Assignor::by_name(&protocol).ok_or_else(|| {
                 Error::broker("assign partitions", ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
                     .with_source(format!("no assignor is called {protocol}"))

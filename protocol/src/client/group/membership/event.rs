@@ -27,6 +27,17 @@ pub struct GroupMember {
     pub metadata: Bytes,
 }
 
+/// What a leader computes an assignment from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignmentRound {
+    /// The chosen protocol.
+    pub protocol: String,
+    /// Who the leader is in this round.
+    pub leader: MemberIdentity,
+    /// Everybody, the leader included, in the coordinator's order.
+    pub members: Vec<GroupMember>,
+}
+
 /// Who we are in the group: what commits and heartbeats carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberIdentity {
@@ -91,6 +102,8 @@ pub enum Event {
         /// What the coordinator said.
         code: ErrorCode,
     },
+    /// The user wants out for now (Java's `maybeLeaveGroup`): nothing is reported, and [`Event::Join`] brings the member back.
+    StepOut(&'static str),
     /// The user wants out, for good.
     Leave,
     /// The answer to [`Action::Leave`], or that there will be none.
@@ -115,10 +128,8 @@ pub enum Action {
     Assign {
         /// To be repeated in the answer.
         token: Token,
-        /// The chosen protocol.
-        protocol: String,
-        /// Everybody.
-        members: Vec<GroupMember>,
+        /// What to compute it from.
+        round: AssignmentRound,
     },
     /// Send `SyncGroup`.
     Sync {
@@ -172,8 +183,8 @@ pub enum GroupEvent {
     },
     /// The member has this assignment from now on.
     Assigned {
-        /// Of what commits carry.
-        generation_id: i32,
+        /// What commits and heartbeats carry.
+        identity: MemberIdentity,
         /// Whether we computed it.
         is_leader: bool,
         /// The chosen protocol.
@@ -182,7 +193,12 @@ pub enum GroupEvent {
         assignment: Bytes,
     },
     /// The assignment belongs to others by now: drop it, commit nothing, then send [`Event::Join`] to be a member again.
-    Lost(LostReason),
+    Lost {
+        /// Why.
+        reason: LostReason,
+        /// How long ago the coordinator was last known to count on this member, in ms.
+        silent_ms: u64,
+    },
     /// Membership cannot work before the operator acts; [`Event::Join`] tries again.
     Failed(Error),
     /// We have left, as asked for.

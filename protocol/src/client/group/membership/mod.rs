@@ -27,7 +27,7 @@ mod state;
 mod tests;
 
 pub use event::{
-    Action, Event, GroupEvent, GroupMember, JoinOutcome, JoinReply, LostReason, MemberIdentity,
-    ProtocolMetadata, Token,
+    Action, AssignmentRound, Event, GroupEvent, GroupMember, JoinOutcome, JoinReply, LostReason,
+    MemberIdentity, ProtocolMetadata, Token,
 };
 pub use state::{Membership, MembershipConfig};

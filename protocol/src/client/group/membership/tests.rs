@@ -64,12 +64,12 @@ impl World {
             match action {
                 Action::Report(report) => {
                     match &report {
-                        GroupEvent::Assigned { generation_id, .. } => {
+                        GroupEvent::Assigned { identity, .. } => {
                             assert!(
                                 !self.holds || self.is_cooperative,
                                 "assigned over what was not given up"
                             );
-                            assert_eq!(*generation_id, self.generation_id);
+                            assert_eq!(identity.generation_id, self.generation_id);
                             self.holds = true;
                         }
                         GroupEvent::RebalanceNeeded { .. } => {
@@ -82,7 +82,7 @@ impl World {
                             self.owes_join = true;
                             self.may_join = false;
                         }
-                        GroupEvent::Lost(_) => {
+                        GroupEvent::Lost { .. } => {
                             self.owes_join = true;
                             self.may_join = false;
                             self.holds = false;
@@ -199,7 +199,10 @@ fn joins_with_the_id_that_the_coordinator_gives() {
     assert!(matches!(&world.requests[..], [Action::Sync { assignments, .. }] if assignments.is_empty()));
     world.answer(None);
     assert!(world.core.is_stable());
-    assert!(matches!(&world.reports[..], [GroupEvent::Assigned { generation_id: 1, is_leader: false, .. }]));
+    assert!(matches!(
+        &world.reports[..],
+        [GroupEvent::Assigned { identity: MemberIdentity { generation_id: 1, .. }, is_leader: false, .. }]
+    ));
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn loses_everything_when_no_heartbeat_is_answered_for_the_session_timeout() {
         world.advance_to_deadline();
         world.answer(Some(Error::disconnected("heartbeat", "gone")));
     }
-    assert!(matches!(&world.reports[..], [GroupEvent::Lost(LostReason::SessionExpired)]));
+    assert!(matches!(&world.reports[..], [GroupEvent::Lost { reason: LostReason::SessionExpired, .. }]));
     assert_eq!(world.now_ms, CONFIG.session_timeout_ms);
     assert_eq!(world.core.commit_identity(), Err(ErrorCode::UNKNOWN_MEMBER_ID));
 }
@@ -259,7 +262,7 @@ fn a_silent_user_is_taken_out_of_the_group() {
         }
     }
     assert_eq!(world.now_ms, 60_000);
-    assert!(matches!(&world.reports[..], [GroupEvent::Lost(LostReason::PollTimeout)]));
+    assert!(matches!(&world.reports[..], [GroupEvent::Lost { reason: LostReason::PollTimeout, .. }]));
     assert!(matches!(&world.requests[..], [Action::Leave { member_id, .. }] if member_id == "member-1"));
     world.settle();
 }
@@ -289,7 +292,10 @@ fn a_fenced_instance_stops_and_says_so() {
     world.settle();
     world.reports.clear();
     world.feed(Event::CommitRefused { generation_id: 1, code: ErrorCode::FENCED_INSTANCE_ID });
-    assert!(matches!(&world.reports[..], [GroupEvent::Lost(LostReason::Fenced(_)), GroupEvent::Failed(_)]));
+    assert!(matches!(
+        &world.reports[..],
+        [GroupEvent::Lost { reason: LostReason::Fenced(_), .. }, GroupEvent::Failed(_)]
+    ));
     assert!(world.requests.is_empty());
 }
 
@@ -361,7 +367,7 @@ fn a_cooperative_member_keeps_what_it_has_through_a_rebalance() {
         world.answer(Some(Error::broker("join", code)));
         assert!(matches!(
             &world.reports[..],
-            [GroupEvent::RebalanceNeeded { .. }, GroupEvent::Lost(LostReason::Fenced(_))]
+            [GroupEvent::RebalanceNeeded { .. }, GroupEvent::Lost { reason: LostReason::Fenced(_), .. }]
         ));
         assert!(world.requests.is_empty(), "it may not join before the user has given up");
         world.join();

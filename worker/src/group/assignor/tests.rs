@@ -1,0 +1,1 @@
+//! Against what Java decides.

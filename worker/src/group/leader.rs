@@ -1,0 +1,212 @@
+//! What this worker does while it leads: reads what the members say, has an assignor decide, and writes what each is told
+//! (`IncrementalCooperativeAssignor#performAssignment`, `EagerAssignor#performAssignment`). Runs on the membership's thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use engine::rt::clock::{self, Instant};
+use engine::task::TaskId;
+use protocol::ErrorCode;
+use protocol::client::group::{AssignmentRound, GroupProtocol};
+use protocol::cluster::{Cluster, Metadata};
+use protocol::net::LocalBoxFuture;
+
+use super::assignor::{
+    ConfigSnapshots, Configured, CooperativeAssignor, Round, Shares, Work, assign_eagerly,
+};
+use super::protocol::{Assignment, CONFIG_MISMATCH, ConnectProtocol, Subscription};
+
+type Assignments = Vec<(String, Bytes)>;
+
+/// Where everything runs, as of the leader's last round (`LeaderState`).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Owners {
+    connectors: HashMap<Arc<str>, Arc<str>>,
+    tasks: HashMap<TaskId, Arc<str>>,
+}
+
+impl Owners {
+    /// The REST URL of the worker that runs a connector.
+    pub fn connector(&self, connector: &str) -> Option<&Arc<str>> {
+        self.connectors.get(connector)
+    }
+
+    /// The REST URL of the worker that runs a task.
+    pub fn task(&self, task: &TaskId) -> Option<&Arc<str>> {
+        self.tasks.get(task)
+    }
+
+    fn new(shares: &Shares, urls: &HashMap<Arc<str>, Arc<str>>) -> Owners {
+        let mut owners = Owners::default();
+        for share in &shares.shares {
+            let Some(url) = urls.get(&share.member) else { continue };
+            let connectors = share.all.connectors.iter();
+            owners.connectors.extend(connectors.map(|connector| (Arc::clone(connector), Arc::clone(url))));
+            owners.tasks.extend(share.all.tasks.iter().map(|task| (task.clone(), Arc::clone(url))));
+        }
+        owners
+    }
+}
+
+/// What the herder's thread and the membership's both know. Locked a few times per rebalance.
+#[derive(Debug, Default)]
+pub(super) struct Shared(Mutex<Known>);
+
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The configuration that the last join told of.
+    pub(super) joined_with: Arc<Configured>,
+    pub(super) last_completed_generation: i32,
+    /// Of the round that made this generation.
+    pub(super) owners: Option<(i32, Arc<Owners>)>,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known { joined_with: Arc::default(), last_completed_generation: -1, owners: None }
+    }
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The leader's side of the `connect` protocol type.
+pub(super) struct Leader {
+    url: Arc<str>,
+    shared: Arc<Shared>,
+    snapshots: Arc<dyn ConfigSnapshots>,
+    assignor: RefCell<CooperativeAssignor>,
+    epoch: Instant,
+}
+
+impl GroupProtocol for Leader {
+    fn assign(
+        &self,
+        _cluster: Cluster,
+        round: AssignmentRound,
+    ) -> LocalBoxFuture<'static, Result<Assignments, protocol::Error>> {
+        Box::pin(ready(self.compute(&round)))
+    }
+
+    /// What changes in the config topic is the herder's to notice.
+    fn outdated_reason(&self, _metadata: &Metadata) -> Option<&'static str> {
+        None
+    }
+}
+
+impl Leader {
+    pub(super) fn new(
+        url: Arc<str>,
+        max_delay_ms: u64,
+        shared: Arc<Shared>,
+        snapshots: Arc<dyn ConfigSnapshots>,
+    ) -> Leader {
+        let assignor = RefCell::new(CooperativeAssignor::new(max_delay_ms));
+        Leader { url, shared, snapshots, assignor, epoch: clock::now() }
+    }
+
+    fn compute(&self, round: &AssignmentRound) -> Result<Assignments, protocol::Error> {
+        const DOING: &str = "assign connectors and tasks";
+        let protocol = ConnectProtocol::from_wire_name(&round.protocol).ok_or_else(|| {
+            protocol::Error::broker(DOING, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+                .with_source(format!("no protocol is called {}", round.protocol))
+        })?;
+        let mut members: Vec<(Arc<str>, Subscription)> = Vec::with_capacity(round.members.len());
+        let mut assignments = Assignments::new();
+        for member in &round.members {
+            match Subscription::decode(&member.metadata) {
+                Ok(subscription) => members.push((member.member_id.as_str().into(), subscription)),
+                Err(error) => {
+                    // Java's leader ends here. One member that cannot be understood must not stop the others: it gets nothing.
+                    tracing::warn!(member = member.member_id, %error, "a member of the group says what cannot be read");
+                    let nothing = self.told(round, 0, -1);
+                    assignments.push((member.member_id.clone(), written(&nothing, protocol)?));
+                }
+            }
+        }
+        let config_offset_max = members.iter().map(|(_, member)| member.config_offset).max().unwrap_or(-1);
+        let joined_with = Arc::clone(&self.shared.lock().joined_with);
+        let (configured, config_offset) = if joined_with.offset >= config_offset_max {
+            (joined_with, config_offset_max)
+        } else {
+            let fresh = self.snapshots.snapshot();
+            let offset = fresh.offset;
+            (fresh, offset)
+        };
+        self.shared.lock().owners = None;
+        if config_offset < config_offset_max {
+            tracing::info!(
+                config_offset,
+                config_offset_max,
+                "this worker leads and has not read the configuration that others have: everybody joins again"
+            );
+            for (member, _) in &members {
+                let failed = self.told(round, CONFIG_MISMATCH, config_offset_max);
+                assignments.push((member.to_string(), written(&failed, protocol)?));
+            }
+            return Ok(assignments);
+        }
+        let urls = members.iter().map(|(id, member)| (Arc::clone(id), Arc::clone(&member.url))).collect();
+        let shares = self.shares(round, protocol, members, &configured);
+        for share in &shares.shares {
+            let assignment = Assignment {
+                connectors: share.assigned.connectors.iter().cloned().collect(),
+                tasks: share.assigned.tasks.iter().cloned().collect(),
+                revoked_connectors: share.revoked.connectors.iter().cloned().collect(),
+                revoked_tasks: share.revoked.tasks.iter().cloned().collect(),
+                delay_ms: i32::try_from(shares.delay_ms).unwrap_or(i32::MAX),
+                ..self.told(round, 0, config_offset)
+            };
+            assignments.push((share.member.to_string(), written(&assignment, protocol)?));
+        }
+        let owners = Arc::new(Owners::new(&shares, &urls));
+        self.shared.lock().owners = Some((round.leader.generation_id, owners));
+        Ok(assignments)
+    }
+
+    fn shares(
+        &self,
+        round: &AssignmentRound,
+        protocol: ConnectProtocol,
+        members: Vec<(Arc<str>, Subscription)>,
+        configured: &Configured,
+    ) -> Shares {
+        if protocol == ConnectProtocol::Eager {
+            return assign_eagerly(members.into_iter().map(|(member, _)| member), configured);
+        }
+        let claims = members.into_iter().map(|(member, subscription)| {
+            let claimed = subscription.allocation.unwrap_or_default();
+            (member, Work::new(claimed.connectors, claimed.tasks))
+        });
+        let last_completed_generation = self.shared.lock().last_completed_generation;
+        self.assignor.borrow_mut().assign(Round {
+            members: claims.collect(),
+            configured,
+            last_completed_generation,
+            generation: round.leader.generation_id,
+            now_ms: 1 + u64::try_from(clock::now().duration_since(self.epoch).as_millis()).unwrap_or(0),
+        })
+    }
+
+    fn told(&self, round: &AssignmentRound, error: i16, config_offset: i64) -> Assignment {
+        Assignment {
+            error,
+            leader: round.leader.member_id.as_str().into(),
+            leader_url: Arc::clone(&self.url),
+            config_offset,
+            ..Assignment::default()
+        }
+    }
+}
+
+fn written(assignment: &Assignment, protocol: ConnectProtocol) -> Result<Bytes, protocol::Error> {
+    assignment
+        .encode(protocol)
+        .map_err(|error| protocol::Error::malformed("write an assignment for the group", error))
+}

@@ -1,0 +1,1 @@
+//! The pure core of a worker's membership, step by step.
