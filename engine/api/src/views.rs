@@ -8,8 +8,14 @@
 use std::sync::Arc;
 
 use arrow_array::builder::make_view;
-use arrow_array::{Array, BinaryViewArray, StringViewArray};
-use arrow_buffer::{Buffer, NullBufferBuilder, ScalarBuffer};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, ListArray, MapArray, PrimitiveArray,
+    StringViewArray, StructArray,
+};
+use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, ScalarBuffer};
+use arrow_schema::DataType;
 
 use crate::error::{Error, Result};
 
@@ -175,6 +181,58 @@ pub fn gather(values: &BinaryViewArray, rows: &[u32]) -> BinaryViewArray {
     let buffers = values.data_buffers().iter().cloned().collect();
     // SAFETY: the views are views of a valid array over these buffers, with one bit of validity for each.
     unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) }
+}
+
+/// The same values with those rows null, too, that are null in `mask`. Values are shared, not copied.
+///
+/// # Panics
+/// When the lengths differ, and for Arrow types that no column of ours has: a bug of the caller.
+pub fn masked(array: &ArrayRef, mask: Option<&NullBuffer>) -> ArrayRef {
+    let Some(mask) = mask.filter(|mask| mask.null_count() > 0) else { return Arc::clone(array) };
+    assert_eq!(mask.len(), array.len(), "one bit of validity for each row");
+    let nulls = NullBuffer::union(array.nulls(), Some(mask));
+    match array.data_type() {
+        DataType::Int8 => masked_numbers::<Int8Type>(array, nulls),
+        DataType::Int16 => masked_numbers::<Int16Type>(array, nulls),
+        DataType::Int32 => masked_numbers::<Int32Type>(array, nulls),
+        DataType::Int64 => masked_numbers::<Int64Type>(array, nulls),
+        DataType::Float32 => masked_numbers::<Float32Type>(array, nulls),
+        DataType::Float64 => masked_numbers::<Float64Type>(array, nulls),
+        DataType::Null => Arc::clone(array),
+        DataType::Boolean => Arc::new(BooleanArray::new(array.as_boolean().values().clone(), nulls)),
+        DataType::Utf8View => {
+            let (views, buffers, _) = array.as_string_view().clone().into_parts();
+            // SAFETY: views and buffers are those of a valid array, and `nulls` has a bit for each view.
+            Arc::new(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
+        }
+        DataType::BinaryView => {
+            let (views, buffers, _) = array.as_binary_view().clone().into_parts();
+            // SAFETY: views and buffers are those of a valid array, and `nulls` has a bit for each view.
+            Arc::new(unsafe { BinaryViewArray::new_unchecked(views, buffers, nulls) })
+        }
+        DataType::List(field) => {
+            let lists = array.as_list::<i32>();
+            let (offsets, values) = (lists.offsets().clone(), Arc::clone(lists.values()));
+            Arc::new(ListArray::new(Arc::clone(field), offsets, values, nulls))
+        }
+        DataType::Map(field, is_sorted) => {
+            let maps = array.as_map();
+            let (offsets, entries) = (maps.offsets().clone(), maps.entries().clone());
+            Arc::new(MapArray::new(Arc::clone(field), offsets, entries, nulls, *is_sorted))
+        }
+        DataType::Struct(fields) => {
+            let structs = array.as_struct();
+            if fields.is_empty() {
+                return Arc::new(StructArray::new_empty_fields(structs.len(), nulls));
+            }
+            Arc::new(StructArray::new(fields.clone(), structs.columns().to_vec(), nulls))
+        }
+        other => panic!("no column of ours has Arrow type {other}"),
+    }
+}
+
+fn masked_numbers<T: ArrowPrimitiveType>(array: &ArrayRef, nulls: Option<NullBuffer>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(array.as_primitive::<T>().values().clone(), nulls))
 }
 
 #[inline]

@@ -1,18 +1,23 @@
-//! The built-in transforms and predicates, one file each (contract section 8): those that need no field of a record.
+//! The built-in transforms and predicates, one file each (contract section 8).
 //!
-//! Each is one line of [`TRANSFORMS`] or [`PREDICATES`]. What they change is the place that records go to, or whether they go; none of
-//! them makes the engine decode anything, but for `RecordIsTombstone`: whether a value is null
-//! is for its converter to say.
+//! Each is one line of [`TRANSFORMS`] or [`PREDICATES`]. Some change only the place that records go to, or whether they go, and make the
+//! engine decode nothing. Those that are about fields share what is in `field`.
 
 mod drop_headers;
+mod extract_field;
+mod field;
 mod filter;
 mod has_header_key;
+mod hoist_field;
 mod record_is_tombstone;
 mod regex_router;
+mod replace_field;
 mod replacement;
 mod topic_name_matches;
 
 use api::plugin::{PredicatePlugin, TransformPlugin};
+
+use field::{OnKey, OnValue};
 
 /// Version that they report: that of the Java release whose behaviour they follow.
 const VERSION: &str = "4.3.0";
@@ -20,8 +25,14 @@ const VERSION: &str = "4.3.0";
 /// All transforms, sorted by class name.
 pub const TRANSFORMS: &[TransformPlugin] = &[
     TransformPlugin::of::<drop_headers::DropHeaders>(),
+    TransformPlugin::of::<OnKey<extract_field::ExtractField>>(),
+    TransformPlugin::of::<OnValue<extract_field::ExtractField>>(),
     TransformPlugin::of::<filter::Filter>(),
+    TransformPlugin::of::<OnKey<hoist_field::HoistField>>(),
+    TransformPlugin::of::<OnValue<hoist_field::HoistField>>(),
     TransformPlugin::of::<regex_router::RegexRouter>(),
+    TransformPlugin::of::<OnKey<replace_field::ReplaceField>>(),
+    TransformPlugin::of::<OnValue<replace_field::ReplaceField>>(),
 ];
 
 /// All predicates, sorted by class name.
@@ -31,5 +42,7 @@ pub const PREDICATES: &[PredicatePlugin] = &[
     PredicatePlugin::of::<topic_name_matches::TopicNameMatches>(),
 ];
 
+#[cfg(test)]
+mod support;
 #[cfg(test)]
 mod tests;
