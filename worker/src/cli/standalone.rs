@@ -137,7 +137,7 @@ async fn create_one(worker: &Worker, path: &Path) -> anyhow::Result<()> {
 /// The line that says what runs.
 fn ready(worker: &Worker, started: Instant) -> String {
     let (cluster, brokers) = worker.cluster();
-    let names: Vec<_> = worker.herder().look(|herd| herd.names().map(ToString::to_string).collect());
+    let names: Vec<_> = worker.herder().look(|herd| herd.names().iter().map(ToString::to_string).collect());
     let connectors =
         if names.is_empty() { "none".to_owned() } else { format!("{} ({})", names.len(), names.join(", ")) };
     format!(

@@ -7,7 +7,7 @@ use api::Props;
 use api::plugin::ConnectorPlugin;
 use engine::task::{TaskId, TaskState};
 
-use super::offsets::OffsetRequest;
+use super::local::OffsetRequest;
 use super::view::{ConnectorInfo, ConnectorStateInfo};
 use crate::config::TargetState;
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use api::Props;
+use engine::task::TaskId;
 use serde::{Serialize, Serializer};
 
-use super::connector::{Connector, State, Status};
-use super::machine::Herd;
-use super::offsets::Owner;
-use super::restart::RestartInfo;
-use crate::redact;
+use super::local::Owner;
+use super::retry::RestartInfo;
+use super::state::State;
 
 /// `ConnectorInfo`.
 #[derive(Clone, PartialEq, Serialize)]
@@ -96,127 +95,62 @@ pub struct TaskStateInfo {
     pub state: InstanceState,
 }
 
-impl Herd {
-    /// Connector names in the order of their creation.
-    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.connectors.keys()
-    }
+/// A connector, for its metrics.
+#[derive(Debug)]
+pub(crate) struct MeasuredConnector {
+    pub(crate) name: Arc<str>,
+    pub(crate) state: State,
+    pub(crate) is_source: bool,
+    pub(crate) class: &'static str,
+    pub(crate) task_class: &'static str,
+    pub(crate) version: &'static str,
+    /// Those of its tasks that have one.
+    pub(crate) task_states: Vec<State>,
+}
 
-    /// Whether every connector of the command line has been created.
-    pub fn is_ready(&self) -> bool {
-        self.is_ready
-    }
+/// What a machine says of its connectors: the seam between what REST and metrics show and how a worker comes to it.
+pub(crate) trait View {
+    /// Connector names.
+    fn names(&self) -> Vec<Arc<str>>;
 
-    /// How many tasks did not stop in time and have not ended since.
-    pub fn zombie_count(&self) -> usize {
-        self.zombies.len()
-    }
+    /// Whether there is such a connector.
+    fn contains(&self, connector: &str) -> bool;
+
+    /// Whether the worker has done what it had to do first.
+    fn is_ready(&self) -> bool;
 
     /// A connector's raw configuration.
-    pub fn config(&self, connector: &str) -> Option<&Props> {
-        Some(&self.connectors.get(connector)?.config)
-    }
+    fn config(&self, connector: &str) -> Option<Props>;
 
     /// The raw configuration that a connector has once everything asked for is done; `None` for one that is being deleted.
-    pub fn latest_config(&self, connector: &str) -> Option<&Props> {
-        let connector = self.connectors.get(connector).filter(|connector| !connector.is_leaving)?;
-        Some(connector.latest_config())
-    }
+    fn latest_config(&self, connector: &str) -> Option<Props>;
 
     /// A connector as `GET /connectors/{c}` shows it.
-    pub fn info(&self, connector: &str) -> Option<ConnectorInfo> {
-        let (name, connector) = self.connectors.get_key_value(connector)?;
-        Some(ConnectorInfo {
-            name: Arc::clone(name),
-            config: connector.config.clone(),
-            tasks: connector.task_numbers().into_iter().map(|task| id(name, task)).collect(),
-            r#type: kind(connector),
-        })
-    }
+    fn info(&self, connector: &str) -> Option<ConnectorInfo>;
 
-    /// A connector's tasks with their configurations. A connector may have put under another key what a variable stands for.
-    pub fn tasks(&self, connector: &str) -> Option<Vec<TaskInfo>> {
-        let (name, connector) = self.connectors.get_key_value(connector)?;
-        let tasks = connector.tasks.iter().zip(0..);
-        let shown = |props: &Props| {
-            props.iter().map(|(key, value)| (key.clone(), redact::hide(value).into_owned())).collect()
-        };
-        Some(
-            tasks
-                .map(|(task, number)| TaskInfo { id: id(name, number), config: shown(&task.props) })
-                .collect(),
-        )
-    }
+    /// A connector's tasks with their configurations.
+    fn tasks(&self, connector: &str) -> Option<Vec<TaskInfo>>;
 
     /// A connector's status; `None` also while it has none yet.
-    pub fn status(&self, connector: &str) -> Option<ConnectorStateInfo> {
-        let (name, connector) = self.connectors.get_key_value(connector)?;
-        let status = connector.status.as_ref()?;
-        let tasks = connector.tasks.iter().zip(0..);
-        Some(ConnectorStateInfo {
-            name: Arc::clone(name),
-            connector: self.state_of(connector, status, connector.restart_info(self.unix_ms_at_zero)),
-            tasks: tasks
-                .filter_map(|(task, id)| {
-                    let restart = connector.task_restart_info(id, self.unix_ms_at_zero);
-                    Some(TaskStateInfo {
-                        id,
-                        state: self.state_of(connector, task.status.as_ref()?, restart),
-                    })
-                })
-                .collect(),
-            r#type: kind(connector),
-        })
-    }
+    fn status(&self, connector: &str) -> Option<ConnectorStateInfo>;
 
     /// A task's status.
-    pub fn task_status(&self, connector: &str, task: u32) -> Option<TaskStateInfo> {
-        let connector = self.connectors.get(connector)?;
-        let status = connector.tasks.get(task as usize)?.status.as_ref()?;
-        let restart = connector.task_restart_info(task, self.unix_ms_at_zero);
-        Some(TaskStateInfo { id: task, state: self.state_of(connector, status, restart) })
-    }
+    fn task_status(&self, connector: &str, task: u32) -> Option<TaskStateInfo>;
 
     /// What a connector is waited for to do, and since when in ms since the epoch.
-    pub fn stage(&self, connector: &str) -> Option<(String, i64)> {
-        let connector_state = self.connectors.get(connector)?;
-        let stage = connector_state.waiting.as_ref()?.stage(connector);
-        Some((stage, self.unix_ms_at_zero + connector_state.waiting_since_ms as i64))
-    }
+    fn stage(&self, connector: &str) -> Option<(String, i64)>;
 
     /// What is needed to ask about a connector's offsets.
-    pub(super) fn owner(&self, connector: &str) -> Option<Owner> {
-        let (name, connector) = self.connectors.get_key_value(connector)?;
-        Some(Owner {
-            connector: Arc::clone(name),
-            plugin: connector.plugin,
-            config: connector.config.clone(),
-        })
-    }
+    fn owner(&self, connector: &str) -> Option<Owner>;
 
-    fn state_of(
-        &self,
-        connector: &Connector,
-        status: &Status,
-        restart: Option<RestartInfo>,
-    ) -> InstanceState {
-        InstanceState {
-            state: status.state,
-            worker_id: Arc::clone(&self.worker_id),
-            version: status.has_version.then_some(connector.plugin.version),
-            trace: status.trace.clone(),
-            restart,
-            stuck: status.stuck.as_deref().map(str::to_owned),
-        }
-    }
-}
+    /// Every connector whose instance this worker has, by name.
+    fn measured(&self) -> Vec<MeasuredConnector>;
 
-fn id(connector: &Arc<str>, task: u32) -> TaskIdInfo {
-    TaskIdInfo { connector: Arc::clone(connector), task }
-}
+    /// The state of a task of this worker; `Unassigned` before its first report.
+    fn task_state(&self, id: &TaskId) -> Option<State>;
 
-fn kind(connector: &Connector) -> &'static str {
-    if connector.plugin.is_source() { "source" } else { "sink" }
+    /// Whether a task is held to run without moving.
+    fn is_stuck(&self, id: &TaskId) -> bool;
 }
 
 fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,7 +10,7 @@ use super::request::{Parts, encode};
 use super::requests;
 use super::state::RestState;
 use crate::config::{RawConfig, java_copy_order, java_order, validate};
-use crate::herd::{CommandKind, ConfigInfo, Herd, Outcome, Refusal};
+use crate::herd::{CommandKind, ConfigInfo, Outcome, Refusal, View};
 
 /// How often a patch is applied anew where the configuration has changed meanwhile.
 const PATCH_ATTEMPTS: u32 = 10;
@@ -59,8 +59,8 @@ fn expansions(parts: &Parts) -> Option<Vec<&str>> {
 }
 
 /// All connectors in Java's order.
-fn names(herd: &Herd) -> Vec<String> {
-    let names: Props = herd.names().map(|name| (name.to_string(), String::new())).collect();
+fn names(herd: &dyn View) -> Vec<String> {
+    let names: Props = herd.names().into_iter().map(|name| (name.to_string(), String::new())).collect();
     java_order(names).into_keys().collect()
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn delete(state: &RestState, name: &str) -> Answer {
 }
 
 pub(super) async fn config(state: &RestState, name: &str) -> Answer {
-    let config = state.herder().await?.look(|herd| herd.config(name).cloned().map(ConfigInfo));
+    let config = state.herder().await?.look(|herd| herd.config(name).map(ConfigInfo));
     found(config, || not_found(name))
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer 
 
 async fn patch_latest(state: &RestState, name: &str, changes: Option<&RawConfig>) -> Answer {
     let herder = state.herder().await?;
-    let base = herder.look(|herd| herd.latest_config(name).cloned());
+    let base = herder.look(|herd| herd.latest_config(name));
     let base = base.ok_or_else(|| RestError::NotFound(not_found(name)))?;
     let changes = changes.ok_or_else(requests::no_body)?;
     let mut config = base.clone();

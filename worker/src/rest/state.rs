@@ -70,7 +70,7 @@ impl RestState {
 
     /// Whether every connector of the command line has been created.
     pub(super) fn is_ready(&self) -> bool {
-        self.herder.borrow().as_ref().is_some_and(|herder| herder.look(crate::herd::Herd::is_ready))
+        self.herder.borrow().as_ref().is_some_and(|herder| herder.look(|herd| herd.is_ready()))
     }
 
     pub(super) async fn cluster_id(&self) -> Result<Arc<str>, RestError> {

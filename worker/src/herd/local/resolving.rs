@@ -6,9 +6,10 @@ use std::time::Duration;
 use api::{Error, Props};
 use engine::task::TaskId;
 
-use super::event::{Command, CommandKind, Epoch, Event};
-use super::machine::Herd;
-use super::shell::{Herder, Running};
+use super::super::event::{Command, CommandKind, Epoch, Event};
+use super::super::herder::Herder;
+use super::super::view::View;
+use super::running::Running;
 
 /// What was asked of a task while its configuration providers were asked.
 pub(super) struct Resolving {
@@ -78,9 +79,9 @@ impl Herder {
 
 impl Running {
     /// Calls off the restarts of connectors that are gone: another one may come under the name.
-    pub(super) fn forget_reloads(&mut self, herd: &Herd) {
+    pub(super) fn forget_reloads(&mut self, herd: &dyn View) {
         self.reloads.retain(|(connector, _), timer| {
-            let is_there = herd.config(connector).is_some();
+            let is_there = herd.contains(connector);
             if !is_there {
                 timer.abort();
             }

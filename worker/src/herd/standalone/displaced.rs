@@ -2,8 +2,9 @@
 
 use engine::task::TaskId;
 
-use super::connector::{State, Status, Step, Waiting};
-use super::event::{Action, Epoch};
+use super::super::event::{Action, Epoch};
+use super::super::state::{State, Status};
+use super::connector::{Step, Waiting};
 use super::machine::Herd;
 
 impl Herd {

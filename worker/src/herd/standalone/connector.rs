@@ -1,56 +1,15 @@
 //! One connector within the state machine.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use api::Props;
 use api::plugin::ConnectorPlugin;
 
-use super::event::{Epoch, Token};
-use super::offsets::OffsetRequest;
-use super::restart::Retry;
+use super::super::event::{Epoch, Token};
+use super::super::local::OffsetRequest;
+use super::super::retry::Retry;
+use super::super::state::{State, Status};
 use crate::config::{RestartPolicy, TargetState, java_copy_order};
-
-/// State of a connector instance or task, under Java's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum State {
-    /// Stopped cleanly, or not started yet.
-    Unassigned,
-    /// At work.
-    Running,
-    /// Kept, but not polled.
-    Paused,
-    /// Ended by an error; someone has to restart it.
-    Failed,
-    /// Stopped in order to be started again.
-    Restarting,
-    /// A connector that has no tasks because it was asked to stop.
-    Stopped,
-}
-
-/// A state and, where it is FAILED, why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The state.
-    pub state: State,
-    /// In the form of a Java stack trace.
-    pub trace: Option<String>,
-    /// As in Java, what failed before it was put together has no version.
-    pub has_version: bool,
-    /// Why it is held to run without moving.
-    pub stuck: Option<Arc<str>>,
-}
-
-impl Status {
-    pub(super) fn of(state: State) -> Status {
-        Status { state, trace: None, has_version: true, stuck: None }
-    }
-
-    pub(super) fn failed(trace: String) -> Status {
-        Status { state: State::Failed, trace: Some(trace), has_version: true, stuck: None }
-    }
-}
 
 /// A connector: what it should be, what it is, and what is still to be done about the difference.
 pub(super) struct Connector {

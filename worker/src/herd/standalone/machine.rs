@@ -7,9 +7,13 @@ use std::sync::Arc;
 use engine::task::{TaskId, TaskState};
 use indexmap::IndexMap;
 
-use super::connector::{Connector, ReplyKind, State, Status, Step, Tasks, Waiting};
-use super::event::{Action, Command, CommandKind, Epoch, Event, GenerateError, Outcome, Refusal, Token};
-use super::restart::Retry;
+use super::super::event::{
+    Action, Command, CommandKind, Epoch, Event, GenerateError, Outcome, Refusal, Token,
+};
+use super::super::retry::Retry;
+use super::super::state::{State, Status};
+use super::super::view::View as _;
+use super::connector::{Connector, ReplyKind, Step, Tasks, Waiting};
 use crate::config::TargetState;
 
 /// How long a connector that hangs in `start` or in splitting its work may keep others waiting (Java: 5 s as well).

@@ -17,21 +17,21 @@ use api::plugin::ConnectorPlugin;
 pub use request::{OffsetRequest, RequestedOffset};
 pub(crate) use source::{plan as plan_source_offsets, shown as shown_source_offsets};
 
-use super::event::Refusal;
-use super::shell::HerderConfig;
+use super::super::event::Refusal;
+use super::super::herder::HerderConfig;
 
 /// Whose offsets.
-pub(super) struct Owner {
-    pub(super) connector: Arc<str>,
-    pub(super) plugin: ConnectorPlugin,
-    pub(super) config: Props,
+pub(crate) struct Owner {
+    pub(in super::super) connector: Arc<str>,
+    pub(in super::super) plugin: ConnectorPlugin,
+    pub(in super::super) config: Props,
 }
 
 /// The offsets of a connector as Java's REST answer: `{"offsets":[…]}`.
 ///
 /// # Errors
 /// When the store or the brokers do not answer.
-pub(super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String, Refusal> {
+pub(in super::super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String, Refusal> {
     if owner.plugin.is_source() { source::list(herder, owner).await } else { sink::list(herder, owner).await }
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn change(
 }
 
 /// Java's words for a connector whose tasks have not all ended, though it is stopped.
-pub(super) fn still_running(verb: &str, connector: &str, is_source: bool) -> String {
+pub(in super::super) fn still_running(verb: &str, connector: &str, is_source: bool) -> String {
     let (offsets, tasks) =
         if is_source { ("offsets", "zombie tasks") } else { ("consumer group offsets", "zombie sink tasks") };
     format!(

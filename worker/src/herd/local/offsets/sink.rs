@@ -11,8 +11,8 @@ use protocol::cluster::Cluster;
 use protocol::{Error, ErrorCode};
 use serde_json::{Map, Value, json};
 
-use super::super::event::Refusal;
-use super::super::shell::HerderConfig;
+use super::super::super::event::Refusal;
+use super::super::super::herder::HerderConfig;
 use super::request::java_text;
 use super::{OffsetRequest, Owner, RequestedOffset, ask_connector, still_running};
 use crate::config::{ClientSpec, client_specs, connector_admin};

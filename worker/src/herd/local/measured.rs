@@ -11,9 +11,9 @@ use engine::rt::{HangWatch, clock};
 use engine::task::{TaskHandle, TaskId, TaskState};
 use protocol::metrics::MetricsConfig;
 
-use super::connector::State;
-use super::event::Epoch;
-use super::machine::Herd;
+use super::super::event::Epoch;
+use super::super::state::State;
+use super::super::view::View;
 
 /// What does not change while a task runs.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +117,7 @@ impl Measured {
     }
 
     /// The tasks to show, by id, with their states.
-    pub(super) fn shown(&mut self, herd: &Herd) -> Vec<(MeasuredTask, State)> {
+    pub(in super::super) fn shown(&mut self, herd: &dyn View) -> Vec<(MeasuredTask, State)> {
         let mut shown = Vec::with_capacity(self.tasks.len());
         self.tasks.retain(|id, task| {
             let state = herd.task_state(id);
@@ -131,54 +131,5 @@ impl Measured {
         });
         shown.sort_by(|(left, _), (right, _)| left.id.cmp(&right.id));
         shown
-    }
-}
-
-/// A connector, for its metrics.
-#[derive(Debug)]
-pub(crate) struct MeasuredConnector {
-    pub(crate) name: Arc<str>,
-    pub(crate) state: State,
-    pub(crate) is_source: bool,
-    pub(crate) class: &'static str,
-    pub(crate) task_class: &'static str,
-    pub(crate) version: &'static str,
-    /// Those of its tasks that have one.
-    pub(crate) task_states: Vec<State>,
-}
-
-impl Herd {
-    /// Every connector, by name.
-    pub(crate) fn measured(&self) -> Vec<MeasuredConnector> {
-        let mut measured: Vec<_> = self
-            .connectors
-            .iter()
-            .map(|(name, connector)| MeasuredConnector {
-                name: Arc::clone(name),
-                state: connector.status.as_ref().map_or(State::Unassigned, |status| status.state),
-                is_source: connector.plugin.is_source(),
-                class: connector.plugin.class,
-                task_class: connector.plugin.task_class,
-                version: connector.plugin.version,
-                task_states: connector
-                    .tasks
-                    .iter()
-                    .filter_map(|task| task.status.as_ref().map(|status| status.state))
-                    .collect(),
-            })
-            .collect();
-        measured.sort_by(|left, right| left.name.cmp(&right.name));
-        measured
-    }
-
-    fn is_stuck(&self, id: &TaskId) -> bool {
-        let task = self.connectors.get(&id.connector).and_then(|c| c.tasks.get(id.task as usize));
-        task.and_then(|task| task.status.as_ref()).is_some_and(|status| status.stuck.is_some())
-    }
-
-    /// A task's state; `Unassigned` before its first report.
-    fn task_state(&self, id: &TaskId) -> Option<State> {
-        let task = self.connectors.get(&id.connector)?.tasks.get(id.task as usize)?;
-        Some(task.status.as_ref().map_or(State::Unassigned, |status| status.state))
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use engine::task::TaskId;
 
-use super::connector::{Connector, ReplyKind, State, Status, Step, Task, Tasks, Waiting};
-use super::event::{Action, Epoch, Outcome, Refusal, Token};
+use super::super::event::{Action, Epoch, Outcome, Refusal, Token};
+use super::super::local::{OffsetRequest, still_running};
+use super::super::retry::Retry;
+use super::super::state::{State, Status};
+use super::super::view::View as _;
+use super::connector::{Connector, ReplyKind, Step, Task, Tasks, Waiting};
 use super::machine::{Herd, OFFSETS_WAIT_MS};
-use super::offsets::{OffsetRequest, still_running};
-use super::restart::Retry;
 use crate::config::{RestartPolicy, TargetState};
 
 /// What a step needs beside its connector.

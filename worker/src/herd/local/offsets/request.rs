@@ -16,7 +16,7 @@ pub enum OffsetRequest {
 
 impl OffsetRequest {
     /// What it does, as Java's messages say it.
-    pub(in super::super) fn verb(&self) -> &'static str {
+    pub(in super::super::super) fn verb(&self) -> &'static str {
         match self {
             OffsetRequest::Alter(_) => "alter",
             OffsetRequest::Reset => "reset",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use api::java_map;
 use engine::topics::ActiveTopics;
 
-use super::machine::Herd;
-use super::shell::Herder;
+use super::super::herder::Herder;
+use super::super::view::View;
 
 /// What tasks used that have ended. A connector that is deleted is forgotten.
 #[derive(Default)]
@@ -20,8 +20,8 @@ impl PastTopics {
     }
 
     /// Forgets connectors that are no more.
-    pub(super) fn retain(&mut self, herd: &Herd) {
-        self.0.retain(|connector, _| herd.config(connector).is_some());
+    pub(super) fn retain(&mut self, herd: &dyn View) {
+        self.0.retain(|connector, _| herd.contains(connector));
     }
 }
 

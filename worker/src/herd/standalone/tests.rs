@@ -8,8 +8,9 @@ use api::{Error, Props};
 use engine::task::{TaskId, TaskState};
 use proptest::prelude::*;
 
-use super::event::GenerateError;
-use super::*;
+use super::super::event::GenerateError;
+use super::super::view::View as _;
+use super::super::*;
 use crate::config::TargetState;
 
 const PLUGIN: ConnectorPlugin = ConnectorPlugin {
@@ -379,7 +380,7 @@ fn a_task_that_hangs_is_given_up_in_time() {
     assert!(!world.replies.contains_key(&token));
     world.pass(1);
     assert_eq!(world.replies[&token], Ok(Outcome::Done));
-    assert_eq!((world.herd.zombie_count(), world.herd.names().count()), (1, 0));
+    assert_eq!((world.herd.zombie_count(), world.herd.names().len()), (1, 0));
     world.ignores_stop = false;
     world.create("c").expect("its name is free again");
     let zombie = *world.abandoned.iter().next().unwrap();
@@ -790,7 +791,7 @@ proptest! {
                 }
                 Step::Pass(ms) => world.pass(ms),
             }
-            let names: BTreeSet<Arc<str>> = world.herd.names().cloned().collect();
+            let names: BTreeSet<Arc<str>> = world.herd.names().into_iter().collect();
             for (epoch, id) in &world.tasks {
                 prop_assert!(world.abandoned.contains(epoch) || names.contains(&id.connector), "{} outlives its connector", id);
             }

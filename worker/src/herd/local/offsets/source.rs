@@ -6,8 +6,8 @@ use engine::connector::OffsetChanges;
 use engine::offset::{OffsetEntry, decode_offset, decode_partition_key, encode_offset, encode_partition_key};
 use indexmap::IndexMap;
 
-use super::super::event::Refusal;
-use super::super::shell::HerderConfig;
+use super::super::super::event::Refusal;
+use super::super::super::herder::HerderConfig;
 use super::request::flat;
 use super::{OffsetRequest, Owner, RequestedOffset, ask_connector};
 
