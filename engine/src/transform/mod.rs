@@ -13,6 +13,7 @@ mod record_is_tombstone;
 mod regex_router;
 mod replace_field;
 mod replacement;
+mod timestamp_router;
 mod topic_name_matches;
 
 use api::plugin::{PredicatePlugin, TransformPlugin};
@@ -33,6 +34,7 @@ pub const TRANSFORMS: &[TransformPlugin] = &[
     TransformPlugin::of::<regex_router::RegexRouter>(),
     TransformPlugin::of::<OnKey<replace_field::ReplaceField>>(),
     TransformPlugin::of::<OnValue<replace_field::ReplaceField>>(),
+    TransformPlugin::of::<timestamp_router::TimestampRouter>(),
 ];
 
 /// All predicates, sorted by class name.

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the vectors are ours: one that cannot be read is a failure")]
 
+mod date_format;
 mod differences;
 mod notation;
 

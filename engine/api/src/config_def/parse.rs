@@ -3,6 +3,7 @@
 use super::config::ConfigValue;
 use super::key::{ConfigKey, ConfigType};
 use super::secret::{HIDDEN, Secret};
+use crate::java_text::read_float64;
 
 /// Parses the text of one key. A failure is the whole message for the operator.
 pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> {
@@ -27,7 +28,7 @@ pub(super) fn parse(key: &ConfigKey, text: &str) -> Result<ConfigValue, String> 
             trimmed.parse::<i32>().map(|n| ConfigValue::Long(n.into())).map_err(|_not_a_number| number())
         }
         ConfigType::Long => trimmed.parse().map(ConfigValue::Long).map_err(|_not_a_number| number()),
-        ConfigType::Double => parse_double(trimmed).map(ConfigValue::Double).ok_or_else(number),
+        ConfigType::Double => read_float64(trimmed).map(ConfigValue::Double).ok_or_else(number),
         ConfigType::List if trimmed.is_empty() => Ok(ConfigValue::List(Vec::new())),
         // Java splits at `\s*,\s*`: blanks around the whole were trimmed, so trimming each item is the same.
         ConfigType::List => {
@@ -54,17 +55,4 @@ pub(super) fn missing(key: &ConfigKey) -> String {
 /// `String#trim`: everything up to U+0020 at both ends.
 fn java_trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
-}
-
-/// `Double.parseDouble` for decimal literals: a trailing `f` or `d` is allowed, Rust's `inf` is not.
-fn parse_double(text: &str) -> Option<f64> {
-    match text.strip_prefix(['+', '-']).unwrap_or(text) {
-        "NaN" => return Some(f64::NAN),
-        "Infinity" => return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }),
-        _ => {}
-    }
-    let digits = text.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(text);
-    let is_decimal =
-        digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
-    digits.parse().ok().filter(|_| is_decimal)
 }

@@ -7,12 +7,13 @@ use super::write_integer;
 pub const DAY_MS: i64 = 86_400_000;
 
 /// 15 October 1582, in days since 1970: the first day of the Gregorian calendar.
-const CUTOVER_DAY: i64 = -141_427;
-const CUTOVER_YEAR: i64 = 1582;
+pub(super) const CUTOVER_DAY: i64 = -141_427;
+pub(super) const CUTOVER_YEAR: i64 = 1582;
 
-const MONTHS: [&str; 12] =
+pub(super) const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+/// From Sunday on, as Java counts them.
+pub(super) const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 /// A moment by its calendar fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +32,24 @@ pub struct DateTime {
     pub second: u32,
     /// 0 to 999.
     pub millisecond: u32,
-    epoch_day: i64,
+    pub(super) epoch_day: i64,
 }
 
 impl DateTime {
     /// The fields of a moment in milliseconds since 1970.
     pub fn of(epoch_ms: i64) -> DateTime {
-        let epoch_day = epoch_ms.div_euclid(DAY_MS);
         let ms = epoch_ms.rem_euclid(DAY_MS) as u32;
+        DateTime {
+            hour: ms / 3_600_000,
+            minute: ms / 60_000 % 60,
+            second: ms / 1000 % 60,
+            millisecond: ms % 1000,
+            ..DateTime::of_day(epoch_ms.div_euclid(DAY_MS))
+        }
+    }
+
+    /// The midnight at which a day begins, given in days since 1970.
+    pub(super) fn of_day(epoch_day: i64) -> DateTime {
         let is_julian = epoch_day < CUTOVER_DAY;
         // Years begin in March, so that the day that comes and goes is their last one.
         let days = epoch_day + if is_julian { 719_470 } else { 719_468 };
@@ -59,10 +70,10 @@ impl DateTime {
             year: era * era_years + year_of_era + i64::from(month <= 2),
             month,
             day: (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32,
-            hour: ms / 3_600_000,
-            minute: ms / 60_000 % 60,
-            second: ms / 1000 % 60,
-            millisecond: ms % 1000,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            millisecond: 0,
             epoch_day,
         }
     }
@@ -74,7 +85,7 @@ impl DateTime {
 
     /// Appends it as `java.util.Date#toString` prints it.
     pub fn write_java(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(WEEKDAYS[self.epoch_day.rem_euclid(7) as usize].as_bytes());
+        out.extend_from_slice(WEEKDAYS[weekday(self.epoch_day) as usize - 1].as_bytes());
         out.push(b' ');
         out.extend_from_slice(MONTHS[self.month as usize - 1].as_bytes());
         out.push(b' ');
@@ -111,39 +122,35 @@ impl DateTime {
     }
 }
 
-fn write_padded(out: &mut Vec<u8>, value: i64, digits: usize) {
+/// Appends a number that is not negative with at least so many digits.
+pub(super) fn write_padded(out: &mut Vec<u8>, value: i64, digits: usize) {
     let mut buffer = itoa::Buffer::new();
     let text = buffer.format(value);
     out.extend(std::iter::repeat_n(b'0', digits.saturating_sub(text.len())));
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Days since 1970 of a date; months and days may be out of range and then count on from there, as a lenient calendar of Java's
-/// does. The ten days that October 1582 does not have are those of the Julian calendar.
-pub fn lenient_date(year: i64, month: i64, day: i64) -> i64 {
-    let year = year + (month - 1).div_euclid(12);
-    let month = (month - 1).rem_euclid(12) + 1;
-    let gregorian = first_of_month(year, month, false) + day - 1;
-    let julian = first_of_month(year, month, true) + day - 1;
-    match year.cmp(&CUTOVER_YEAR) {
-        std::cmp::Ordering::Less => {
-            if julian < CUTOVER_DAY {
-                julian
-            } else {
-                gregorian_or(julian, gregorian)
-            }
-        }
-        std::cmp::Ordering::Greater if gregorian >= CUTOVER_DAY => gregorian,
-        _ => gregorian_or(julian, gregorian),
+/// The day that a calendar which changes in October 1582 means: `day` counts it, in days since 1970, in the Julian calendar if asked
+/// with true, else in the Gregorian one. The ten days that October 1582 does not have are those of the Julian calendar, as are all
+/// days that are counted from the beginning of 1582 (`is_counted_from_new_year`).
+pub(super) fn in_calendar(year: i64, is_counted_from_new_year: bool, day: impl Fn(bool) -> i64) -> i64 {
+    if year < CUTOVER_YEAR || (year == CUTOVER_YEAR && is_counted_from_new_year) {
+        return day(true);
+    }
+    match day(false) {
+        gregorian if gregorian >= CUTOVER_DAY => gregorian,
+        _ => day(true),
     }
 }
 
-/// Around the change of calendars: the Gregorian reading if it lies behind the change, else the Julian one.
-fn gregorian_or(julian: i64, gregorian: i64) -> i64 {
-    if gregorian >= CUTOVER_DAY { gregorian } else { julian }
+/// The day of the week of a day given in days since 1970: 1 for Sunday to 7 for Saturday.
+pub(super) fn weekday(epoch_day: i64) -> u32 {
+    // 1 January 1970 was a Thursday.
+    (epoch_day.wrapping_add(4)).rem_euclid(7) as u32 + 1
 }
 
-fn first_of_month(year: i64, month: i64, is_julian: bool) -> i64 {
+/// First day, in days since 1970, of a month from 1 to 12.
+pub(super) fn first_of_month(year: i64, month: i64, is_julian: bool) -> i64 {
     // Years that begin in March.
     let year = year - i64::from(month <= 2);
     let months = (month + 9) % 12;
@@ -160,6 +167,10 @@ fn first_of_month(year: i64, month: i64, is_julian: bool) -> i64 {
 mod tests {
     use super::*;
 
+    fn day_of(year: i64, month: i64, day: i64) -> i64 {
+        in_calendar(year, false, |is_julian| first_of_month(year, month, is_julian) + day - 1)
+    }
+
     #[test]
     fn days_become_dates_and_dates_days() {
         for (day, year, month, date) in [
@@ -174,18 +185,11 @@ mod tests {
         ] {
             let fields = DateTime::of(day * DAY_MS);
             assert_eq!((fields.year, fields.month, fields.day), (year, month, date), "day {day}");
-            assert_eq!(lenient_date(year, month.into(), date.into()), day, "day {day}");
+            assert_eq!(day_of(year, month.into(), date.into()), day, "day {day}");
         }
         for day in (-800_000..800_000).step_by(37) {
             let fields = DateTime::of(day * DAY_MS);
-            assert_eq!(lenient_date(fields.year, fields.month.into(), fields.day.into()), day);
+            assert_eq!(day_of(fields.year, fields.month.into(), fields.day.into()), day);
         }
-    }
-
-    #[test]
-    fn fields_out_of_range_count_on() {
-        assert_eq!(lenient_date(2019, 13, 45), lenient_date(2020, 2, 14));
-        assert_eq!(lenient_date(2019, 0, 0), lenient_date(2018, 11, 30));
-        assert_eq!(lenient_date(1900, 2, 29), lenient_date(1900, 3, 1));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::java_text::digit;
 use api::{Schema, SchemaRef, Type, Value};
 
 use super::merge::{Common, converted};
@@ -92,7 +93,7 @@ fn is_java_blank(character: char) -> bool {
 
 fn scalar(tokens: &mut Tokens<'_>, token: &str, is_embedded: bool) -> Embedded {
     let first = token.chars().next();
-    let is_digit = first.and_then(number::digit).is_some();
+    let is_digit = first.and_then(digit).is_some();
     if is_digit {
         // Colons are tokens of their own, so a time of day is five tokens.
         let start = tokens.mark();

@@ -33,6 +33,7 @@ final class Vectors implements AutoCloseable {
             new Group("json_read", JsonCases::writeReads),
             new Group("json_write", JsonCases::writeWrites),
             new Group("values", ValuesCases::write),
+            new Group("date_format", DateFormatCases::write),
             new Group("projector", ProjectorCases::write),
         }) {
             try (Vectors vectors = new Vectors(dir, group.name)) {
