@@ -48,7 +48,7 @@ fn fill(cluster: ClusterConfig, records: u64) {
         let mut left = records;
         while left > 0 {
             match producer.append(&topic, Some(0), &record, 0) {
-                Ok(()) => left -= 1,
+                Ok(_partition) => left -= 1,
                 Err(_full) => producer.ready().await,
             }
         }

@@ -112,7 +112,7 @@ async fn append(
 ) {
     loop {
         match producer.append(topic, partition, record, 0) {
-            Ok(()) => return,
+            Ok(_partition) => return,
             Err(AppendError::Full) => producer.ready().await,
             Err(error) => panic!("{error}"),
         }

@@ -2,7 +2,7 @@
 //!
 //! | connector | what it is for |
 //! |---|---|
-//! | [`VerifiableSource`] | numbered records; a line on standard output for each, and another one when its offset is committed |
+//! | [`VerifiableSource`] | numbered records; a line on standard output for each, and another one when Kafka has it |
 //! | [`VerifiableSink`] | a line for each record that arrives, and another one when it is flushed |
 //! | [`SchemaSource`] | records of one schema, or of two in turn |
 //! | [`MockSource`], [`MockSink`] | connectors that do nothing, or fail when they are told to |

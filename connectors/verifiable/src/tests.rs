@@ -57,7 +57,7 @@ std::thread_local! {
 
 /// The lines that Java's task printed, but for the times.
 #[test]
-fn a_source_announces_records_and_what_is_committed_of_them() {
+fn a_source_announces_records_and_what_kafka_has_of_them() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -66,12 +66,10 @@ fn a_source_announces_records_and_what_is_committed_of_them() {
         task.start(&SourceContext::new(Box::new(Nothing))).await.unwrap();
         let first = task.poll().await.unwrap();
         assert_eq!(printed(), [r#"{"task":3,"seqno":0,"name":"v","topic":"t"}"#]);
-        let api::Origin::Source { partition, offsets } = &first.runs[0].origin else { panic!() };
-        let committed = [(partition.clone(), offsets.get(0))];
-        task.committed(&committed).await.unwrap();
+        assert!(task.wants_acknowledgements());
+        let told = first.runs.into_iter().map(api::Acknowledged::dropped).collect::<Vec<_>>();
+        task.records_acknowledged(&told).await.unwrap();
         assert_eq!(printed(), [r#"{"committed":true,"task":3,"seqno":0,"name":"v","topic":"t"}"#]);
-        task.committed(&committed).await.unwrap();
-        assert_eq!(printed(), Vec::<String>::new(), "nothing is announced twice");
     });
 }
 

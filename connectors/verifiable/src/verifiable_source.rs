@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Column, Columns, Data, Error, Field, Headers, Origin, Props, Result, Run, Schema, SchemaRef,
-    SourceConnector, SourceContext, SourceOffset, SourceOffsets, SourcePartition, SourceTask, Timestamps,
-    Type, Value,
+    Acknowledged, Batch, Body, Column, Columns, Data, Error, Field, Headers, Origin, Props, Result, Run,
+    Schema, SchemaRef, SourceConnector, SourceContext, SourceOffsets, SourcePartition, SourceTask,
+    Timestamps, Type, Value,
 };
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringViewArray, StructArray};
 use arrow_schema::{DataType, Field as ArrowField, Fields};
@@ -59,7 +59,6 @@ impl SourceConnector for VerifiableSource {
             value_schema: numbers::boolean(props, "complete.record.data").then(complete_schema),
             pace: Pace::new(throughput),
             next: 0,
-            next_committed: 0,
         })
     }
 }
@@ -77,8 +76,6 @@ pub struct VerifiableSourceTask {
     pace: Pace,
     /// The number of the next record.
     next: i64,
-    /// The first one of which nobody was told that it is committed.
-    next_committed: i64,
 }
 
 impl SourceTask for VerifiableSourceTask {
@@ -88,7 +85,6 @@ impl SourceTask for VerifiableSourceTask {
         if let Some((_, Value::Int64(last))) = stored {
             self.next = last.saturating_add(1);
         }
-        self.next_committed = self.next;
         Ok(())
     }
 
@@ -107,19 +103,23 @@ impl SourceTask for VerifiableSourceTask {
         Ok(self.batch(numbers, now_ms))
     }
 
-    async fn committed(&mut self, offsets: &[(SourcePartition, Option<SourceOffset>)]) -> Result<()> {
-        let own = offsets.iter().rev().find(|(partition, _)| *partition == self.partition);
-        let Some((_, Some(offset))) = own else { return Ok(()) };
-        let Some((_, Value::Int64(last))) = offset.iter().find(|(field, _)| **field == *self.offset_field)
-        else {
-            return Ok(());
-        };
+    fn wants_acknowledgements(&self) -> bool {
+        true
+    }
+
+    /// As Java's, it says so of records that were dropped, too.
+    async fn records_acknowledged(&mut self, runs: &[Acknowledged]) -> Result<()> {
         let now_ms = line::now_ms();
         let mut lines = Vec::new();
-        for number in self.next_committed..=*last {
-            self.write_line(&mut lines, number, now_ms, true);
+        for told in runs {
+            // The offset of a record is its number.
+            let Origin::Source { offsets: SourceOffsets::Long { values, .. }, .. } = &told.run.origin else {
+                continue;
+            };
+            for number in values {
+                self.write_line(&mut lines, *number, now_ms, true);
+            }
         }
-        self.next_committed = self.next_committed.max(last.saturating_add(1));
         line::print(&lines)
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::acknowledged::Acknowledged;
 use crate::batch::Batch;
 use crate::config_def::{Config, ConfigDef};
 use crate::errant::ErrantRecords;
@@ -85,8 +86,13 @@ pub type SinkOffsetChange = (TopicPartition, Option<i64>);
 
 /// A task of a source connector.
 ///
-/// Calls come in the order `start`, any number of `poll` and `commit`, `stop`.
+/// Calls come in the order `start`, any number of `poll`, `records_acknowledged`, `committed` and `commit`, `stop`; never two at a time.
 pub trait SourceTask: 'static {
+    /// Whether it wants [`SourceTask::records_acknowledged`]. Asked once, after `start`; without it nothing is kept for that.
+    fn wants_acknowledgements(&self) -> bool {
+        false
+    }
+
     /// Prepares to read: look up stored offsets and open what is needed.
     ///
     /// # Errors
@@ -100,6 +106,22 @@ pub trait SourceTask: 'static {
     /// # Errors
     /// [`crate::Kind::Retriable`] is logged and polled again; anything else fails the task.
     fn poll(&mut self) -> impl Future<Output = Result<Batch>>;
+
+    /// Called with records that are decided on: Kafka has them, or they were dropped. It is the place to acknowledge at the source what
+    /// need not come again; Java's `commitRecord`, but once for all records of one or more runs, and between two polls.
+    ///
+    /// A run is told of as a whole, once each of its records is decided on, or in parts where a transform cut it. Runs come in the order in
+    /// which they are done; those of one source partition that go to one Kafka partition in the order polled. It comes before the offsets
+    /// of the same records are told of as [committed](SourceTask::committed): a record that was told of may come again after a
+    /// crash, when its offset had not been committed. Of records that failed the task it hears nothing. With exactly-once support it
+    /// comes after the transaction was committed. Errors are logged only.
+    ///
+    /// # Errors
+    /// Whatever the source system says.
+    fn records_acknowledged(&mut self, runs: &[Acknowledged]) -> impl Future<Output = Result<()>> {
+        let _ = runs;
+        std::future::ready(Ok(()))
+    }
 
     /// Called before [`SourceTask::commit`] with what has become durable since the last call: of each source partition the last offset, up
     /// to which Kafka has all records. Errors are logged only.

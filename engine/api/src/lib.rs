@@ -17,6 +17,7 @@
 //! cannot be handled is data ([`RowError`]), never a reason to drop the rest of the batch.
 #![warn(missing_docs)]
 
+pub mod acknowledged;
 pub mod batch;
 pub mod column;
 pub mod column_builder;
@@ -43,6 +44,7 @@ mod validate;
 pub mod value;
 pub mod views;
 
+pub use acknowledged::{Acknowledged, Placed, RecordMetadata};
 pub use batch::{Batch, Body, Columns, KafkaOffsets, Origin, Packed, Run, Timestamps};
 pub use column::{Column, Data};
 pub use column_builder::ColumnBuilder;

@@ -88,22 +88,22 @@ impl Ledger {
         self.outstanding_records += count;
     }
 
-    /// Notes that no more records of the run will come.
-    pub fn seal(&mut self, token: Token) {
+    /// Notes that no more records of the run will come. `true`: it is done.
+    pub fn seal(&mut self, token: Token) -> bool {
         self.entry(token).is_sealed = true;
-        self.settle(token);
+        self.settle(token)
     }
 
-    /// Notes that `count` records of the run are durable in Kafka.
+    /// Notes that `count` records of the run are durable in Kafka. `true`: all that it has are, and the run is done.
     ///
     /// # Panics
     /// When more records are acknowledged than were submitted: offsets of lost records could be committed.
-    pub fn acknowledge(&mut self, token: Token, count: usize) {
+    pub fn acknowledge(&mut self, token: Token, count: usize) -> bool {
         let entry = self.entry(token);
         assert!(count <= entry.outstanding, "run {token}: {count} acknowledged, {} out", entry.outstanding);
         entry.outstanding -= count;
         self.outstanding_records -= count;
-        self.settle(token);
+        self.settle(token)
     }
 
     /// Records handed to the producer and not yet acknowledged.
@@ -148,10 +148,10 @@ impl Ledger {
     }
 
     /// When the run is done: moves the committable offset of its partition up and forgets leading done runs.
-    fn settle(&mut self, token: Token) {
+    fn settle(&mut self, token: Token) -> bool {
         let entry = self.entry(token);
         if entry.outstanding > 0 || !entry.is_sealed {
-            return;
+            return false;
         }
         let partition = entry.partition;
         let partition = &mut self.partitions[partition];
@@ -168,6 +168,7 @@ impl Ledger {
             self.submitted.pop_front();
             self.first += 1;
         }
+        true
     }
 
     fn partition_index(&mut self, partition: &SourcePartition) -> Result<usize, Error> {

@@ -48,6 +48,8 @@ pub(crate) struct Transforming {
     todo: VecDeque<Run>,
     begun: Option<Box<BegunRun>>,
     done: Vec<Run>,
+    /// Of each done run the place that its first row had in the run that it was made of.
+    first_rows: Vec<usize>,
 }
 
 /// A run on its way through the stages.
@@ -66,7 +68,12 @@ struct BegunRun {
 
 impl Transforming {
     pub(crate) fn new(batch: Batch) -> Transforming {
-        Transforming { todo: batch.runs.into(), begun: None, done: Vec::new() }
+        Transforming { todo: batch.runs.into(), ..Transforming::default() }
+    }
+
+    /// Where the runs of a batch that was one run begin in it, once it is transformed.
+    pub(crate) fn first_rows(&self) -> &[usize] {
+        &self.first_rows
     }
 
     /// Drops the records of partitions that are no longer ours.
@@ -141,6 +148,7 @@ impl Chain {
                         },
                         None => {
                             work.done.push(run);
+                            work.first_rows.push(0);
                             continue;
                         }
                     },
@@ -159,6 +167,7 @@ impl Chain {
                     _ => self.errors.judge(failures, Reported::Polled(&run))?,
                 };
             }
+            work.first_rows.extend(pieces.iter().map(Records::first_row));
             work.done.extend(pieces.into_iter().map(Records::into_run));
         }
     }

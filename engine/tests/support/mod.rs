@@ -7,6 +7,7 @@
 )]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+pub(crate) mod counting_source;
 pub(crate) mod picky;
 pub(crate) mod records;
 

@@ -63,7 +63,7 @@ async fn produce(work: &Work) -> Result<()> {
     let mut sent = 0;
     while sent < work.records {
         match producer.append(&topic, Some(0), &record, 0) {
-            Ok(()) => sent += 1,
+            Ok(_partition) => sent += 1,
             Err(AppendError::Full) => producer.ready().await,
             Err(error) => return Err(error.into()),
         }

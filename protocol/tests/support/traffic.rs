@@ -111,7 +111,7 @@ impl<'a> Traffic<'a> {
         let partition = number as usize % self.names.len();
         loop {
             match producer.append(topic, Some(partition as i32), &record, 0) {
-                Ok(()) => return,
+                Ok(_partition) => return,
                 Err(AppendError::Full) => producer.ready().await,
                 Err(error) => panic!("{error}"),
             }

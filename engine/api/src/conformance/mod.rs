@@ -9,7 +9,7 @@
 //!
 //! | suite | what it shows |
 //! |---|---|
-//! | [`source`] | table and task configurations are sane; every record comes once and in order, also if `poll` is dropped at any await; the offset of any record resumes right after it; nothing blocks the thread; stopping twice, or without a start, is harmless |
+//! | [`source`] | table and task configurations are sane; every record comes once and in order, also if `poll` is dropped at any await; the offset of any record resumes right after it; acknowledgements of records that arrived, and of dropped ones, are taken; nothing blocks the thread; stopping twice, or without a start, is harmless |
 //! | [`sink`] | table and task configurations are sane; null, empty, huge and odd values end in `Ok` or a typed error; after `pre_commit` what was put is there; the same batch may come twice; partitions come and go; pauses, stopping twice |
 //! | [`converter`] | null stays null, errors name rows, segments cover every row, arbitrary bytes never panic |
 //! | [`transform`] | records keep their order and their columns their lengths; failed rows are left out; nothing of what it says not to touch is decoded |

@@ -7,7 +7,7 @@ use super::{plugin, watch};
 use crate::connector::{LocalBoxFuture, OffsetReader, Props, SourceConnector, SourceContext, SourceTask};
 use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
-use crate::{Batch, Body, Origin};
+use crate::{Acknowledged, Batch, Body, Origin, Placed};
 
 /// How long a source that has given everything must stay quiet.
 const QUIET: Duration = Duration::from_millis(300);
@@ -122,6 +122,7 @@ async fn read_all<C: SourceConnector>(case: &SourceCase) -> Vec<Seen> {
     while seen.len() < case.records {
         let batch = watch::finished("poll", task.poll()).await;
         let batch = batch.unwrap_or_else(|error| panic!("poll failed after {} records: {error}", seen.len()));
+        acknowledge(&mut task, &batch).await;
         take(batch, &mut seen);
         polls += 1;
         assert!(polls < EMPTY_POLLS_MAX, "{} of {} records came", seen.len(), case.records);
@@ -135,6 +136,25 @@ async fn read_all<C: SourceConnector>(case: &SourceCase) -> Vec<Seen> {
     assert_eq!(seen.len(), case.records, "the case promises that many records");
     stop(&mut task).await;
     seen
+}
+
+/// Tells of records as of such that Kafka has in part: the others were dropped.
+async fn acknowledge(task: &mut impl SourceTask, batch: &Batch) {
+    if !task.wants_acknowledgements() {
+        return;
+    }
+    let told = batch.runs.iter().filter(|run| run.record_count() > 0).map(|run| {
+        let mut told = Acknowledged::dropped(run.clone());
+        let rows = 0..run.record_count() / 2;
+        if !rows.is_empty() {
+            told.placed.push(Placed { rows, partition: 0, base_offset: Some(0), log_append_time_ms: None });
+        }
+        told
+    });
+    let told: Vec<_> = told.collect();
+    if let Err(error) = watch::finished("records_acknowledged", task.records_acknowledged(&told)).await {
+        panic!("records_acknowledged failed: {error}");
+    }
 }
 
 /// Everything, while each poll is dropped after one step, two steps, and so on.

@@ -1,6 +1,7 @@
 //! Connectors as the engine sees them: plain data and boxed futures, one per batch. The blanket implementations here are the
 //! only ones.
 
+use crate::acknowledged::Acknowledged;
 use crate::batch::Batch;
 use crate::config_def::ConfigDef;
 use crate::connector::{
@@ -36,10 +37,14 @@ impl<C: SinkConnector> AnyConnector for Sink<C> {
 
 /// [`SourceTask`] behind one pointer.
 pub trait AnySourceTask {
+    /// See [`SourceTask::wants_acknowledgements`].
+    fn wants_acknowledgements(&self) -> bool;
     /// See [`SourceTask::start`].
     fn start<'a>(&'a mut self, context: &'a SourceContext) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`SourceTask::poll`].
     fn poll(&mut self) -> LocalBoxFuture<'_, Result<Batch>>;
+    /// See [`SourceTask::records_acknowledged`].
+    fn records_acknowledged<'a>(&'a mut self, runs: &'a [Acknowledged]) -> LocalBoxFuture<'a, Result<()>>;
     /// See [`SourceTask::committed`].
     fn committed<'a>(
         &'a mut self,
@@ -52,6 +57,12 @@ pub trait AnySourceTask {
 }
 
 impl<T: SourceTask> AnySourceTask for T {
+    fn wants_acknowledgements(&self) -> bool {
+        SourceTask::wants_acknowledgements(self)
+    }
+    fn records_acknowledged<'a>(&'a mut self, runs: &'a [Acknowledged]) -> LocalBoxFuture<'a, Result<()>> {
+        Box::pin(SourceTask::records_acknowledged(self, runs))
+    }
     fn start<'a>(&'a mut self, context: &'a SourceContext) -> LocalBoxFuture<'a, Result<()>> {
         Box::pin(SourceTask::start(self, context))
     }

@@ -250,7 +250,7 @@ impl Shared {
             .collect();
         let timestamp_ms = columns.timestamps.get(*row).unwrap_or_else(|| self.env.now_ms());
         let record = ProduceRecord { timestamp_ms, key, value, headers: &headers };
-        self.producer.append(&self.topic, None, &record, token)
+        self.producer.append(&self.topic, None, &record, token).map(|_partition| ())
     }
 
     fn written(&self, token: u64) {

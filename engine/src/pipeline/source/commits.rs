@@ -38,12 +38,23 @@ impl SourcePipeline {
         }));
     }
 
+    /// Tells the task which records are decided on, if it wants to hear it.
+    pub(super) async fn tell_acknowledged(&mut self) {
+        let decided = self.progress.take_decided();
+        if !decided.is_empty()
+            && let Err(error) = self.task.records_acknowledged(&decided).await
+        {
+            warn!(task = %self.id, %error, "failed to tell the task which records were acknowledged");
+        }
+    }
+
     /// Calls the task's commit, if offsets have become durable since the last call: a task may forget at its source what is
     /// committed.
     pub(super) async fn tell_committed(&mut self) {
         if !self.progress.is_commit_untold.take() {
             return;
         }
+        self.tell_acknowledged().await;
         let untold = self.progress.untold.take();
         let offsets: Vec<_> = untold.iter().filter_map(|(key, value)| told(key, value.as_deref())).collect();
         if !offsets.is_empty()
@@ -75,6 +86,7 @@ impl SourcePipeline {
                 }
             }
         }
+        self.tell_acknowledged().await;
         while self.progress.is_committing.get() {
             if timeout(deadline - Instant::now(), self.progress.committed.notified()).await.is_err() {
                 return;

@@ -4,6 +4,7 @@
 //! producer's acknowledgements; and at most one commit. None waits for another: a slow offset store holds up no record, a
 //! full producer holds up no commit.
 
+mod awaited;
 mod commits;
 mod observed;
 mod produce;
@@ -24,6 +25,7 @@ use protocol::net::Env;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::warn;
 
+use self::awaited::Awaited;
 use self::commits::StoredOffsets;
 use self::observed::SourceClients;
 use self::progress::{Progress, take_acknowledgements};
@@ -149,6 +151,9 @@ impl SourcePipeline {
             store: Arc::clone(&self.spec.offsets),
         };
         self.task.start(&SourceContext::new(Box::new(reader))).await?;
+        if self.task.wants_acknowledgements() {
+            self.progress.awaited.replace(Some(Awaited::default()));
+        }
         Ok(true)
     }
 
@@ -177,6 +182,7 @@ impl SourcePipeline {
                 error = progress.failure() => return Err(error),
                 _ = self.commits.tick() => self.begin_commit(),
                 () = progress.committed.notified() => self.tell_committed().await,
+                () = progress.decided.notified() => self.tell_acknowledged().await,
                 polled = poll(self.task.as_mut(), &self.producer), if target == Target::Running => match polled {
                     Ok(batch) => {
                         self.produce(batch, control).await?;

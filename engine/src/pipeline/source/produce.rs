@@ -1,20 +1,35 @@
 //! Polled batches to the producer: transform, convert, append; wait where the producer is full.
 
+use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 
-use api::{Batch, Body, Error, Origin, Result, Run, SourceOffset};
-use protocol::client::producer::{AppendError, ProduceRecord};
+use api::{Acknowledged, Batch, Body, Columns, Error, Origin, Result, Run, SourceOffset};
+use protocol::client::producer::{AppendError, ProduceRecord, TopicHandle};
 use protocol::wire::records::Header;
 use tokio::time::{Instant, sleep_until};
 
+use super::awaited::AwaitedRun;
 use super::{SourcePipeline, unrecoverable};
 use crate::metrics::{Stage, millis};
+use crate::offset::Token;
 use crate::pipeline::decode::Step;
 use crate::pipeline::encode::{EncodedRun, Encoding};
 use crate::pipeline::errors::{kept, not_sent};
 use crate::pipeline::transform::Transforming;
 use crate::task::{Control, Target, Tolerance};
+
+/// A run that is being appended.
+#[derive(Clone, Copy)]
+struct Sending<'a> {
+    handle: &'a TopicHandle,
+    partition: Option<i32>,
+    columns: &'a Columns,
+    encoded: &'a EncodedRun,
+    /// For records without a timestamp.
+    now_ms: i64,
+    token: Token,
+}
 
 impl SourcePipeline {
     /// Converts a batch and hands it to the producer. Returns early, with the rest of the batch left out and uncommitted, when
@@ -91,38 +106,46 @@ impl SourcePipeline {
             return Err(Error::fatal("a source task gave records that were read from Kafka"));
         };
         let done = offsets.get(run.record_count() - 1);
+        let polled = self.progress.awaited.borrow().is_some().then(|| run.clone());
         if self.converters.transforms.is_idle_for(&run) {
-            return self.produce_transformed(run, done, control).await;
+            return self.produce_transformed(run, done, polled.map(|run| (run, 0)), control).await;
         }
         let source = partition.clone();
-        let Some(batch) = self.transform(run, control).await? else { return Ok(false) };
-        let mut left = batch.runs.into_iter().peekable();
-        if left.peek().is_none() {
-            let token = self.progress.ledger.borrow_mut().open(&source, done)?;
-            self.progress.ledger.borrow_mut().seal(token);
+        let Some((batch, first_rows)) = self.transform(run, control).await? else { return Ok(false) };
+        let count = batch.runs.len();
+        if count == 0 {
+            let polled = polled.map(|run| AwaitedRun::new(Acknowledged::dropped(run), 0));
+            let token = self.progress.open(&source, done, polled)?;
+            self.progress.seal(token);
             return Ok(true);
         }
-        while let Some(piece) = left.next() {
+        // What was dropped before a piece is told of together with it.
+        let mut told = 0;
+        for (index, (piece, first_row)) in batch.runs.into_iter().zip(first_rows).enumerate() {
+            let end = first_row + piece.record_count();
             let done = match &piece.origin {
-                Origin::Source { offsets, .. } if left.peek().is_some() => {
-                    offsets.get(piece.record_count() - 1)
-                }
+                Origin::Source { offsets, .. } if index + 1 < count => offsets.get(piece.record_count() - 1),
                 _ => done.clone(),
             };
-            if !self.produce_transformed(piece, done, control).await? {
+            let polled = polled.as_ref().map(|run| {
+                let end = if index + 1 < count { end } else { run.record_count() };
+                (run.slice(told, end - told), first_row - told)
+            });
+            told = end;
+            if !self.produce_transformed(piece, done, polled, control).await? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// `None`: told to stop while some rows had to be tried again.
-    async fn transform(&mut self, run: Run, control: &mut Control) -> Result<Option<Batch>> {
+    /// What becomes of a run, and where each piece begins in it. `None`: told to stop while some rows had to be tried again.
+    async fn transform(&mut self, run: Run, control: &mut Control) -> Result<Option<(Batch, Vec<usize>)>> {
         let mut work = Transforming::new(Batch { runs: vec![run] });
         loop {
             self.metrics.stages.enter(Stage::Transform);
             match self.converters.transforms.transform(&mut work, None)? {
-                Step::Done(batch) => return Ok(Some(batch)),
+                Step::Done(batch) => return Ok(Some((batch, work.first_rows().to_vec()))),
                 Step::Wait(due) => {
                     if !self.wait_until(due, control).await? {
                         return Ok(None);
@@ -132,11 +155,13 @@ impl SourcePipeline {
         }
     }
 
-    /// Encodes a run and hands it to the producer; once it is acknowledged its source is done up to `done`.
+    /// Encodes a run and hands it to the producer; once it is acknowledged its source is done up to `done`. `polled`: what the task is to
+    /// be told of it, and where in that the run begins.
     async fn produce_transformed(
         &mut self,
         run: Run,
         done: Option<SourceOffset>,
+        polled: Option<(Run, usize)>,
         control: &mut Control,
     ) -> Result<bool> {
         let Run { topic, partition, origin, body } = &run;
@@ -148,49 +173,80 @@ impl SourcePipeline {
         let Some(encoded) = self.encode(&run, control).await? else { return Ok(false) };
         self.metrics.stages.enter(Stage::Send);
         let Some(handle) = self.topic(topic, control).await? else { return Ok(false) };
-        let token = self.progress.ledger.borrow_mut().open(source, done)?;
         let now_ms = self.env.now_ms();
+        let is_awaited = polled.is_some();
+        let polled = polled.map(|(polled, first_row)| {
+            let stamps = columns.timestamps.clone();
+            AwaitedRun::new(Acknowledged::dropped(polled).sent(topic, stamps, first_row, now_ms), first_row)
+        });
+        let token = self.progress.open(source, done, polled)?;
+        let sending =
+            Sending { handle: &handle, partition: *partition, columns, encoded: &encoded, now_ms, token };
         let mut headers: Vec<Header<'_>> = Vec::new();
         let mut bytes = 0;
         for range in kept(rows, &encoded.skipped) {
-            let mut submitted = range.start;
-            let mut row = range.start;
-            while row < range.end {
-                let (key, value) = (encoded.key(row), encoded.value(row));
-                headers.clear();
-                headers.extend(columns.headers.row(row).map(|(key, value)| Header { key, value }));
-                let timestamp_ms = columns.timestamps.get(row).unwrap_or(now_ms);
-                let record = ProduceRecord { timestamp_ms, key, value, headers: &headers };
-                match self.producer.append(&handle, *partition, &record, token) {
-                    Ok(()) => {
-                        bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-                        row += 1;
-                    }
-                    Err(AppendError::Full) => {
-                        self.progress.ledger.borrow_mut().submit(token, row - submitted);
-                        submitted = row;
-                        if !self.wait_for_room(control).await? {
+            let mut left = range;
+            while !left.is_empty() {
+                let first = left.start;
+                let refused = if is_awaited {
+                    let mut awaited = self.progress.awaited.borrow_mut();
+                    let run = awaited.as_mut().and_then(|awaited| awaited.run(token));
+                    let run = run.expect("it was opened above and is not sealed");
+                    self.append(&sending, &mut left, &mut headers, &mut bytes, |row, to| run.sent(row, to))
+                } else {
+                    self.append(&sending, &mut left, &mut headers, &mut bytes, |_row, _partition| ())
+                };
+                // Whatever was refused: those before it are on their way, and their acknowledgements will come.
+                self.progress.ledger.borrow_mut().submit(token, left.start - first);
+                match refused {
+                    None => {}
+                    Some(AppendError::Full) => {
+                        let has_room = self.wait_for_room(control).await?;
+                        if !has_room {
                             return Ok(false);
                         }
                     }
-                    Err(error) if self.tolerates(&error) => {
-                        self.progress.ledger.borrow_mut().submit(token, row - submitted);
-                        self.converters.errors.not_produced(1, not_sent(error), Some((&run, row)));
-                        row += 1;
-                        submitted = row;
+                    Some(error) if self.tolerates(&error) => {
+                        self.converters.errors.not_produced(1, not_sent(error), Some((&run, left.start)));
+                        left.start += 1;
                     }
-                    Err(error) => {
-                        // Those before it are on their way, and their acknowledgements will come.
-                        self.progress.ledger.borrow_mut().submit(token, row - submitted);
+                    Some(error) => {
                         return Err(unrecoverable("Unrecoverable exception trying to send", error));
                     }
                 }
             }
-            self.progress.ledger.borrow_mut().submit(token, row - submitted);
         }
-        self.progress.ledger.borrow_mut().seal(token);
+        self.progress.seal(token);
         self.metrics.bytes_in.add(bytes as u64);
         Ok(true)
+    }
+
+    /// Appends rows until one is refused; `left` begins with that one then. `sent` hears of each row and its partition.
+    #[inline]
+    fn append<'a>(
+        &self,
+        sending: &Sending<'a>,
+        left: &mut Range<usize>,
+        headers: &mut Vec<Header<'a>>,
+        bytes: &mut usize,
+        mut sent: impl FnMut(usize, i32),
+    ) -> Option<AppendError> {
+        let Sending { handle, partition, columns, encoded, now_ms, token } = *sending;
+        while left.start < left.end {
+            let row = left.start;
+            let (key, value) = (encoded.key(row), encoded.value(row));
+            headers.clear();
+            headers.extend(columns.headers.row(row).map(|(key, value)| Header { key, value }));
+            let timestamp_ms = columns.timestamps.get(row).unwrap_or(now_ms);
+            let record = ProduceRecord { timestamp_ms, key, value, headers };
+            match self.producer.append(handle, partition, &record, token) {
+                Ok(partition) => sent(row, partition),
+                Err(refused) => return Some(refused),
+            }
+            *bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+            left.start = row + 1;
+        }
+        None
     }
 
     /// Whether a record that can never be sent is skipped (KIP-779).
@@ -241,6 +297,7 @@ impl SourcePipeline {
                 () = control.changed() => {}
                 _ = self.commits.tick() => self.begin_commit(),
                 () = progress.committed.notified() => self.tell_committed().await,
+                () = progress.decided.notified() => self.tell_acknowledged().await,
                 value = awaited.as_mut(), if found.is_none() => found = Some(value),
             }
         }

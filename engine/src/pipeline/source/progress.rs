@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use api::Error;
+use api::{Acknowledged, Error, Placed, Result, SourceOffset, SourcePartition};
 use bytes::Bytes;
 use protocol::client::producer::{Completion, Producer};
 use tokio::sync::Notify;
 
+use super::awaited::{Awaited, AwaitedRun};
 use super::unrecoverable;
 use crate::metrics::TaskMetrics;
-use crate::offset::Ledger;
+use crate::offset::{Ledger, Token};
 use crate::pipeline::ErrorHandler;
 use crate::pipeline::errors::from_kafka;
 use crate::rt::clock;
@@ -35,6 +36,10 @@ pub(super) struct Progress {
     pub(super) untold: RefCell<HashMap<Bytes, Option<Bytes>>>,
     /// Told when records have been acknowledged.
     pub(super) acknowledged: Notify,
+    /// For a task that wants to hear where its records went.
+    pub(super) awaited: RefCell<Option<Awaited>>,
+    /// Told when there is something for it to hear.
+    pub(super) decided: Notify,
 }
 
 impl Progress {
@@ -48,7 +53,64 @@ impl Progress {
             is_commit_untold: Cell::new(false),
             untold: RefCell::default(),
             acknowledged: Notify::new(),
+            awaited: RefCell::default(),
+            decided: Notify::new(),
         }
+    }
+
+    /// Opens a run in the ledger. Where the task wants to hear of its records, `polled` says what they were.
+    pub(super) fn open(
+        &self,
+        source: &SourcePartition,
+        done: Option<SourceOffset>,
+        polled: Option<AwaitedRun>,
+    ) -> Result<Token> {
+        let token = self.ledger.borrow_mut().open(source, done)?;
+        if let (Some(awaited), Some(polled)) = (self.awaited.borrow_mut().as_mut(), polled) {
+            awaited.open(token, polled);
+        }
+        Ok(token)
+    }
+
+    /// No more records of the run will come.
+    pub(super) fn seal(&self, token: Token) {
+        if self.ledger.borrow_mut().seal(token) {
+            self.decide(token);
+        }
+    }
+
+    /// Records of a run are in Kafka, or passed over.
+    fn acknowledge(&self, completion: &Completion) {
+        let (token, count) = (completion.token, completion.record_count as usize);
+        if let Some(awaited) = self.awaited.borrow_mut().as_mut() {
+            match &completion.result {
+                Ok(ack) => awaited.written(
+                    token,
+                    &Placed {
+                        rows: 0..count,
+                        partition: ack.partition,
+                        base_offset: ack.base_offset,
+                        log_append_time_ms: ack.log_append_time_ms,
+                    },
+                ),
+                Err(_) => awaited.skipped(token, completion.partition, count),
+            }
+        }
+        if self.ledger.borrow_mut().acknowledge(token, count) {
+            self.decide(token);
+        }
+    }
+
+    fn decide(&self, token: Token) {
+        if let Some(awaited) = self.awaited.borrow_mut().as_mut() {
+            awaited.decide(token);
+            self.decided.notify_one();
+        }
+    }
+
+    /// What the task has not been told of.
+    pub(super) fn take_decided(&self) -> Vec<Acknowledged> {
+        self.awaited.borrow_mut().as_mut().map(Awaited::take_decided).unwrap_or_default()
     }
 
     pub(super) fn fail(&self, error: Error) {
@@ -84,25 +146,21 @@ pub(super) async fn take_acknowledgements(
         producer.completions(&mut completions).await;
         let mut acknowledged = 0;
         for completion in completions.drain(..) {
-            match completion.result {
+            match &completion.result {
                 Ok(ack) => {
                     acknowledged += u64::from(completion.record_count);
                     topics.note(&metrics.topics, ack.topic.name());
-                    progress
-                        .ledger
-                        .borrow_mut()
-                        .acknowledge(completion.token, completion.record_count as usize);
+                    progress.acknowledge(&completion);
                 }
                 // They are passed over, with their offsets (KIP-779).
                 Err(error) if errors.tolerance() == Tolerance::All => {
-                    let count = completion.record_count as usize;
-                    errors.not_produced(count, from_kafka(&error), None);
-                    progress.ledger.borrow_mut().acknowledge(completion.token, count);
+                    errors.not_produced(completion.record_count as usize, from_kafka(error), None);
+                    progress.acknowledge(&completion);
                 }
                 // Not acknowledged in the ledger: the offsets of lost records are never committed.
                 Err(error) => {
-                    progress
-                        .fail(unrecoverable("Unrecoverable exception from producer send callback", error));
+                    let message = "Unrecoverable exception from producer send callback";
+                    progress.fail(unrecoverable(message, error.clone()));
                 }
             }
         }

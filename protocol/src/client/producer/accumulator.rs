@@ -83,7 +83,7 @@ impl Accumulator {
         asked: Option<i32>,
         record: &ProduceRecord<'_>,
         token: u64,
-    ) -> Result<(), AppendError> {
+    ) -> Result<i32, AppendError> {
         if self.is_closed.get() {
             return Err(AppendError::Closed);
         }
@@ -131,7 +131,7 @@ impl Accumulator {
         if state.builder.estimated_bytes() >= self.config.batch_bytes {
             self.close_batch(topic, partition, state).map_err(AppendError::Encode)?;
         }
-        Ok(())
+        Ok(partition.index)
     }
 
     /// Closes the open batch of `partition`, if there is one, and queues it.
@@ -419,7 +419,7 @@ impl Accumulator {
                 }),
                 Err(error) => Err(error.clone()),
             };
-            completions.push(Completion { token: *token, record_count: *record_count, result });
+            completions.push(Completion { token: *token, record_count: *record_count, partition, result });
             record_index += i64::from(*record_count);
         }
         if result.is_err() {

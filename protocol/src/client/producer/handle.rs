@@ -57,7 +57,7 @@ impl Producer {
     }
 
     /// Appends one record to the open batch of its partition: the one given, or that of its key, or for a null key a sticky one.
-    /// Does not wait and does not allocate per record. `token` comes back in the completion.
+    /// Does not wait and does not allocate per record. Gives the partition; `token` comes back in the completion.
     ///
     /// # Errors
     /// [`AppendError::Full`] when the buffer memory is used up: await [`ready`](Self::ready) and append again. All others say why
@@ -68,7 +68,7 @@ impl Producer {
         partition: Option<i32>,
         record: &ProduceRecord<'_>,
         token: u64,
-    ) -> Result<(), AppendError> {
+    ) -> Result<i32, AppendError> {
         self.accumulator.append(topic, partition, record, token)
     }
 

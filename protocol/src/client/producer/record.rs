@@ -114,6 +114,8 @@ pub struct Completion {
     pub token: u64,
     /// How many records of that token this is about.
     pub record_count: u32,
+    /// The partition that they were appended to.
+    pub partition: i32,
     /// Where they are, or why they are not.
     pub result: Result<Ack, Error>,
 }

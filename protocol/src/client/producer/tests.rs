@@ -162,7 +162,7 @@ fn used_up_memory_is_told_and_comes_back() {
             let value = format!("{index:0>1000}");
             loop {
                 match producer.append(&topic, None, &record(value.as_bytes()), 0) {
-                    Ok(()) => break,
+                    Ok(_partition) => break,
                     Err(AppendError::Full) => {
                         full_count += 1;
                         assert!(producer.buffered_bytes() <= 64 * 1024);
