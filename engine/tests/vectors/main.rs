@@ -8,6 +8,8 @@
 mod date_format;
 mod differences;
 mod notation;
+mod records;
+mod transforms;
 
 use std::sync::Arc;
 

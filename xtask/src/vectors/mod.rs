@@ -16,7 +16,7 @@ use crate::output::say;
 use crate::{paths, process, tools};
 
 /// All vectors together may take so much room in the repository.
-const BYTES_MAX: u64 = 3 << 20;
+const BYTES_MAX: u64 = 5 << 20;
 
 /// Nothing to choose but whether to look only.
 #[derive(Debug, Args)]

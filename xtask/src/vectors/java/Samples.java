@@ -17,7 +17,7 @@ import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.data.Time;
 import org.apache.kafka.connect.data.Timestamp;
 
-final class Samples {
+class Samples {
     static final long DAY = 86_400_000L;
     static final String[] TEXTS = {
         "", " ", "a", "plain text", "null", "true", "0", "12", "1.5", "quote\" and \\ backslash", "tab\tnewline\nreturn\r",

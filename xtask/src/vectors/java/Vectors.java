@@ -8,6 +8,7 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TimeZone;
 import java.util.TreeMap;
@@ -26,6 +27,8 @@ final class Vectors implements AutoCloseable {
     public static void main(String[] arguments) throws Exception {
         // Java formats and reads dates in the zone of its machine.
         TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
+        // And with the names of its language.
+        Locale.setDefault(Locale.US);
         Path dir = Path.of(arguments[0]);
         int cases = 0;
         for (Group group : new Group[] {
@@ -35,6 +38,8 @@ final class Vectors implements AutoCloseable {
             new Group("values", ValuesCases::write),
             new Group("date_format", DateFormatCases::write),
             new Group("projector", ProjectorCases::write),
+            new Group("transforms", TransformCases::writeTransforms),
+            new Group("predicates", TransformCases::writePredicates),
         }) {
             try (Vectors vectors = new Vectors(dir, group.name)) {
                 group.write.to(vectors);
@@ -108,11 +113,17 @@ final class Vectors implements AutoCloseable {
     }
 
     void add(ObjectNode line) throws IOException {
-        cases++;
+        add(line, 1);
+    }
+
+    /** A line that holds several cases. */
+    void add(ObjectNode line, int cases) throws IOException {
+        this.cases += cases;
         line(line);
     }
 
-    private void line(ObjectNode line) throws IOException {
+    /** A line that is no case of its own. */
+    void line(ObjectNode line) throws IOException {
         out.write(line.toString());
         out.write('\n');
     }
