@@ -102,7 +102,7 @@ impl ExtractField {
     /// Java looks at the value before it looks for the field.
     fn of_typed(&mut self, schema: &SchemaRef, column: &Column) -> (Column, Vec<RowError>) {
         let resolved = self.resolve(schema).map(|steps| steps.last().map(|step| Arc::clone(&step.schema)));
-        let error_of = |row| match (column.row(row), &resolved) {
+        let error_of = |row| match (column.row(row).carried(Some(schema)), &resolved) {
             (ValueRef::Null, Ok(_)) => None,
             (ValueRef::Null, Err(error)) => Some(error.clone()),
             (value, _) => Some(requirements::structure(value, PURPOSE)),

@@ -75,6 +75,12 @@ impl Given {
     /// The records `times` one after another, with what is not touched as bytes; `None` where they cannot be held in that form.
     pub(crate) fn records(&self, touches: Touches, form: Form, times: usize) -> Option<Records> {
         let rows = self.rows() * times;
+        let sides = [(&self.key, touches.key), (&self.value, touches.value)];
+        if form == Form::Objects
+            && sides.iter().all(|(side, is_touched)| !is_touched || side.schema.is_some())
+        {
+            return None;
+        }
         let part = |side: &Side, is_touched: bool| match is_touched {
             true => side.column(form, times),
             false => Some(Column::raw(BinaryViewArray::from_iter_values((0..rows).map(|_| NOT_DECODED)))),
@@ -140,7 +146,7 @@ impl Given {
                     .collect(),
             ))
         } else {
-            HeaderValues::Raw(BinaryViewArray::from_iter_values(all.iter().map(|header| header.to_string())))
+            HeaderValues::Raw(BinaryViewArray::from_iter_values(all.iter().map(ToString::to_string)))
         };
         Headers::of_parts(vec![HeaderPart::Each(HeaderColumns::new(bounds, keys, values))])
     }
@@ -274,7 +280,7 @@ fn shape(values: &[&Value]) -> Option<SchemaRef> {
                 | (Type::Struct(_), Value::Map(_))
         )
     };
-    present.all(|value| is_same(value)).then(|| Arc::new(Schema::new(kind.clone()).optional()))
+    present.all(is_same).then(|| Arc::new(Schema::new(kind.clone()).optional()))
 }
 
 fn shaped(shape: &SchemaRef, value: &Value) -> Value {

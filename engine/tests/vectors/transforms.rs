@@ -15,14 +15,11 @@ use super::records::{Form, Given};
 /// Transforms that are not compared yet.
 const PENDING: &[&str] = &[
     "Cast",
-    "ExtractField",
     "Flatten",
     "HeaderFrom",
-    "HoistField",
     "InsertField",
     "InsertHeader",
     "MaskField",
-    "ReplaceField",
     "SetSchemaMetadata",
     "TimestampConverter",
     "TimestampRouter",
@@ -157,10 +154,11 @@ fn check(file: &str, cases_min: usize, objects_min: usize) {
                 changes => given.expected(row, changes, &schemas, touches),
             })
             .collect();
+        let mut is_told = vec![false; given.rows()];
         let mut compare = |form: &str, first: usize, ours: Vec<String>| {
             for (row, ours) in ours.iter().enumerate() {
                 let row = (first + row) % given.rows();
-                if *ours != expected[row] {
+                if *ours != expected[row] && !std::mem::replace(&mut is_told[row], true) {
                     let case = json!({
                         "of": settings, "form": form, "row": line["rows"][row], "t": line["t"], "p": line["p"],
                         "ks": line["ks"], "vs": line["vs"],

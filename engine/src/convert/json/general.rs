@@ -336,7 +336,7 @@ impl Scanner<'_> {
                     0xD800..0xDC00 => self.low_surrogate(unit),
                     _ => char::from_u32(unit),
                 };
-                // A lone surrogate cannot be held as UTF-8; Java prints it as a question mark.
+                // A lone surrogate cannot be held as UTF-8. Java keeps it: its JsonConverter writes the escape again, all others `?`.
                 self.has_lone_surrogate |= character.is_none();
                 self.side.push(character.unwrap_or('?'));
                 return Ok(());

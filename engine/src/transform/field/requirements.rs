@@ -18,7 +18,8 @@ pub(in crate::transform) fn structure(value: ValueRef<'_>, purpose: &str) -> Err
 
 /// Errors for all rows of a column with a schema that are no structs; null is none either.
 pub(in crate::transform) fn structures(column: &Column, purpose: &str) -> Vec<RowError> {
-    (0..column.len()).map(|row| RowError { row, error: structure(column.row(row), purpose) }).collect()
+    let value = |row| column.row(row).carried(column.schema.as_ref());
+    (0..column.len()).map(|row| RowError { row, error: structure(value(row), purpose) }).collect()
 }
 
 /// A field looked for in what has none.

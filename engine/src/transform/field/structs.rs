@@ -105,14 +105,14 @@ pub(in crate::transform) fn copied(
 ) -> Result<ArrayRef> {
     let array = structs.column(index);
     let array = if null_is_default { with_default(from, array, structs.nulls())? } else { Arc::clone(array) };
-    if from.kind == to.schema.kind {
+    if from.kind == to.schema.kind && from.logical() == to.schema.logical() {
         check_put(to, array.as_ref(), structs.nulls(), errors);
         return Ok(array);
     }
     // Fields that were crossed: value by value.
     let mut builder = ColumnBuilder::new(Some(Arc::clone(&to.schema)));
     for row in 0..array.len() {
-        let value = ValueRef::of_array(Some(from), array.as_ref(), row);
+        let value = ValueRef::of_array(Some(from), array.as_ref(), row).carried(Some(from));
         match to.schema.validate_field(&to.name, value).and_then(|()| builder.push(value)) {
             Ok(()) => {}
             Err(_) if structs.is_null(row) => builder.push_null(),
