@@ -21,6 +21,9 @@ use clap::Args;
 use crate::output::say;
 use crate::{cargo, paths, process};
 
+/// Crates that have fuzz targets, by their folders; each in a package of its own, `fuzz/` below it.
+const PACKAGES: &[&str] = &["engine", "protocol"];
+
 /// Every branch counts, and what it compares guides the search.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -46,6 +49,14 @@ pub struct Options {
     seconds: u32,
 }
 
+/// A program that feeds a part of a crate.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    /// The crate.
+    of: &'static str,
+    name: String,
+}
+
 /// What a target did.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
@@ -65,13 +76,14 @@ struct Outcome {
 /// They do not build, one cannot be started, or the name is none of a target.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let known = targets()?;
-    let chosen: Vec<&String> =
-        known.iter().filter(|name| options.target.as_ref().is_none_or(|wanted| wanted == *name)).collect();
+    let is_wanted = |target: &&Target| options.target.as_ref().is_none_or(|wanted| *wanted == target.name);
+    let chosen: Vec<&Target> = known.iter().filter(is_wanted).collect();
     if chosen.is_empty() {
+        let names: Vec<&str> = known.iter().map(|target| target.name.as_str()).collect();
         bail!(
             "no target is called {}: there are {}",
             options.target.as_deref().unwrap_or("that"),
-            known.join(", ")
+            names.join(", ")
         );
     }
     Ok(if fuzz(&chosen, options.seconds)? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -86,13 +98,14 @@ pub fn run_all(seconds: u32) -> Result<bool> {
     fuzz(&known.iter().collect::<Vec<_>>(), seconds)
 }
 
-fn fuzz(targets: &[&String], seconds: u32) -> Result<bool> {
+fn fuzz(targets: &[&Target], seconds: u32) -> Result<bool> {
     let programs = build(targets)?;
     let mut is_clean = true;
     for target in targets {
         let outcome = run_target(&programs, target, seconds)?;
+        let name = &target.name;
         say(format_args!(
-            "{target:<12} {:>9} runs, {:>6} a second, {:>5} edges, {:>4} inputs{}",
+            "{name:<12} {:>9} runs, {:>6} a second, {:>5} edges, {:>4} inputs{}",
             outcome.runs,
             outcome.runs_per_second,
             outcome.coverage,
@@ -103,41 +116,51 @@ fn fuzz(targets: &[&String], seconds: u32) -> Result<bool> {
             is_clean = false;
             let shown = finding.strip_prefix(paths::root()).unwrap_or(&finding).display();
             say(format_args!(
-                "error: {target} fails with {shown}, to be kept once it is fixed; to see it again:"
+                "error: {name} fails with {shown}, to be kept once it is fixed; to see it again:"
             ));
-            say(format_args!("    {} {shown}", programs.join(target).display()));
-            say("    cargo test -p protocol --test fuzz_inputs");
+            say(format_args!("    {} {shown}", programs.join(name).display()));
+            say(format_args!("    cargo test -p {} --test fuzz_inputs", target.of));
         }
     }
     Ok(is_clean)
 }
 
-/// The programs of the package, sorted: one file each.
-fn targets() -> Result<Vec<String>> {
-    let folder = package().join("fuzz_targets");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
-        let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
-        names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+/// The programs of all packages, sorted by package and name: one file each.
+fn targets() -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for of in PACKAGES {
+        let folder = package(of).join("fuzz_targets");
+        for entry in fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
+            let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            targets.extend(name.map(|name| Target { of, name }));
+        }
     }
-    names.sort();
-    Ok(names)
+    targets.sort();
+    Ok(targets)
 }
 
 /// Builds the targets; gives the folder of their programs. The folder is one of its own, because every crate is built
 /// with other flags; and a target triple keeps the flags away from build scripts, which have no fuzzer to report to.
-fn build(targets: &[&String]) -> Result<PathBuf> {
+fn build(targets: &[&Target]) -> Result<PathBuf> {
     let triple = host_triple()?;
     let folder = cargo::target_dir()?.join("fuzz");
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
-    let mut command = cargo::command("build");
-    command
-        .args(["--quiet", "--release", "--target", &triple, "--target-dir"])
-        .arg(&folder)
-        .args(targets.iter().flat_map(|target| ["--bin", target.as_str()]))
-        .current_dir(package())
-        .env("RUSTFLAGS", format!("{flags} {FLAGS}").trim_start());
-    process::run(&mut command).context("build the fuzz targets")?;
+    for of in PACKAGES {
+        let names: Vec<&str> =
+            targets.iter().filter(|target| target.of == *of).map(|target| target.name.as_str()).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let mut command = cargo::command("build");
+        command
+            .args(["--quiet", "--release", "--target", &triple, "--target-dir"])
+            .arg(&folder)
+            .args(names.iter().flat_map(|name| ["--bin", *name]))
+            .current_dir(package(of))
+            .env("RUSTFLAGS", format!("{flags} {FLAGS}").trim_start());
+        process::run(&mut command).context("build the fuzz targets")?;
+    }
     Ok(folder.join(triple).join("release"))
 }
 
@@ -147,9 +170,10 @@ fn host_triple() -> Result<String> {
     triple.map(str::to_owned).context("rustc does not say for what it builds")
 }
 
-fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<Outcome> {
+fn run_target(programs: &Path, target: &Target, seconds: u32) -> Result<Outcome> {
+    let Target { of, name: target } = target;
     let inputs = cargo::target_dir()?.join("fuzz/inputs").join(target);
-    let regressions = package().join("regressions").join(target);
+    let regressions = package(of).join("regressions").join(target);
     fs::create_dir_all(&inputs).with_context(|| format!("create {}", inputs.display()))?;
     fs::create_dir_all(&regressions).with_context(|| format!("create {}", regressions.display()))?;
     let mut command = Command::new(programs.join(target));
@@ -161,7 +185,7 @@ fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<Outcome> {
         .arg(format!("-artifact_prefix={}/", regressions.display()))
         .args(["-print_final_stats=1", "-use_value_profile=1"])
         // What is found to reach further goes to the first folder.
-        .args([&inputs, &package().join("corpus").join(target), &regressions])
+        .args([&inputs, &package(of).join("corpus").join(target), &regressions])
         .current_dir(paths::root())
         .stdin(Stdio::null());
     let output = command.output().with_context(|| format!("start {target}"))?;
@@ -176,7 +200,7 @@ fn run_target(programs: &Path, target: &str, seconds: u32) -> Result<Outcome> {
         outcome.finding = Some(named.unwrap_or_else(|| regressions.clone()));
     }
     // Folders that hold something stay.
-    fs::remove_dir(&regressions).and_then(|()| fs::remove_dir(package().join("regressions"))).ok();
+    fs::remove_dir(&regressions).and_then(|()| fs::remove_dir(package(of).join("regressions"))).ok();
     Ok(outcome)
 }
 
@@ -203,8 +227,9 @@ fn read(text: &str) -> Outcome {
     outcome
 }
 
-fn package() -> PathBuf {
-    paths::root().join("protocol/fuzz")
+/// The package of the targets of a crate.
+fn package(of: &str) -> PathBuf {
+    paths::root().join(of).join("fuzz")
 }
 
 #[cfg(test)]
@@ -226,8 +251,8 @@ mod tests {
     fn every_target_has_something_to_begin_with() {
         let targets = targets().unwrap();
         assert!(targets.len() > 1);
-        for target in targets {
-            assert!(package().join("corpus").join(&target).is_dir(), "{target}");
+        for Target { of, name } in targets {
+            assert!(package(of).join("corpus").join(&name).is_dir(), "{name}");
         }
     }
 }

@@ -1,0 +1,4 @@
+//! `json` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| engine_fuzz::json(data));
