@@ -58,6 +58,16 @@ const DIFFERENCES: &[Difference] = &[
         reason: "a map with a null key cannot be held by an Arrow array",
         covers: |_, ours, _| ours.ends_with("a map with a null key cannot be held"),
     },
+    Difference {
+        file: "transforms",
+        reason: "TimestampRouter says of a record without a timestamp where it is and not what it holds: key, value and headers are not \
+                 decoded for it",
+        covers: |_, ours, java| {
+            let missing =
+                "error org.apache.kafka.connect.errors.DataException: Timestamp missing on record: ";
+            ours.starts_with(missing) && java.starts_with(missing)
+        },
+    },
     Difference { file: "plain", reason: DIGITS, covers: |_, _, java| java == "1.17549435E-38" },
 ];
 

@@ -22,7 +22,6 @@ const PENDING: &[&str] = &[
     "MaskField",
     "SetSchemaMetadata",
     "TimestampConverter",
-    "TimestampRouter",
     "ValueToKey",
 ];
 
