@@ -107,6 +107,11 @@ impl Headers {
         &self.parts
     }
 
+    /// Adds headers to the end of every record's; the part covers the same rows.
+    pub fn push(&mut self, part: HeaderPart) {
+        self.parts.push(part);
+    }
+
     /// Adds a header to the end of every record's.
     ///
     /// # Panics

@@ -171,6 +171,15 @@ pub fn as_text(bytes: &BinaryViewArray) -> std::result::Result<StringViewArray, 
     Ok(unsafe { StringViewArray::new_unchecked(views, buffers, nulls) })
 }
 
+/// The same text in every row.
+pub fn repeated(text: &str, rows: usize) -> StringViewArray {
+    let buffers =
+        if text.len() <= INLINE_BYTES_MAX { Vec::new() } else { vec![Buffer::from(text.as_bytes())] };
+    let views = vec![view(text.as_bytes(), 0, 0); rows];
+    // SAFETY: the view is that of text which it holds itself, or which is all of the one buffer.
+    unsafe { StringViewArray::new_unchecked(views.into(), Arc::from(buffers), None) }
+}
+
 /// The values at `rows`, in that order, copying none.
 ///
 /// # Panics
@@ -290,6 +299,51 @@ mod tests {
             as_text(&BinaryViewArray::from_iter([Some(&b"ok"[..]), Some(&b"\xc3"[..])])).unwrap_err(),
             1
         );
+    }
+
+    #[test]
+    fn the_same_text_is_repeated() {
+        for text in ["", "short", "a value longer than twelve bytes"] {
+            let array = repeated(text, 3);
+            assert_eq!(array.iter().collect::<Vec<_>>(), [Some(text); 3]);
+            let (views, buffers, nulls) = array.into_parts();
+            StringViewArray::try_new(views, buffers, nulls).unwrap();
+        }
+    }
+
+    /// Goal: a mask adds nulls to those that are there, for every type that columns have, also where the array is a slice.
+    #[test]
+    fn masked_rows_are_null() {
+        let numbers = Arc::new(arrow_array::Int32Array::from(vec![Some(1), None, Some(3), Some(4), Some(5)]));
+        let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([
+            Some(vec![Some(1)]),
+            None,
+            Some(vec![]),
+            Some(vec![None]),
+            Some(vec![Some(2)]),
+        ]));
+        let field = |array: &ArrayRef| arrow_schema::Field::new("f", array.data_type().clone(), true);
+        let text: ArrayRef = Arc::new(StringViewArray::from(vec![
+            Some("a"),
+            None,
+            Some("c"),
+            Some("a longer text than that"),
+            Some("e"),
+        ]));
+        let structs =
+            StructArray::new(vec![field(&text)].into(), vec![Arc::clone(&text)], numbers.nulls().cloned());
+        let bytes: ArrayRef = Arc::new(text.as_string_view().clone().to_binary_view());
+        let booleans = BooleanArray::from(vec![Some(true), None, Some(false), Some(true), Some(false)]);
+        let empty = StructArray::new_empty_fields(5, numbers.nulls().cloned());
+        let arrays: [ArrayRef; 7] =
+            [numbers, lists, text, bytes, Arc::new(structs), Arc::new(booleans), Arc::new(empty)];
+        for array in arrays {
+            let mask = NullBuffer::from(vec![true, true, false]);
+            let masked = masked(&array.slice(1, 3), Some(&mask));
+            let nulls: Vec<_> = (0..3).map(|row| masked.is_null(row)).collect();
+            assert_eq!(nulls, [true, false, true], "{}", array.data_type());
+            assert_eq!(masked.slice(1, 1).as_ref(), array.slice(2, 1).as_ref());
+        }
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use api::java_text::decode_utf8_lossy;
 use api::plugin::HeaderConverterPlugin;
 use api::{
     Column, ColumnBuilder, ConnectHeaders, DecodedHeaders, Encoded, HeaderConverter, Plugin, Result,
-    SchemaRef, Type, Value,
+    SchemaRef, Value,
 };
 use arrow_array::{Array, BinaryViewArray};
 
@@ -96,11 +96,7 @@ impl Columns {
         let place = match found {
             Some(place) => place,
             None => {
-                let builder = match schema.as_ref().map(|schema| &schema.kind) {
-                    // Their items need not be of the type that the schema says: Java takes the last one's.
-                    Some(Type::Array(_) | Type::Map(..)) => ColumnBuilder::mixed(schema.clone()),
-                    _ => ColumnBuilder::new(schema.clone()),
-                };
+                let builder = values::builder(schema.clone());
                 self.0.push((schema, builder, 0));
                 self.0.len() - 1
             }

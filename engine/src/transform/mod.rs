@@ -7,14 +7,19 @@ mod drop_headers;
 mod extract_field;
 mod field;
 mod filter;
+mod flatten;
 mod has_header_key;
+mod header_from;
 mod hoist_field;
+mod insert_field;
+mod insert_header;
 mod record_is_tombstone;
 mod regex_router;
 mod replace_field;
 mod replacement;
 mod timestamp_router;
 mod topic_name_matches;
+mod value_to_key;
 
 use api::plugin::{PredicatePlugin, TransformPlugin};
 
@@ -29,12 +34,20 @@ pub const TRANSFORMS: &[TransformPlugin] = &[
     TransformPlugin::of::<OnKey<extract_field::ExtractField>>(),
     TransformPlugin::of::<OnValue<extract_field::ExtractField>>(),
     TransformPlugin::of::<filter::Filter>(),
+    TransformPlugin::of::<OnKey<flatten::Flatten>>(),
+    TransformPlugin::of::<OnValue<flatten::Flatten>>(),
+    TransformPlugin::of::<OnKey<header_from::HeaderFrom>>(),
+    TransformPlugin::of::<OnValue<header_from::HeaderFrom>>(),
     TransformPlugin::of::<OnKey<hoist_field::HoistField>>(),
     TransformPlugin::of::<OnValue<hoist_field::HoistField>>(),
+    TransformPlugin::of::<OnKey<insert_field::InsertField>>(),
+    TransformPlugin::of::<OnValue<insert_field::InsertField>>(),
+    TransformPlugin::of::<insert_header::InsertHeader>(),
     TransformPlugin::of::<regex_router::RegexRouter>(),
     TransformPlugin::of::<OnKey<replace_field::ReplaceField>>(),
     TransformPlugin::of::<OnValue<replace_field::ReplaceField>>(),
     TransformPlugin::of::<timestamp_router::TimestampRouter>(),
+    TransformPlugin::of::<value_to_key::ValueToKey>(),
 ];
 
 /// All predicates, sorted by class name.

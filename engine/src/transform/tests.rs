@@ -9,7 +9,13 @@ use api::{
 use arrow_array::{BinaryViewArray, StringViewArray};
 use arrow_buffer::BooleanBuffer;
 
-use super::{PREDICATES, TRANSFORMS};
+use api::conformance::transform;
+
+use super::field::{OnKey, OnValue};
+use super::{
+    PREDICATES, TRANSFORMS, extract_field, flatten, header_from, hoist_field, insert_field, insert_header,
+    replace_field, support, value_to_key,
+};
 
 fn props(settings: &[(&str, &str)]) -> Props {
     settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -89,14 +95,14 @@ fn predicates_say_which_rows() {
 /// What Java 4.3.0 answered.
 #[test]
 fn bad_settings_are_refused_in_javas_words() {
-    let transform =
+    let refused =
         |name, settings: &[_]| apply(name, settings, records("t")).unwrap_err().message().to_owned();
     assert_eq!(
-        transform("RegexRouter", &[("regex", "("), ("replacement", "")]),
+        refused("RegexRouter", &[("regex", "("), ("replacement", "")]),
         "Invalid value ( for configuration regex: Invalid regex: Unclosed group near index 1\n("
     );
     assert_eq!(
-        transform("DropHeaders", &[("headers", "")]),
+        refused("DropHeaders", &[("headers", "")]),
         "Configuration 'headers' must not be empty. Valid values include: any non-empty value"
     );
     let predicate =
@@ -109,4 +115,30 @@ fn bad_settings_are_refused_in_javas_words() {
         predicate("TopicNameMatches", &[]),
         "Missing required configuration \"pattern\" which has no default value."
     );
+}
+
+/// Goal: what is a transform of fields is one that the engine can run: one row alone, on slices, on what it does not touch.
+#[test]
+fn transforms_of_fields_conform() {
+    let objects =
+        support::decode(&[r#"{"a":1,"b":{"c":"x"}}"#, r#"{"a":2,"b":{"c":null}}"#], false).remove(0);
+    let columns = || Columns {
+        key: objects.clone(),
+        value: objects.clone(),
+        headers: Headers::none(),
+        timestamps: Timestamps::Same(5),
+    };
+    let headers = support::props(&[("fields", "a"), ("headers", "h"), ("operation", "move")]);
+    let named = |name: &str| support::props(&[(name, "a")]);
+    transform::<OnKey<extract_field::ExtractField>>(&named("field"), columns());
+    transform::<OnValue<flatten::Flatten>>(&Props::new(), columns());
+    transform::<OnKey<header_from::HeaderFrom>>(&headers, columns());
+    transform::<OnValue<hoist_field::HoistField>>(&named("field"), columns());
+    transform::<OnKey<insert_field::InsertField>>(&named("topic.field"), columns());
+    transform::<insert_header::InsertHeader>(
+        &support::props(&[("header", "h"), ("value.literal", "1")]),
+        columns(),
+    );
+    transform::<OnValue<replace_field::ReplaceField>>(&named("exclude"), columns());
+    transform::<value_to_key::ValueToKey>(&named("fields"), columns());
 }

@@ -16,3 +16,14 @@ mod tokens;
 
 pub use parse::{Parsed, parse};
 pub use print::print;
+
+use api::{ColumnBuilder, SchemaRef, Type};
+
+/// A column for values of the schema that [`parse`] gave them.
+pub(crate) fn builder(schema: Option<SchemaRef>) -> ColumnBuilder {
+    match schema.as_ref().map(|schema| &schema.kind) {
+        // Their items need not be of the type that the schema says: Java takes the last one's.
+        Some(Type::Array(_) | Type::Map(..)) => ColumnBuilder::mixed(schema),
+        _ => ColumnBuilder::new(schema),
+    }
+}

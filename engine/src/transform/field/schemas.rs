@@ -81,6 +81,7 @@ impl FieldsBuilder {
     }
 }
 
-fn schema_builder_error(message: impl Into<String>) -> Error {
+/// What `SchemaBuilder` refuses.
+pub(in crate::transform) fn schema_builder_error(message: impl Into<String>) -> Error {
     Error::bad_record(message).with_java_class("org.apache.kafka.connect.errors.SchemaBuilderException")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::views::masked;
-use api::{Column, ColumnBuilder, Data, Field, Result, RowError, Schema, SchemaRef, Type, ValueRef};
+use api::{Column, ColumnBuilder, Data, Error, Field, Result, RowError, Schema, SchemaRef, Type, ValueRef};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, NullArray, StructArray};
 use arrow_buffer::NullBuffer;
@@ -126,6 +126,15 @@ pub(in crate::transform) fn copied(
         Data::Array(array) => array,
         _ => array,
     })
+}
+
+/// Errors for the rows that are null.
+pub(in crate::transform) fn null_rows(
+    rows: &StructArray,
+    error: impl Fn(ValueRef<'_>) -> Error,
+) -> Vec<RowError> {
+    let is_null = |row: &usize| rows.is_null(*row);
+    (0..rows.len()).filter(is_null).map(|row| RowError { row, error: error(ValueRef::Null) }).collect()
 }
 
 /// Checks what is put into a field, as `Struct#put` does: null where a value is required fails its row. `structs` says which structs are
