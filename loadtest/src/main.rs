@@ -4,8 +4,10 @@
 mod blackhole;
 mod clients;
 mod cluster;
+mod connectors;
 mod options;
 mod output;
+mod rest;
 mod rest_flood;
 mod usage;
 mod worker;
@@ -26,6 +28,8 @@ enum Case {
     Blackhole(blackhole::Options),
     /// Bad sinks and a flood of REST requests on a worker with running tasks: latency, and the tasks' throughput in each phase
     RestFlood(rest_flood::Options),
+    /// Many idle connectors: what they cost, what REST and metrics cost with them, and how long they take to start
+    Connectors(connectors::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -39,6 +43,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().case {
         Case::Blackhole(options) => local.block_on(&runtime, blackhole::run(options)),
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
+        Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
         Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),
     }

@@ -13,6 +13,8 @@ pub(crate) struct Usage {
     pub(crate) system: Duration,
     /// Largest resident set so far, in bytes.
     pub(crate) peak_resident_bytes: u64,
+    /// Resident set, in bytes.
+    pub(crate) resident_bytes: u64,
 }
 
 impl Usage {
@@ -27,12 +29,17 @@ impl Usage {
             Ok(Duration::from_nanos(ticks * 1_000_000_000 / rustix::param::clock_ticks_per_second()))
         };
         let status = fs::read_to_string(proc.join("status"))?;
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .context("no VmHWM in /proc/<pid>/status")?;
-        let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse()?;
-        Ok(Usage { user: ticks(11)?, system: ticks(12)?, peak_resident_bytes: peak_kib << 10 })
+        let bytes = |name: &str| -> Result<u64> {
+            let size = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let size = size.with_context(|| format!("no {name} in /proc/<pid>/status"))?;
+            Ok(size.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
+        };
+        Ok(Usage {
+            user: ticks(11)?,
+            system: ticks(12)?,
+            peak_resident_bytes: bytes("VmHWM")?,
+            resident_bytes: bytes("VmRSS")?,
+        })
     }
 
     pub(crate) fn cpu(&self) -> Duration {

@@ -31,7 +31,7 @@ impl Worker {
         dir: &Path,
         bootstrap: &str,
         extra: &str,
-        connector: &str,
+        connectors: &[String],
     ) -> Result<Worker> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let worker = write(
@@ -45,11 +45,16 @@ impl Worker {
                 dir.display()
             ),
         )?;
-        let connector = write(dir, "connector.properties", connector)?;
+        let connectors: Vec<PathBuf> = connectors
+            .iter()
+            .enumerate()
+            .map(|(number, text)| write(dir, &format!("connector-{number}.properties"), text))
+            .collect::<Result<_>>()?;
         let log = fs::File::create(dir.join("worker.log"))?;
         let started = Instant::now();
         let child = Command::new(binary)
-            .args(["standalone".as_ref(), worker.as_os_str(), connector.as_os_str()])
+            .args(["standalone".as_ref(), worker.as_os_str()])
+            .args(connectors)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
