@@ -49,8 +49,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
              producer.override.compression.type={}\nproducer.override.batch.size=262144\n",
             options.common.records, options.common.record_bytes, options.compression
         );
-        let worker = Worker::start(&options.common.binary, dir.path(), &kafka.bootstrap, raw, std::slice::from_ref(&connector))
-            .context("start the worker that fills the topic")?;
+        let worker = Worker::start(
+            &options.common.binary,
+            dir.path(),
+            &kafka.bootstrap,
+            raw,
+            std::slice::from_ref(&connector),
+        )
+        .context("start the worker that fills the topic")?;
         kafka.wait_for_records(&topic, options.common.records).await?;
         let usage = worker.usage()?;
         let per_record = usage.cpu().as_nanos() as f64 / options.common.records as f64;
@@ -72,8 +78,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
                 options.settings.join("\n")
             );
             let started = Instant::now();
-            let worker =
-                Worker::start(&options.common.binary, dir.path(), &kafka.bootstrap, raw, std::slice::from_ref(&connector))?;
+            let worker = Worker::start(
+                &options.common.binary,
+                dir.path(),
+                &kafka.bootstrap,
+                raw,
+                std::slice::from_ref(&connector),
+            )?;
             kafka.wait_for_commit(&format!("connect-{group}"), &topic, options.common.records).await?;
             let took = started.elapsed();
             let usage = worker.usage()?;

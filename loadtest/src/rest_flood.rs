@@ -58,7 +58,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         "name=source\nconnector.class=DatagenSource\ntopic={topic}\nrate={}\nrecord.bytes={}\n",
         options.task_rate, options.common.record_bytes
     );
-    let worker = Worker::start(&options.common.binary, dir.path(), &kafka.bootstrap, raw, std::slice::from_ref(&source))?;
+    let worker = Worker::start(
+        &options.common.binary,
+        dir.path(),
+        &kafka.bootstrap,
+        raw,
+        std::slice::from_ref(&source),
+    )?;
     let sink = format!(
         r#"{{"name":"{topic}","config":{{"connector.class":"BlackholeSink","topics":"{topic}","tier":"index"}}}}"#
     );
