@@ -1,7 +1,7 @@
 //! What many connectors that have nothing to do cost: CPU and memory of the worker process, REST and `/metrics` among them, start-up.
 //!
-//! Method: one worker process without connectors, then with so many, half of them sources of an empty file and half of them sinks of one
-//! empty topic, each with a consumer group of its own. CPU is that of the process over a phase of the given length in which nobody asks
+//! Method: one worker process without connectors, then with so many, by default half of them sources of an empty file and half of them sinks of
+//! one empty topic, each with a consumer group of its own. CPU is that of the process over a phase of the given length in which nobody asks
 //! it anything; memory is the resident set at its end, and what a connector costs is the difference. Then requests on a schedule (see
 //! `rest`), the whole of `/metrics` and of the expanded list one after another, and a second worker that is given all of them at its start.
 
@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Connectors
     #[arg(long, default_value_t = 1_000)]
     count: u32,
+    /// Of which kind they are
+    #[arg(long, value_enum, default_value_t = Kinds::Both)]
+    kinds: Kinds,
     /// Requests per second
     #[arg(long, default_value_t = 200)]
     rate: u32,
@@ -49,6 +52,14 @@ pub(crate) struct Options {
     /// Seconds of each phase
     #[arg(long, default_value_t = 15)]
     seconds: u64,
+}
+
+/// Kinds of connectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kinds {
+    Both,
+    Source,
+    Sink,
 }
 
 /// Runs the phases and prints what each found.
@@ -61,7 +72,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     std::fs::write(&file, "")?;
     let configs: Vec<String> = (0..options.count)
         .map(|number| {
-            let rest = if number % 2 == 0 {
+            let is_source = match options.kinds {
+                Kinds::Both => number % 2 == 0,
+                kinds => kinds == Kinds::Source,
+            };
+            let rest = if is_source {
                 format!("connector.class=FileStreamSource\ntopic={topic}\nfile={}\n", file.display())
             } else {
                 format!("connector.class=BlackholeSink\ntopics={topic}\ntier=index\n")
@@ -199,11 +214,11 @@ fn as_json(config: &str) -> String {
 /// What a dashboard asks.
 fn request(id: u32, count: u32, turn: u32) -> Request {
     let name = format!("c{}-{id}", turn % count);
-    match turn % 20 {
-        0 => ("GET", "/connectors?expand=status".to_owned(), ""),
-        1 => ("GET", "/metrics".to_owned(), ""),
-        2..=4 => ("GET", "/connectors".to_owned(), ""),
-        5..=9 => ("GET", format!("/connectors/{name}"), ""),
+    match turn % 200 {
+        0 => ("GET", "/metrics".to_owned(), ""),
+        1..=9 => ("GET", "/connectors?expand=status".to_owned(), ""),
+        10..=39 => ("GET", "/connectors".to_owned(), ""),
+        40..=99 => ("GET", format!("/connectors/{name}"), ""),
         _ => ("GET", format!("/connectors/{name}/status"), ""),
     }
 }
