@@ -1,21 +1,19 @@
-//! Connector instances: each on a thread of its own, so that one which blocks, hangs or panics delays nobody else.
+//! Connector instances: each call on a thread of its own, so that one which blocks, hangs or panics delays nobody else.
+//!
+//! The thread ends with the call: an instance is seldom asked for anything, and the allocator alone keeps a megabyte for a thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use api::plugin::{AlterOffsets, ConnectorPlugin};
+use api::plugin::{AlterOffsets, AnyConnector, ConnectorPlugin};
 use api::{Error, Props, Result, SinkOffsetChange, SourceOffsetChange};
 use tokio::sync::oneshot;
 
-/// A started connector. Dropping it stops the connector.
-#[derive(Debug)]
+/// A started connector. Dropping it stops the connector, once no call is under way any more.
 pub struct ConnectorHandle {
-    requests: mpsc::Sender<Request>,
-}
-
-struct Request {
-    tasks_max: usize,
-    reply: oneshot::Sender<Result<Vec<Props>>>,
+    name: Arc<str>,
+    /// `None` only while the handle is dropped.
+    connector: Option<Arc<Mutex<Box<dyn AnyConnector>>>>,
 }
 
 impl ConnectorHandle {
@@ -24,14 +22,8 @@ impl ConnectorHandle {
     /// # Errors
     /// What the connector says, or that it panicked.
     pub async fn start(plugin: ConnectorPlugin, name: &str, props: Props) -> Result<ConnectorHandle> {
-        let (requests, inbox) = mpsc::channel();
-        let (started, outcome) = oneshot::channel();
-        std::thread::Builder::new()
-            .name(format!("connector {name}"))
-            .spawn(move || run(plugin, &props, started, &inbox))
-            .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
-        outcome.await.map_err(|error| ended().with_source(error))??;
-        Ok(ConnectorHandle { requests })
+        let connector = on_a_thread(name, move || (plugin.start)(&props)).await?;
+        Ok(ConnectorHandle { name: name.into(), connector: Some(Arc::new(Mutex::new(connector))) })
     }
 
     /// Splits the work into at most `tasks_max` task configurations.
@@ -39,12 +31,44 @@ impl ConnectorHandle {
     /// # Errors
     /// What the connector says, or that it panicked.
     pub async fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
-        let (reply, outcome) = oneshot::channel();
-        self.requests
-            .send(Request { tasks_max, reply })
-            .map_err(|error| ended().with_source(error.to_string()))?;
-        outcome.await.map_err(|error| ended().with_source(error))?
+        let connector = self.connector.clone().ok_or_else(ended)?;
+        // One that has panicked may be asked again: what it says then is its own affair.
+        let ask = move || connector.lock().unwrap_or_else(PoisonError::into_inner).task_props(tasks_max);
+        on_a_thread(&self.name, ask).await
     }
+}
+
+impl std::fmt::Debug for ConnectorHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectorHandle").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Drop for ConnectorHandle {
+    fn drop(&mut self) {
+        let connector = self.connector.take();
+        let stop = move || {
+            drop(connector);
+            Ok(())
+        };
+        // Stopping is a call like the others. Without a thread it is ours to make.
+        let _stopped_here = thread_of(&self.name, move || drop(guarded(stop)));
+    }
+}
+
+/// Has a call of a plug-in made where it may take as long as it likes. Whoever gives up waiting leaves the thread behind.
+async fn on_a_thread<T: Send + 'static>(
+    name: &str,
+    call: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (reply, outcome) = oneshot::channel();
+    thread_of(name, move || drop(reply.send(guarded(call))))
+        .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
+    outcome.await.map_err(|error| ended().with_source(error))?
+}
+
+fn thread_of(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(format!("connector {name}")).spawn(body).map(drop)
 }
 
 /// Offsets of a stopped connector that are changed from outside.
@@ -67,7 +91,6 @@ pub async fn alter_offsets(
     props: Props,
     changes: OffsetChanges,
 ) -> Result<bool> {
-    let (reply, outcome) = oneshot::channel();
     let tell = move || match (plugin.alter_offsets, &changes) {
         (AlterOffsets::Source(alter), OffsetChanges::Source(changes)) => alter(&props, changes),
         (AlterOffsets::Sink(alter), OffsetChanges::Sink(changes)) => alter(&props, changes),
@@ -76,37 +99,11 @@ pub async fn alter_offsets(
             Err(Error::fatal("the offsets are not of the connector's kind"))
         }
     };
-    std::thread::Builder::new()
-        .name(format!("connector {name}"))
-        .spawn(move || drop(reply.send(guarded(tell))))
-        .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
-    outcome.await.map_err(|error| ended().with_source(error))?
+    on_a_thread(name, tell).await
 }
 
 fn ended() -> Error {
     Error::fatal("the connector has ended")
-}
-
-/// The connector's thread: lives until the handle is dropped.
-fn run(
-    plugin: ConnectorPlugin,
-    props: &Props,
-    started: oneshot::Sender<Result<()>>,
-    inbox: &mpsc::Receiver<Request>,
-) {
-    let connector = match guarded(|| (plugin.start)(props)) {
-        Ok(connector) => connector,
-        Err(error) => {
-            let _caller_gone = started.send(Err(error));
-            return;
-        }
-    };
-    if started.send(Ok(())).is_err() {
-        return;
-    }
-    while let Ok(Request { tasks_max, reply }) = inbox.recv() {
-        let _caller_gone = reply.send(guarded(|| connector.task_props(tasks_max)));
-    }
 }
 
 /// Turns a panic of plug-in code into an error.

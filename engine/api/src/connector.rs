@@ -34,8 +34,9 @@ pub struct TopicPartition {
 
 /// A source connector: reads a system into Kafka.
 ///
-/// `start` is called when the connector starts and again when it is resumed; dropping the value stops it.
-pub trait SourceConnector: Sized + 'static {
+/// `start` is called when the connector starts and again when it is resumed; dropping the value stops it. Each call comes on a thread of
+/// its own and may block.
+pub trait SourceConnector: Sized + Send + 'static {
     /// The task type.
     type Task: SourceTask;
     /// Full Java class name, shown by REST and accepted as `connector.class` (as are its aliases).
@@ -208,8 +209,8 @@ pub enum Tier {
     Columns,
 }
 
-/// A sink connector: writes Kafka records into a system.
-pub trait SinkConnector: Sized + 'static {
+/// A sink connector: writes Kafka records into a system. Its calls come as those of a [`SourceConnector`].
+pub trait SinkConnector: Sized + Send + 'static {
     /// The task type.
     type Task: SinkTask;
     /// Full Java class name, shown by REST and accepted as `connector.class` (as are its aliases).

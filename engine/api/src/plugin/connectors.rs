@@ -11,8 +11,8 @@ use crate::connector::{
 use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
 
-/// A started connector of either kind.
-pub trait AnyConnector {
+/// A started connector of either kind. Each call comes on a thread of its own.
+pub trait AnyConnector: Send {
     /// See [`SourceConnector::task_props`].
     ///
     /// # Errors
