@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use api::plugin::ConverterRole;
 use api::{
-    Body, Column, Columns, Data, Error, Headers, KafkaOffsets, Kind, Origin, Props, Records, RowsBuilder,
-    Run, Timestamps, TopicPartition, Transform, Transformed,
+    Body, Column, ColumnBuilder, Columns, Data, Error, Field, Headers, KafkaOffsets, Kind, Origin, Props,
+    Records, RowsBuilder, Run, Schema, SchemaRef, Timestamps, TopicPartition, Transform, Transformed, Value,
 };
 use arrow_array::{Array, BinaryViewArray};
 
@@ -122,6 +122,59 @@ pub(super) fn check(name: &str, settings: &[(&str, &str)], columns: &[Column], e
     for outcome in outcomes {
         assert_eq!(outcome, expected, "{name} {settings:?}");
     }
+}
+
+/// What a transform of values makes of a column, row by row: schema and value, or the message of the error. Runs that were cut give the
+/// same.
+#[track_caller]
+pub(super) fn run_typed(
+    name: &str,
+    settings: &[(&str, &str)],
+    schema: &Schema,
+    values: &[Value],
+) -> Vec<Result<(Option<SchemaRef>, Value), String>> {
+    let mut builder = ColumnBuilder::new(Some(Arc::new(schema.clone())));
+    for value in values {
+        match value {
+            Value::Null => builder.push_null(),
+            value => builder.push(value.as_value_ref()).unwrap(),
+        }
+    }
+    let column = builder.finish().unwrap();
+    let run = |piece_rows: usize| {
+        let mut transform = create(name, settings).unwrap();
+        let mut results = vec![None; values.len()];
+        for start in (0..values.len()).step_by(piece_rows) {
+            let len = piece_rows.min(values.len() - start);
+            let mut out = Transformed::default();
+            if let Err(error) = transform.apply(records_of(column.clone(), 0).slice(start, len), &mut out) {
+                results[start..start + len].fill(Some(Err(error.message().to_owned())));
+                continue;
+            }
+            let (pieces, errors) = out.into_parts();
+            for piece in pieces {
+                for row in 0..piece.len() {
+                    let column = &piece.columns.value;
+                    let result = (column.schema.clone(), column.row(row).to_owned());
+                    assert!(results[piece.first_row() + row].replace(Ok(result)).is_none());
+                }
+            }
+            for error in errors {
+                assert!(results[error.row].replace(Err(error.error.message().to_owned())).is_none());
+            }
+        }
+        results.into_iter().map(Option::unwrap).collect::<Vec<_>>()
+    };
+    let whole = run(values.len());
+    for piece_rows in [1, 2] {
+        assert_eq!(run(piece_rows), whole, "in pieces of {piece_rows}");
+    }
+    whole
+}
+
+/// A field of a struct schema.
+pub(super) fn field(name: &str, schema: Schema) -> Field {
+    Field { name: name.into(), schema: Arc::new(schema) }
 }
 
 fn results_of(transform: &mut dyn Transform, records: Records, first: usize) -> Vec<String> {

@@ -16,6 +16,7 @@ mod tokens;
 
 pub use parse::{Parsed, parse};
 pub use print::print;
+pub(crate) use print::print_moment;
 
 use api::{ColumnBuilder, SchemaRef, Type};
 

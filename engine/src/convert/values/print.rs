@@ -23,7 +23,7 @@ fn write(out: &mut Vec<u8>, schema: Option<&SchemaRef>, value: ValueRef<'_>, is_
                 out.push(b'"');
             }
         }
-        ValueRef::Date(epoch_ms) => write_date(out, epoch_ms),
+        ValueRef::Date(epoch_ms) => print_moment(out, epoch_ms),
         ValueRef::Array(items) => {
             let schema = schema.and_then(|schema| schema.items());
             out.push(b'[');
@@ -83,8 +83,8 @@ fn write_quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// All that lies before the second of January 1970 prints as a time of day.
-fn write_date(out: &mut Vec<u8>, epoch_ms: i64) {
+/// Appends a Date, Time or Timestamp. All that lies before the second of January 1970 prints as a time of day.
+pub(crate) fn print_moment(out: &mut Vec<u8>, epoch_ms: i64) {
     let moment = DateTime::of(epoch_ms);
     if epoch_ms < DAY_MS {
         moment.write_time(out);

@@ -27,6 +27,11 @@ pub(in crate::transform) fn fields_of_non_struct() -> Error {
     Error::bad_record("Cannot look up fields on non-struct type")
 }
 
+/// The fields of what has none.
+pub(in crate::transform) fn listed_fields_of_non_struct() -> Error {
+    Error::bad_record("Cannot list fields on non-struct type")
+}
+
 /// A field of a struct that it does not have (`Struct#get`).
 pub(in crate::transform) fn unknown_field(name: &str) -> Error {
     Error::bad_record(format!("{name} is not a valid field name"))
