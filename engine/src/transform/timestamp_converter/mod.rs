@@ -90,7 +90,7 @@ impl TimestampConverter {
 
 /// Null passes the first check of Java's, and fails when fields are looked for.
 fn not_structs(column: &Column) -> Vec<RowError> {
-    let error = |row| match column.row(row) {
+    let error = |row| match column.row(row).carried(column.schema.as_ref()) {
         ValueRef::Null => requirements::listed_fields_of_non_struct(),
         value => requirements::structure(value, PURPOSE),
     };
