@@ -27,6 +27,10 @@ impl Kafka {
         Ok(Kafka { admin: Admin::new(cluster), bootstrap: bootstrap.to_owned() })
     }
 
+    pub(crate) fn cluster(&self) -> Cluster {
+        self.admin.cluster().clone()
+    }
+
     pub(crate) async fn create_topic(&self, topic: &str, compression: &str) -> Result<()> {
         let topic =
             NewTopic::new(topic, 1).with_replication_factor(1).with_config("compression.type", compression);

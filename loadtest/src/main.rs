@@ -5,6 +5,7 @@ mod blackhole;
 mod clients;
 mod cluster;
 mod connectors;
+mod json;
 mod options;
 mod output;
 mod rest;
@@ -26,6 +27,8 @@ struct Arguments {
 enum Case {
     /// Kafka to a sink that drops everything: CPU per record of the worker process for each tier
     Blackhole(blackhole::Options),
+    /// JSON through three transforms, to a sink that drops everything and to Kafka: CPU per record of the worker process
+    Json(json::Options),
     /// Bad sinks and a flood of REST requests on a worker with running tasks: latency, and the tasks' throughput in each phase
     RestFlood(rest_flood::Options),
     /// Many idle connectors: what they cost, what REST and metrics cost with them, and how long they take to start
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
     let local = tokio::task::LocalSet::new();
     match Arguments::parse().case {
         Case::Blackhole(options) => local.block_on(&runtime, blackhole::run(options)),
+        Case::Json(options) => local.block_on(&runtime, json::run(options)),
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),

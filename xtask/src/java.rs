@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use crate::process::{self, Signal};
 use crate::tools;
@@ -169,6 +170,37 @@ impl Drop for Jvm {
 pub fn run<A: AsRef<OsStr>>(program: Program<'_>, arguments: &[A], dir: &Path) -> Result<String> {
     process::run_quiet(&mut command(program, arguments, dir)?)
         .with_context(|| format!("run {}", program.name))
+}
+
+/// Compiles the Java sources of a folder against the jars of another. The classes are in the one jar of the folder that it gives, because
+/// class paths are folders of jars here.
+///
+/// # Errors
+/// Java or its compiler is missing, or it refuses the sources.
+pub fn compile(sources: &Path, libs: &Path) -> Result<TempDir> {
+    tools::java()?;
+    let classes = tempfile::tempdir().context("create a folder for classes")?;
+    let sources: Vec<PathBuf> = fs::read_dir(sources)
+        .with_context(|| format!("list {}", sources.display()))?
+        .filter_map(|entry| {
+            Some(entry.ok()?.path()).filter(|path| path.extension().is_some_and(|it| it == "java"))
+        })
+        .collect();
+    // The compiler and the archiver lie beside the virtual machine.
+    let tool = |name: &str| Command::new(process::find(name).unwrap_or_else(|| PathBuf::from(name)));
+    process::run_quiet(
+        tool("javac")
+            .args(["-encoding", "UTF-8", "-cp", &format!("{}/*", libs.display()), "-d"])
+            .arg(classes.path())
+            .args(sources),
+    )
+    .context("compile a Java program")?;
+    let jars = tempfile::tempdir().context("create a folder for a jar")?;
+    process::run_quiet(
+        tool("jar").arg("cf").arg(jars.path().join("program.jar")).arg("-C").arg(classes.path()).arg("."),
+    )
+    .context("pack a Java program")?;
+    Ok(jars)
 }
 
 fn command<A: AsRef<OsStr>>(program: Program<'_>, arguments: &[A], dir: &Path) -> Result<Command> {

@@ -56,9 +56,9 @@ pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[
 ];
 
 /// Values that lie one after another in a buffer, by where each ends; `None` is null and takes no place.
-pub(crate) fn views_of(buffer: Vec<u8>, ends: &[Option<usize>]) -> Result<BinaryViewArray> {
+pub(crate) fn views_of(buffer: impl Into<Buffer>, ends: &[Option<usize>]) -> Result<BinaryViewArray> {
     let mut views = BytesViews::with_capacity(ends.len());
-    views.add_buffer(Buffer::from_vec(buffer))?;
+    views.add_buffer(buffer.into())?;
     let mut start = 0;
     for end in ends {
         match end {

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -13,7 +13,7 @@ use clap::Args;
 use crate::java::{self, Program};
 use crate::kafka::Libs;
 use crate::output::say;
-use crate::{paths, process, tools};
+use crate::paths;
 
 /// All vectors together may take so much room in the repository.
 const BYTES_MAX: u64 = 5 << 20;
@@ -64,33 +64,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 
 fn make(dir: &Path) -> Result<()> {
     let libs = Libs::fetch()?;
-    let classes = tempfile::tempdir().context("create a folder for classes")?;
-    let sources = paths::root().join("xtask/src/vectors/java");
-    // The compiler lies beside the virtual machine.
-    let compiler = process::find("javac").unwrap_or_else(|| PathBuf::from("javac"));
-    tools::java()?;
-    process::run_quiet(
-        Command::new(compiler)
-            .args(["-encoding", "UTF-8", "-cp", &format!("{}/*", libs.runtime().display()), "-d"])
-            .arg(classes.path())
-            .args(fs::read_dir(&sources).context("list the Java sources")?.filter_map(|entry| {
-                let path = entry.ok()?.path();
-                (path.extension()? == "java").then_some(path)
-            })),
-    )
-    .context("compile the program that makes vectors")?;
-    // Classes go into a jar, because class paths are folders of jars here.
-    let jars = tempfile::tempdir().context("create a folder for a jar")?;
-    let archiver = process::find("jar").unwrap_or_else(|| PathBuf::from("jar"));
-    process::run_quiet(
-        Command::new(archiver)
-            .arg("cf")
-            .arg(jars.path().join("vectors.jar"))
-            .arg("-C")
-            .arg(classes.path())
-            .arg("."),
-    )
-    .context("pack the program that makes vectors")?;
+    let jars = java::compile(&paths::root().join("xtask/src/vectors/java"), &libs.runtime())?;
     let work = tempfile::tempdir().context("create a folder for Java")?;
     let program = Program {
         name: "vectors",

@@ -1,13 +1,21 @@
 //! Numbers as Java prints them.
 
+use super::room::{FLOAT_ROOM, INTEGER_ROOM, put_float64, put_integer};
+
 /// Appends an integer; narrower ones widen without changing their text.
 pub fn write_integer(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    let mut room = [0; INTEGER_ROOM];
+    let len = put_integer(&mut room, value);
+    out.extend_from_slice(&room[..len]);
 }
 
 /// `Double.toString`: the shortest decimal that reads back as the same number, with a point, scientific from 10⁷ and below
 /// 10⁻³.
 pub fn write_float64(out: &mut Vec<u8>, value: f64) {
+    let mut room = [0; FLOAT_ROOM];
+    if let Some(len) = put_float64(&mut room, value) {
+        return out.extend_from_slice(&room[..len]);
+    }
     if !value.is_finite() {
         return write_non_finite(out, value.is_nan(), value > 0.0);
     }
@@ -45,7 +53,7 @@ fn write_non_finite(out: &mut Vec<u8>, is_nan: bool, is_positive: bool) {
 }
 
 /// Lays the digits of a decimal such as `1.5`, `12.0` or `1.5e-7` out as Java does.
-fn lay_out(out: &mut Vec<u8>, decimal: &str) {
+pub(super) fn lay_out(out: &mut Vec<u8>, decimal: &str) {
     // A double has at most 17 digits; leading zeros of 0.00…d add a few.
     let mut digits = [b'0'; 48];
     let mut count = 0_usize;

@@ -9,6 +9,7 @@ use arrow_array::{Array, BinaryViewArray};
 use arrow_buffer::Buffer;
 
 use super::general::{Parser, SyntaxError};
+use super::output::Output;
 use super::settings::{self, Settings};
 use super::views::Block;
 use super::write::Style;
@@ -40,6 +41,7 @@ struct Writer {
     style: Style,
     /// The last schema and the text before a value of it.
     prefix: Option<(Option<SchemaRef>, Vec<u8>)>,
+    out: Output,
 }
 
 impl Plugin for JsonConverter {
@@ -58,7 +60,10 @@ impl Plugin for JsonConverter {
         } else {
             Reader::Schemaless(schemaless::Reader::default())
         };
-        Ok(JsonConverter { reader, writer: Writer { has_envelope, style, prefix: None } })
+        Ok(JsonConverter {
+            reader,
+            writer: Writer { has_envelope, style, prefix: None, out: Output::default() },
+        })
     }
 }
 
@@ -96,7 +101,8 @@ impl Writer {
         }
         let prefix = self.prefix.as_ref().map_or(&[][..], |(_, prefix)| prefix);
         let rows = RowWriter::of(column, self.style);
-        let mut out = Vec::new();
+        let out = &mut self.out;
+        out.begin();
         let mut ends = Vec::with_capacity(column.len());
         let mut errors = Vec::new();
         for row in 0..column.len() {
@@ -106,11 +112,11 @@ impl Writer {
                 ends.push(None);
                 continue;
             }
-            out.extend_from_slice(prefix);
-            match rows.write(row, &mut out) {
+            out.push(prefix);
+            match rows.write(row, out) {
                 Ok(()) => {
                     if self.has_envelope {
-                        out.push(b'}');
+                        out.push_byte(b'}');
                     }
                     ends.push(Some(out.len()));
                 }
@@ -121,7 +127,7 @@ impl Writer {
                 }
             }
         }
-        Ok(Encoded { bytes: super::super::views_of(out, &ends)?, errors })
+        Ok(Encoded { bytes: super::super::views_of(out.finish(), &ends)?, errors })
     }
 
     /// Makes the text before a value, unless the last column had the same.

@@ -32,6 +32,7 @@ mod charset;
 mod number;
 
 mod deep;
+mod output;
 mod write;
 mod write_columns;
 

@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 16;
 /// A learned shape for certain [`Columns`].
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// The record that taught it, and sixteen bytes more so that short literals can be loaded as a word.
+    /// The record that taught it.
     text: Vec<u8>,
     slots: Vec<Slot>,
     /// The text behind the last value.
@@ -33,10 +33,13 @@ pub(super) struct Shape {
     absent: Vec<ColumnId>,
 }
 
+/// A text of the shape. Its first bytes are compared as a word.
 #[derive(Debug, Clone, Copy)]
 struct Literal {
     start: u32,
     len: u32,
+    word: u128,
+    mask: u128,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,15 +64,26 @@ enum SlotKind {
 const WORD_BYTES: usize = 16;
 
 impl Literal {
+    fn of(record: &[u8], start: usize, end: usize) -> Literal {
+        let mut word = [0; WORD_BYTES];
+        let mut mask = [0; WORD_BYTES];
+        for (index, byte) in record[start..end].iter().take(WORD_BYTES).enumerate() {
+            (word[index], mask[index]) = (*byte, 0xFF);
+        }
+        let (word, mask) = (u128::from_le_bytes(word), u128::from_le_bytes(mask));
+        Literal { start: start as u32, len: (end - start) as u32, word, mask }
+    }
+
     #[inline(always)]
-    fn is_at(self, source: &[u8], at: usize, text: &[u8]) -> bool {
+    fn is_at(&self, source: &[u8], at: usize, text: &[u8]) -> bool {
         let (start, len) = (self.start as usize, self.len as usize);
-        if len <= WORD_BYTES
-            && let Some(found) = source.get(at..).and_then(|rest| rest.first_chunk::<WORD_BYTES>())
-            && let Some(wanted) = text.get(start..).and_then(|rest| rest.first_chunk::<WORD_BYTES>())
-        {
-            let difference = u128::from_le_bytes(*found) ^ u128::from_le_bytes(*wanted);
-            return len == 0 || difference << (8 * (WORD_BYTES - len)) == 0;
+        if let Some(found) = source.get(at..).and_then(|rest| rest.first_chunk::<WORD_BYTES>()) {
+            if (u128::from_le_bytes(*found) ^ self.word) & self.mask != 0 {
+                return false;
+            }
+            if len <= WORD_BYTES {
+                return true;
+            }
         }
         source.get(at..at + len).is_some_and(|found| found == &text[start..start + len])
     }
@@ -77,6 +91,7 @@ impl Literal {
 
 /// What a schemaless shape and its columns are learned with.
 struct Learner<'a> {
+    record: &'a [u8],
     slots: Vec<Slot>,
     structs: Vec<ColumnId>,
     absent: Vec<ColumnId>,
@@ -89,20 +104,20 @@ impl Shape {
     /// Learns from a schemaless record and adds the columns for it to `columns`, which has none yet. `None` when it has lists, or
     /// anything else that columns cannot hold.
     pub(super) fn of_schemaless(record: &[u8], json: Json<'_>, columns: &mut Columns) -> Option<Shape> {
-        let mut learner = Learner::new(columns);
+        let mut learner = Learner::new(record, columns);
         learner.add_schemaless(json, 0)?;
-        learner.finish(record, json)
+        learner.finish(json)
     }
 
     /// Learns from a record whose value under a schema is `json`.
     pub(super) fn of_struct(record: &[u8], json: Json<'_>, columns: &mut Columns) -> Option<Shape> {
-        let mut learner = Learner::new(columns);
+        let mut learner = Learner::new(record, columns);
         learner.add_value(json, ROOT, 0)?;
         // A list at the top is checked less strictly than one in a struct.
         if learner.slots.iter().any(|slot| slot.column == ROOT && slot.kind != SlotKind::Scalar) {
             return None;
         }
-        learner.finish(record, json)
+        learner.finish(json)
     }
 
     /// Reads the record `start..end` of a block as the next row. `false` is a miss: columns may then have got a part of it.
@@ -269,23 +284,22 @@ fn narrow<T: TryFrom<i64>>(source: &[u8], at: usize) -> Option<(T, usize)> {
 }
 
 impl<'a> Learner<'a> {
-    fn new(columns: &'a mut Columns) -> Learner<'a> {
-        Learner { slots: Vec::new(), structs: Vec::new(), absent: Vec::new(), columns, at: 0 }
+    fn new(record: &'a [u8], columns: &'a mut Columns) -> Learner<'a> {
+        Learner { record, slots: Vec::new(), structs: Vec::new(), absent: Vec::new(), columns, at: 0 }
     }
 
-    fn finish(self, record: &[u8], json: Json<'_>) -> Option<Shape> {
+    fn finish(self, json: Json<'_>) -> Option<Shape> {
         if !json.is_verbatim() || self.slots.is_empty() {
             return None;
         }
-        let mut text = record.to_vec();
-        text.resize(record.len() + WORD_BYTES, 0);
-        let tail = Literal { start: self.at as u32, len: (record.len() - self.at) as u32 };
+        let text = self.record.to_vec();
+        let tail = Literal::of(&text, self.at, text.len());
         Some(Shape { text, slots: self.slots, tail, structs: self.structs, absent: self.absent })
     }
 
     fn add_slot(&mut self, json: Json<'_>, column: ColumnId, kind: SlotKind) -> Option<()> {
         let span = json.span();
-        let before = Literal { start: self.at as u32, len: (span.start - self.at) as u32 };
+        let before = Literal::of(self.record, self.at, span.start);
         let takes_null = kind == SlotKind::Ignored || self.columns.takes_null(column);
         self.at = span.end;
         let has_schema = self.columns.schema(column).is_some();

@@ -53,8 +53,8 @@ fn next_escaped(bytes: &[u8], start: usize) -> Option<usize> {
     bytes[at..].iter().position(|byte| is_escaped(*byte)).map(|found| at + found)
 }
 
-#[inline]
-fn is_escaped(byte: u8) -> bool {
+#[inline(always)]
+pub(super) fn is_escaped(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte >= 0xF0)
 }
 

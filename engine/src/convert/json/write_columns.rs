@@ -2,15 +2,14 @@
 //! buffer.
 
 use api::value::Logical;
-use api::{Column, Data, Error, SchemaRef, Type, ValueRef, java_text};
+use api::{Column, Data, Error, SchemaRef, Type, ValueRef};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow_array::{Array, BinaryViewArray, BooleanArray, StringViewArray};
 use arrow_schema::DataType;
 
-use super::write::{
-    Style, write_boolean, write_bytes, write_float32, write_float64, write_null, write_string, write_value,
-};
+use super::output::{Literal, Output};
+use super::write::{Style, write_bytes, write_float32, write_null, write_string, write_value};
 
 /// Writes rows of one column.
 pub(super) struct RowWriter<'a> {
@@ -43,7 +42,7 @@ enum Values<'a> {
     Text(&'a StringViewArray),
     Bytes(&'a BinaryViewArray),
     /// Fields, each with the text before its value.
-    Object(Vec<(Vec<u8>, ArrayWriter<'a>)>),
+    Object(Vec<(Literal, ArrayWriter<'a>)>),
     /// Looked up one by one.
     Other,
 }
@@ -67,10 +66,13 @@ impl<'a> RowWriter<'a> {
     }
 
     /// Appends a row; on an error part of it may have been written.
-    pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+    #[inline]
+    pub(super) fn write(&self, row: usize, out: &mut Output) -> Result<(), Error> {
         match &self.source {
             Source::Array(writer) => writer.write(row, out, self.style),
-            Source::Column(column) => write_value(out, self.schema, column.row(row), self.style),
+            Source::Column(column) => {
+                out.try_push_with(|out| write_value(out, self.schema, column.row(row), self.style))
+            }
         }
     }
 }
@@ -114,7 +116,10 @@ impl<'a> ArrayWriter<'a> {
                     let mut before = vec![if index == 0 { b'{' } else { b',' }];
                     write_string(&mut before, name);
                     before.push(b':');
-                    (before, ArrayWriter::of(field_schema.map(|field| &field.schema), column.as_ref(), style))
+                    (
+                        Literal::new(before),
+                        ArrayWriter::of(field_schema.map(|field| &field.schema), column.as_ref(), style),
+                    )
                 });
                 if schemas.is_none_or(|schemas| schemas.len() == columns.len()) {
                     Values::Object(writers.collect())
@@ -128,30 +133,33 @@ impl<'a> ArrayWriter<'a> {
     }
 
     #[inline]
-    fn write(&self, row: usize, out: &mut Vec<u8>, style: Style) -> Result<(), Error> {
+    fn write(&self, row: usize, out: &mut Output, style: Style) -> Result<(), Error> {
         if self.has_nulls && self.array.is_null(row) {
-            return write_null(out, self.schema, style);
+            return out.try_push_with(|out| write_null(out, self.schema, style));
         }
         match &self.values {
-            Values::Boolean(values) => write_boolean(out, values.value(row)),
-            Values::Int8(values) => java_text::write_integer(out, values[row].into()),
-            Values::Int16(values) => java_text::write_integer(out, values[row].into()),
-            Values::Int32(values) => java_text::write_integer(out, values[row].into()),
-            Values::Int64(values) => java_text::write_integer(out, values[row]),
-            Values::Float32(values) => write_float32(out, values[row]),
-            Values::Float64(values) => write_float64(out, values[row]),
-            Values::Text(values) => write_string(out, values.value(row)),
-            Values::Bytes(values) => write_bytes(out, values.value(row)),
+            Values::Boolean(values) => out.push_boolean(values.value(row)),
+            Values::Int8(values) => out.push_integer(values[row].into()),
+            Values::Int16(values) => out.push_integer(values[row].into()),
+            Values::Int32(values) => out.push_integer(values[row].into()),
+            Values::Int64(values) => out.push_integer(values[row]),
+            Values::Float32(values) => out.push_with(|out| write_float32(out, values[row])),
+            Values::Float64(values) => out.push_float64(values[row]),
+            Values::Text(values) => out.push_text(values.views()[row], values.data_buffers()),
+            Values::Bytes(values) => out.push_with(|out| write_bytes(out, values.value(row))),
             Values::Object(fields) => {
                 for (before, writer) in fields {
-                    out.extend_from_slice(before);
+                    out.push_literal(before);
                     writer.write(row, out, style)?;
                 }
-                out.extend_from_slice(if fields.is_empty() { b"{}" } else { b"}" });
+                if fields.is_empty() {
+                    out.push_byte(b'{');
+                }
+                out.push_byte(b'}');
             }
-            Values::Other => {
-                write_value(out, self.schema, ValueRef::of_array(self.schema, self.array, row), style)?;
-            }
+            Values::Other => out.try_push_with(|out| {
+                write_value(out, self.schema, ValueRef::of_array(self.schema, self.array, row), style)
+            })?,
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! `cargo xtask bench NAME`: which program measures what. The measuring itself lives in `benches` and `loadtest`.
 
+mod stages;
+
 use std::env;
 use std::process::{Command, ExitCode};
 
@@ -12,7 +14,7 @@ use crate::{cargo, process, tools};
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// `micro` for the criterion benchmarks, else a name that `loadtest` knows
+    /// `micro` for the criterion benchmarks, `stages` for converters and transforms beside Java's, else a name that `loadtest` knows
     name: String,
     /// Handed on to the benchmark
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -32,6 +34,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             bench.arg("--");
         }
         process::run(bench.args(&options.arguments))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.name == "stages" {
+        stages::run(&options.arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
     if options.name == "clients" {
