@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Columns, Error, Headers, Origin, Props, Result, Run, SchemaRef, SourceConnector,
-    SourceContext, SourceOffset, SourceOffsetChange, SourceOffsets, SourcePartition, SourceTask, Timestamps,
-    Value,
+    Batch, Body, Columns, Error, ExactlyOnceSupport, Headers, Origin, Props, Result, Run, SchemaRef,
+    SourceConnector, SourceContext, SourceOffset, SourceOffsetChange, SourceOffsets, SourcePartition,
+    SourceTask, Timestamps, Value,
 };
 use tokio::time::Instant;
 
@@ -46,6 +46,11 @@ impl SourceConnector for DatagenSource {
             props
         };
         Ok((0..tasks_max).map(numbered).collect())
+    }
+
+    /// The same record comes from the same offset.
+    fn exactly_once_support(_props: &Props) -> Option<ExactlyOnceSupport> {
+        Some(ExactlyOnceSupport::Supported)
     }
 
     /// Offsets are the numbers of records; anything else would silently start from the first one.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use api::config_def::{Config, ConfigDef};
 use api::{
-    Batch, Body, Column, Columns, Error, Headers, Origin, Props, Result, Run, SourceConnector, SourceContext,
-    SourceOffset, SourceOffsetChange, SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
+    Batch, Body, Column, Columns, Error, ExactlyOnceSupport, Headers, Origin, Props, Result, Run,
+    SourceConnector, SourceContext, SourceOffset, SourceOffsetChange, SourceOffsets, SourcePartition,
+    SourceTask, Timestamps, Value,
 };
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -83,6 +84,12 @@ impl SourceConnector for FileStreamSource {
             lines: Lines::starting_at(0),
             idle_wait: IDLE_WAIT_MIN,
         })
+    }
+
+    /// As Java's: standard input cannot be read again.
+    fn exactly_once_support(props: &Props) -> Option<ExactlyOnceSupport> {
+        let names_a_file = props.get(config::FILE).is_some_and(|file| !file.is_empty());
+        Some(if names_a_file { ExactlyOnceSupport::Supported } else { ExactlyOnceSupport::Unsupported })
     }
 
     /// As Java's: offsets have to look like its own, whatever file they name.

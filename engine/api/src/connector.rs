@@ -16,6 +16,7 @@ use crate::config_def::{Config, ConfigDef};
 use crate::errant::ErrantRecords;
 use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
+use crate::transaction::{ExactlyOnceSupport, TransactionContext};
 
 /// Connector or task properties, in the order given.
 pub type Props = IndexMap<String, String>;
@@ -76,6 +77,20 @@ pub trait SourceConnector: Sized + Send + 'static {
     fn alter_offsets(props: &Props, offsets: &[SourceOffsetChange]) -> Result<bool> {
         let _ = (props, offsets);
         Ok(false)
+    }
+
+    /// Whether it delivers exactly once with these properties, where the worker does its part (KIP-618). `None`: it does not say, which
+    /// is not enough for `exactly.once.support=required`.
+    fn exactly_once_support(props: &Props) -> Option<ExactlyOnceSupport> {
+        let _ = props;
+        None
+    }
+
+    /// Whether its tasks can say where transactions end ([`SourceContext::transaction`]) with these properties, which
+    /// `transaction.boundary=connector` asks for.
+    fn can_define_transaction_boundaries(props: &Props) -> bool {
+        let _ = props;
+        false
     }
 }
 
@@ -166,6 +181,7 @@ pub trait OffsetReader {
 /// What the engine offers a source task.
 pub struct SourceContext {
     offsets: Box<dyn OffsetReader>,
+    transaction: Option<TransactionContext>,
 }
 
 impl std::fmt::Debug for SourceContext {
@@ -177,7 +193,19 @@ impl std::fmt::Debug for SourceContext {
 impl SourceContext {
     /// A context over an offset store.
     pub fn new(offsets: Box<dyn OffsetReader>) -> SourceContext {
-        SourceContext { offsets }
+        SourceContext { offsets, transaction: None }
+    }
+
+    /// The same for a task that defines its transactions.
+    #[must_use]
+    pub fn with_transaction(mut self, transaction: TransactionContext) -> SourceContext {
+        self.transaction = Some(transaction);
+        self
+    }
+
+    /// Where a task says where its transactions end. There is one only with exactly-once support and `transaction.boundary=connector`.
+    pub fn transaction(&self) -> Option<&TransactionContext> {
+        self.transaction.as_ref()
     }
 
     /// The stored offset of one partition.

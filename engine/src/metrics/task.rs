@@ -1,5 +1,6 @@
 //! What a task counts and measures: written once per batch without locks, read by anyone.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct TaskMetrics {
     pub commit_times: Windowed,
     /// 1 for each offset commit that succeeded, 0 for each that failed or was given up.
     pub commit_outcomes: Windowed,
+    /// Records per committed transaction (`transaction-size-*`), of a source task with exactly-once support only.
+    pub transaction_sizes: OnceLock<Windowed>,
     /// Sink: offset commits that ended in time, one each.
     pub commits_completed: Windowed,
     /// Sink: offset commits whose outcome nobody waited for any more, one each.

@@ -49,12 +49,24 @@ pub struct Ledger {
     /// The partition of the last run, to skip the look-up: runs of one file or table come in long rows.
     last: Option<(SourcePartition, usize)>,
     outstanding_records: usize,
+    is_transactional: bool,
 }
 
 impl Ledger {
     /// An empty ledger for a connector's task.
     pub fn new(connector: &str) -> Ledger {
+        Ledger::with(connector, false)
+    }
+
+    /// One for a task whose transactions hold records and offsets: a run is done once it is sealed, since its offset counts only if
+    /// its records do. Acknowledgements are no more than counted.
+    pub fn transactional(connector: &str) -> Ledger {
+        Ledger::with(connector, true)
+    }
+
+    fn with(connector: &str, is_transactional: bool) -> Ledger {
         Ledger {
+            is_transactional,
             connector: connector.to_owned(),
             submitted: VecDeque::new(),
             first: 0,
@@ -84,8 +96,19 @@ impl Ledger {
 
     /// Notes that `count` more records of the run were handed to the producer.
     pub fn submit(&mut self, token: Token, count: usize) {
-        self.entry(token).outstanding += count;
         self.outstanding_records += count;
+        if !self.is_transactional {
+            self.entry(token).outstanding += count;
+        }
+    }
+
+    /// Changes the offset of a run that is not sealed: no more of it will be handed to the producer than that far.
+    pub fn cut(&mut self, token: Token, offset: Option<SourceOffset>) {
+        let partition = self.entry(token).partition;
+        let runs = &mut self.partitions[partition].runs;
+        if let Some(run) = runs.iter_mut().rev().find(|(run, _)| *run == token) {
+            run.1 = offset;
+        }
     }
 
     /// Notes that no more records of the run will come. `true`: it is done.
@@ -99,11 +122,25 @@ impl Ledger {
     /// # Panics
     /// When more records are acknowledged than were submitted: offsets of lost records could be committed.
     pub fn acknowledge(&mut self, token: Token, count: usize) -> bool {
+        if self.is_transactional {
+            self.outstanding_records -= count;
+            return false;
+        }
         let entry = self.entry(token);
         assert!(count <= entry.outstanding, "run {token}: {count} acknowledged, {} out", entry.outstanding);
         entry.outstanding -= count;
         self.outstanding_records -= count;
         self.settle(token)
+    }
+
+    /// Whether a run is done when it is sealed.
+    pub fn is_transactional(&self) -> bool {
+        self.is_transactional
+    }
+
+    /// Whether [`Ledger::take_committable`] would give anything.
+    pub fn has_committable(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.committable.is_some())
     }
 
     /// Records handed to the producer and not yet acknowledged.
@@ -283,6 +320,24 @@ mod tests {
         assert_eq!(committable(&mut ledger), []);
         ledger.acknowledge(token, 1);
         assert_eq!(committable(&mut ledger), [entry("a", 5)]);
+    }
+
+    #[test]
+    fn in_a_transaction_an_offset_waits_for_no_acknowledgement() {
+        let mut ledger = Ledger::transactional("c");
+        let first = submit(&mut ledger, "a", 10, 2);
+        assert!(ledger.has_committable());
+        assert_eq!(committable(&mut ledger), [entry("a", 10)]);
+        let second = ledger.open(&partition("a"), position(20)).unwrap();
+        ledger.submit(second, 1);
+        assert!(!ledger.has_committable(), "it is not handed over as a whole");
+        ledger.cut(second, position(15));
+        ledger.seal(second);
+        assert_eq!(committable(&mut ledger), [entry("a", 15)]);
+        assert!(!ledger.acknowledge(first, 2));
+        assert_eq!(ledger.outstanding_records(), 1);
+        ledger.acknowledge(second, 1);
+        assert_eq!((ledger.outstanding_records(), ledger.has_committable()), (0, false));
     }
 
     #[test]

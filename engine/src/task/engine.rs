@@ -7,8 +7,8 @@ use protocol::metrics::MetricsConfig;
 use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 
-use super::{Exit, Order, Target, TaskEvent, TaskHandle, TaskSpec, run};
-use crate::metrics::{Observer, TaskMetrics};
+use super::{Exit, Order, Target, TaskEvent, TaskHandle, TaskKind, TaskSpec, run};
+use crate::metrics::{Observer, TaskMetrics, Windowed};
 use crate::pipeline::RateLimiters;
 use crate::rt::Executors;
 
@@ -59,6 +59,11 @@ impl Engine {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let id = spec.id.clone();
         let metrics = Arc::new(TaskMetrics::new(self.config.metrics));
+        if let TaskKind::Source(source) = &spec.kind
+            && source.exactly_once.is_some()
+        {
+            metrics.transaction_sizes.get_or_init(|| Windowed::new(self.config.metrics));
+        }
         let first = if spec.starts_paused { Target::Paused } else { Target::Running };
         let (order, orders) = watch::channel(Order::new(first));
         let (ended_sender, ended) = watch::channel(false);

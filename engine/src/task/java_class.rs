@@ -2,6 +2,7 @@
 
 use std::io;
 
+use protocol::client::producer::TransactionError;
 use protocol::{ErrorCode, ErrorKind};
 
 /// The class name of an exception of Kafka's clients.
@@ -15,6 +16,9 @@ macro_rules! kafka {
 pub(super) fn of(error: &(dyn std::error::Error + 'static)) -> &'static str {
     if let Some(error) = error.downcast_ref::<protocol::Error>() {
         return of_kafka(error);
+    }
+    if let Some(error) = error.downcast_ref::<TransactionError>() {
+        return error.cause().map_or("java.lang.IllegalStateException", of_kafka);
     }
     match error.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::NotFound) => "java.nio.file.NoSuchFileException",

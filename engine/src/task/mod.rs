@@ -5,6 +5,7 @@
 
 mod engine;
 mod errors;
+mod exactly_once;
 mod java_class;
 mod run;
 mod topic_creation;
@@ -12,6 +13,7 @@ mod trace;
 
 pub use engine::{Engine, EngineConfig};
 pub use errors::{DeadLetterSpec, ErrorLog, ErrorPolicy, RateLimits, Tolerance};
+pub use exactly_once::{ExactlyOnce, StartGate, TransactionBoundary, revoked, superseded};
 pub(crate) use java_class::of_kafka as java_class_of_kafka;
 pub(crate) use run::Control;
 pub use topic_creation::{TopicCreation, TopicGroup, TopicTemplate};
@@ -158,7 +160,11 @@ pub struct SourceSpec {
     /// How to make topics that do not exist; `None`: the broker does, where it is allowed to.
     pub topic_creation: Option<Box<TopicCreation>>,
     /// Where source offsets are kept.
+    /// With `exactly_once` it is only read, after [`StartGate::confirm`]: it has to know what was committed by then, and nothing that
+    /// is part of an open or aborted transaction.
     pub offsets: Arc<dyn OffsetStore>,
+    /// Writes records and offsets in transactions; `None`: each record at least once.
+    pub exactly_once: Option<Box<ExactlyOnce>>,
     /// `offset.flush.interval.ms`.
     pub offset_flush_interval: Duration,
     /// `offset.flush.timeout.ms`: how long a stopping task waits for outstanding records and its last commit.

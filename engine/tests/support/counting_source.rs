@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use api::config_def::{Config, ConfigDef};
 use api::{
     Acknowledged, Batch, Body, Column, Columns, Headers, Origin, Props, Result, Run, SourceConnector,
-    SourceContext, SourceOffset, SourceOffsets, SourcePartition, SourceTask, Timestamps, Value,
+    SourceContext, SourceOffset, SourceOffsets, SourcePartition, SourceTask, Timestamps, TransactionContext,
+    Value,
 };
 
 /// What a task was told, in order.
@@ -30,7 +31,8 @@ pub(crate) fn told(name: &str) -> Tellings {
 }
 
 /// Gives the numbers from 1 to `records` as text, `batch` at a time, those that divide by `keys` under the same key, those that divide
-/// by `tombstones` without a value, number `large` with one that no request can hold.
+/// by `tombstones` without a value, number `large` with one that no request can hold. Where it may define transactions they end after
+/// numbers that divide by `commits`, and are aborted after those that divide by `aborts`.
 #[derive(Debug)]
 pub(crate) struct Counting(Props);
 
@@ -43,6 +45,9 @@ pub(crate) struct CountingTask {
     keys: i64,
     tombstones: i64,
     large: i64,
+    commits: i64,
+    aborts: i64,
+    transaction: Option<TransactionContext>,
     told: Tellings,
 }
 
@@ -71,6 +76,9 @@ impl SourceConnector for Counting {
             keys: number("keys"),
             tombstones: number("tombstones"),
             large: number("large"),
+            commits: number("commits"),
+            aborts: number("aborts"),
+            transaction: None,
             told: told(&props["name"]),
         })
     }
@@ -80,10 +88,13 @@ fn partition() -> SourcePartition {
     SourcePartition::new([(Arc::from("name"), Value::String("all".into()))])
 }
 
+fn divides(number: i64, by: i64) -> bool {
+    by > 0 && number % by == 0
+}
+
 impl CountingTask {
     fn run(&self, numbers: std::ops::Range<i64>) -> Run {
         let count = (numbers.end - numbers.start) as usize;
-        let divides = |number: i64, by: i64| by > 0 && number % by == 0;
         let value = |number: i64| match number {
             number if divides(number, self.tombstones) => None,
             number if number == self.large => Some("x".repeat(2_000_000)),
@@ -110,6 +121,7 @@ impl CountingTask {
 
 impl SourceTask for CountingTask {
     async fn start(&mut self, context: &SourceContext) -> Result<()> {
+        self.transaction = context.transaction().cloned();
         if let Some(offset) = context.offset(&partition()).await?
             && let Some((_, Value::Int64(at))) = offset.first()
         {
@@ -124,6 +136,15 @@ impl SourceTask for CountingTask {
         }
         let end = (self.next + self.batch).min(self.records + 1);
         let run = self.run(self.next..end);
+        if let Some(transaction) = &self.transaction {
+            for (record, number) in (self.next..end).enumerate() {
+                if divides(number, self.aborts) {
+                    transaction.abort_after(record);
+                } else if divides(number, self.commits) {
+                    transaction.commit_after(record);
+                }
+            }
+        }
         self.next = end;
         Ok(Batch { runs: vec![run] })
     }

@@ -213,6 +213,7 @@ impl World {
             producer: ProducerConfig::default(),
             topic_creation: None,
             offsets,
+            exactly_once: None,
             offset_flush_interval: Duration::from_millis(50),
             offset_flush_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),

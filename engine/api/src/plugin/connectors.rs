@@ -10,6 +10,7 @@ use crate::connector::{
 };
 use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
+use crate::transaction::ExactlyOnceSupport;
 
 /// A started connector of either kind. Each call comes on a thread of its own.
 pub trait AnyConnector: Send {
@@ -172,6 +173,10 @@ pub struct ConnectorPlugin {
     pub create_task: CreateTask,
     /// Tells it of offsets that are changed from outside.
     pub alter_offsets: AlterOffsets,
+    /// See [`SourceConnector::exactly_once_support`]; a sink says nothing.
+    pub exactly_once_support: fn(&Props) -> Option<ExactlyOnceSupport>,
+    /// See [`SourceConnector::can_define_transaction_boundaries`]; a sink cannot.
+    pub can_define_transaction_boundaries: fn(&Props) -> bool,
 }
 
 impl std::fmt::Debug for ConnectorPlugin {
@@ -191,6 +196,8 @@ impl ConnectorPlugin {
             start: |props| Ok(Box::new(Source(C::start(C::config_def().parse(props)?)?))),
             create_task: CreateTask::Source(|props| Ok(Box::new(C::create_task(props)?))),
             alter_offsets: AlterOffsets::Source(C::alter_offsets),
+            exactly_once_support: C::exactly_once_support,
+            can_define_transaction_boundaries: C::can_define_transaction_boundaries,
         }
     }
 
@@ -204,6 +211,8 @@ impl ConnectorPlugin {
             start: |props| Ok(Box::new(Sink(C::start(C::config_def().parse(props)?)?))),
             create_task: CreateTask::Sink(|props| Ok(Box::new(C::create_task(props)?))),
             alter_offsets: AlterOffsets::Sink(C::alter_offsets),
+            exactly_once_support: |_| None,
+            can_define_transaction_boundaries: |_| false,
         }
     }
 

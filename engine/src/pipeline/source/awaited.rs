@@ -147,6 +147,34 @@ impl Awaited {
         }
     }
 
+    /// Only the first `rows` of what was to be sent of the run are; the task hears of no others.
+    pub(super) fn cut(&mut self, token: Token, rows: usize) {
+        let run = token.checked_sub(self.first).and_then(|index| self.runs.get_mut(index as usize));
+        let Some(Some(run)) = run else { return };
+        let kept = run.sent_from + rows;
+        run.acknowledged.run = run.acknowledged.run.slice(0, kept);
+    }
+
+    /// The task is not told of the run.
+    pub(super) fn forget(&mut self, token: Token) {
+        let run = token.checked_sub(self.first).and_then(|index| self.runs.get_mut(index as usize));
+        if let Some(run) = run {
+            *run = None;
+        }
+    }
+
+    /// The transaction of all runs that were opened has ended. Nothing of an aborted one is in Kafka.
+    pub(super) fn decide_all(&mut self, is_aborted: bool) {
+        for run in std::mem::take(&mut self.runs).into_iter().flatten() {
+            let mut acknowledged = run.acknowledged;
+            if is_aborted {
+                acknowledged.placed.clear();
+            }
+            acknowledged.placed.sort_unstable_by_key(|placed| placed.rows.start);
+            self.decided.push(acknowledged);
+        }
+    }
+
     /// What the task is to be told.
     pub(super) fn take_decided(&mut self) -> Vec<Acknowledged> {
         std::mem::take(&mut self.decided)

@@ -16,7 +16,7 @@ use crate::pipeline::side::AbortOnDrop;
 use crate::task::{Control, TaskId};
 
 /// Of the time that a task has to stop: how long it may wait for outstanding records and its last commit.
-const FINISH_PERCENT: u32 = 85;
+pub(super) const FINISH_PERCENT: u32 = 85;
 
 impl SourcePipeline {
     /// Starts to write what has become committable, unless a commit is under way.
@@ -69,9 +69,7 @@ impl SourcePipeline {
 
     /// Waits for outstanding records and commits what is durable, all within the flush timeout and the time that the task has to stop.
     pub(super) async fn finish(&mut self, control: &mut Control) {
-        let flush_timeout = self.spec.offset_flush_timeout;
-        let left = control.time_left(self.spec.shutdown_timeout * FINISH_PERCENT / 100);
-        let deadline = Instant::now() + left.map_or(flush_timeout, |left| left.min(flush_timeout));
+        let deadline = Instant::now() + self.time_to_finish(control);
         self.producer.flush_hint();
         while self.progress.ledger.borrow().outstanding_records() > 0 {
             let failed = self.progress.failed.notified();

@@ -2,14 +2,17 @@
 //!
 //! Three futures share a core and a [`Ledger`]: this loop, which polls and hands records to the producer; one that takes the
 //! producer's acknowledgements; and at most one commit. None waits for another: a slow offset store holds up no record, a
-//! full producer holds up no commit.
+//! full producer holds up no commit. With exactly-once support there are no such commits: transactions end between records (`boundary` says
+//! where, `transaction` does it), and the loop waits for that.
 
 mod awaited;
+mod boundary;
 mod commits;
 mod observed;
 mod produce;
 mod progress;
 mod topics;
+mod transaction;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +25,7 @@ use futures_util::FutureExt as _;
 use protocol::client::producer::{Producer, TopicHandle};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
-use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 use tracing::warn;
 
 use self::awaited::Awaited;
@@ -30,10 +33,12 @@ use self::commits::StoredOffsets;
 use self::observed::SourceClients;
 use self::progress::{Progress, take_acknowledgements};
 use self::topics::TopicMaker;
+use self::transaction::Transactions;
 use super::side::AbortOnDrop;
 use super::{Converters, RateLimiter};
 use crate::connector::panicked;
 use crate::metrics::{Observed, Stage, TaskMetrics, register};
+use crate::offset::Ledger;
 use crate::task::{Control, SourceSpec, Target, TaskId};
 
 /// How long to wait after a poll that failed with a retriable error.
@@ -55,6 +60,8 @@ pub(crate) struct SourcePipeline {
     commits: Interval,
     /// The one under way: it must not go on without the task.
     commit: Option<AbortOnDrop<()>>,
+    /// With exactly-once support.
+    transactions: Option<Transactions>,
     limiter: Option<Arc<RateLimiter>>,
     metrics: Arc<TaskMetrics>,
     /// Since when the next batch is waited for, over all the polls that were cut short.
@@ -66,17 +73,26 @@ pub(crate) struct SourcePipeline {
 impl SourcePipeline {
     pub(crate) fn new(
         id: TaskId,
-        spec: SourceSpec,
+        mut spec: SourceSpec,
         task: Box<dyn AnySourceTask>,
         converters: Converters,
         env: Env,
         metrics: Arc<TaskMetrics>,
         limiter: Option<Arc<RateLimiter>>,
     ) -> Result<SourcePipeline> {
+        let transactions = spec.exactly_once.take().map(Transactions::new);
+        let ledger = match &transactions {
+            Some(transactions) => {
+                spec.producer.transactional_id = Some(Arc::clone(&transactions.spec.transactional_id));
+                spec.producer.idempotence = true;
+                Ledger::transactional(&id.connector)
+            }
+            None => Ledger::new(&id.connector),
+        };
         let cluster = Cluster::new(env.clone(), spec.cluster.clone());
         let producer = Producer::new(cluster, spec.producer.clone())
             .map_err(|error| Error::config("failed to make the producer").with_source(error))?;
-        let progress = Progress::new(&id.connector);
+        let progress = Progress::new(ledger);
         let period = spec.offset_flush_interval.max(Duration::from_millis(1));
         let mut commits = interval_at(Instant::now() + period, period);
         commits.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,6 +119,7 @@ impl SourcePipeline {
             progress,
             commits,
             commit: None,
+            transactions,
             limiter,
             metrics,
             polls_since: None,
@@ -122,21 +139,35 @@ impl SourcePipeline {
                 progress.fail(panicked(&*panic));
             }
         });
-        let outcome = match self.start(control).await {
-            Ok(true) => self.stream(control).await,
+        let mut is_started = false;
+        let mut outcome = match self.start(control).await {
+            Ok(true) => {
+                is_started = true;
+                self.stream(control).await
+            }
             Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
-        self.finish(control).await;
+        if self.transactions.is_none() {
+            self.finish(control).await;
+        } else if is_started {
+            let finished = self.finish_transactions(control, outcome.is_err()).await;
+            outcome = outcome.and(finished);
+        }
         if let Err(error) = self.task.stop().await {
             warn!(task = %self.id, %error, "failed to stop the source task");
         }
+        // An open transaction is aborted, so that nobody who reads has to wait until it expires.
+        let closing = match self.transactions {
+            Some(_) => self.time_to_finish(control),
+            None => Duration::ZERO,
+        };
         acks.abort().await;
         self.converters.errors.tell_suppressed();
         drop(self.observed);
         if let Ok(producer) = Rc::try_unwrap(self.producer) {
             // What is still on its way was warned about by `finish`; its offsets are not committed.
-            let _left = producer.close(Duration::ZERO, &mut Vec::new()).await;
+            let _left = producer.close(closing, &mut Vec::new()).await;
         }
         outcome
     }
@@ -146,11 +177,18 @@ impl SourcePipeline {
         if control.wait_while_paused().await == Target::Stopped {
             return Ok(false);
         }
+        if !self.take_over(control).await? {
+            return Ok(false);
+        }
         let reader = StoredOffsets {
             connector: Arc::clone(&self.id.connector),
             store: Arc::clone(&self.spec.offsets),
         };
-        self.task.start(&SourceContext::new(Box::new(reader))).await?;
+        let mut context = SourceContext::new(Box::new(reader));
+        if let Some(transaction) = self.transactions.as_ref().and_then(|it| it.context.clone()) {
+            context = context.with_transaction(transaction);
+        }
+        self.task.start(&context).await?;
         if self.task.wants_acknowledgements() {
             self.progress.awaited.replace(Some(Awaited::default()));
         }
@@ -161,11 +199,15 @@ impl SourcePipeline {
         self.commits.reset();
         let progress = Rc::clone(&self.progress);
         control.report_running();
+        let mut is_resting = true;
         loop {
             let target = control.target();
             match target {
                 Target::Stopped => return Ok(()),
                 Target::Paused => {
+                    if !std::mem::replace(&mut is_resting, true) {
+                        self.end_before_rest().await?;
+                    }
                     control.report_paused();
                     self.polls_since = None;
                     self.metrics.stages.enter(Stage::Idle);
@@ -173,14 +215,21 @@ impl SourcePipeline {
                 Target::Running => {
                     control.report_running();
                     let now = self.metrics.stages.enter(Stage::Poll);
+                    if std::mem::replace(&mut is_resting, false)
+                        && let Some(transactions) = &mut self.transactions
+                    {
+                        transactions.boundaries.enter(Instant::now());
+                    }
                     self.polls_since.get_or_insert(now);
                 }
             }
+            let due = self.transaction_due();
             tokio::select! {
                 biased;
                 () = control.changed() => {}
                 error = progress.failure() => return Err(error),
-                _ = self.commits.tick() => self.begin_commit(),
+                _ = self.commits.tick(), if self.transactions.is_none() => self.begin_commit(),
+                () = at(due) => self.end_after_batch().await?,
                 () = progress.committed.notified() => self.tell_committed().await,
                 () = progress.decided.notified() => self.tell_acknowledged().await,
                 polled = poll(self.task.as_mut(), &self.producer), if target == Target::Running => match polled {
@@ -203,6 +252,14 @@ impl SourcePipeline {
 impl std::fmt::Debug for SourcePipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SourcePipeline").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// Waits until `due`; for ever without.
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,8 +9,8 @@ use protocol::client::producer::{AppendError, ProduceRecord, TopicHandle};
 use protocol::wire::records::Header;
 use tokio::time::{Instant, sleep_until};
 
+use super::SourcePipeline;
 use super::awaited::AwaitedRun;
-use super::{SourcePipeline, unrecoverable};
 use crate::metrics::{Stage, millis};
 use crate::offset::Token;
 use crate::pipeline::decode::Step;
@@ -37,12 +37,32 @@ impl SourcePipeline {
     pub(super) async fn produce(&mut self, batch: Batch, control: &mut Control) -> Result<()> {
         self.metrics.batches.add(1);
         self.batch_polled(batch.record_count());
+        let mut ends = self.ends_within(&batch)?.into_iter().peekable();
+        let mut before = 0;
         for run in batch.runs {
-            if run.record_count() > 0 && !self.produce_at_rate(run, control).await? {
+            let rows = run.record_count();
+            if rows == 0 {
+                continue;
+            }
+            let mut start = 0;
+            while let Some((record, end)) = ends.next_if(|(record, _)| *record < before + rows) {
+                let next = record - before + 1;
+                if !self.produce_at_rate(run.slice(start, next - start), control).await? {
+                    return Ok(());
+                }
+                self.end_after_record(end).await?;
+                start = next;
+            }
+            before += rows;
+            let rest =
+                if start == 0 { Some(run) } else { (start < rows).then(|| run.slice(start, rows - start)) };
+            if let Some(rest) = rest
+                && !self.produce_at_rate(rest, control).await?
+            {
                 return Ok(());
             }
         }
-        Ok(())
+        self.end_after_batch().await
     }
 
     /// Counts what a poll has given.
@@ -172,6 +192,7 @@ impl SourcePipeline {
         self.metrics.stages.enter(Stage::Convert);
         let Some(encoded) = self.encode(&run, control).await? else { return Ok(false) };
         self.metrics.stages.enter(Stage::Send);
+        self.check_topic(topic)?;
         let Some(handle) = self.topic(topic, control).await? else { return Ok(false) };
         let now_ms = self.env.now_ms();
         let is_awaited = polled.is_some();
@@ -186,6 +207,7 @@ impl SourcePipeline {
         let mut bytes = 0;
         for range in kept(rows, &encoded.skipped) {
             let mut left = range;
+            self.begin_transaction()?;
             while !left.is_empty() {
                 let first = left.start;
                 let refused = if is_awaited {
@@ -198,11 +220,15 @@ impl SourcePipeline {
                 };
                 // Whatever was refused: those before it are on their way, and their acknowledgements will come.
                 self.progress.ledger.borrow_mut().submit(token, left.start - first);
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.record_count += left.start - first;
+                }
                 match refused {
                     None => {}
                     Some(AppendError::Full) => {
                         let has_room = self.wait_for_room(control).await?;
                         if !has_room {
+                            self.cut_short(token, origin, left.start);
                             return Ok(false);
                         }
                     }
@@ -211,7 +237,9 @@ impl SourcePipeline {
                         left.start += 1;
                     }
                     Some(error) => {
-                        return Err(unrecoverable("Unrecoverable exception trying to send", error));
+                        return Err(self
+                            .refused(error, Some("Unrecoverable exception trying to send"))
+                            .await);
                     }
                 }
             }
@@ -219,6 +247,18 @@ impl SourcePipeline {
         self.progress.seal(token);
         self.metrics.bytes_in.add(bytes as u64);
         Ok(true)
+    }
+
+    /// The task is stopped amid a run, of which `rows` were handed over: in a transaction their offset has to go with them.
+    fn cut_short(&self, token: Token, origin: &Origin, rows: usize) {
+        if let Origin::Source { offsets, .. } = origin
+            && self.transactions.is_some()
+        {
+            match rows.checked_sub(1) {
+                Some(last) => self.progress.cut(token, rows, offsets.get(last)),
+                None => self.progress.forget(token),
+            }
+        }
     }
 
     /// Appends rows until one is refused; `left` begins with that one then. `sent` hears of each row and its partition.
@@ -283,9 +323,12 @@ impl SourcePipeline {
         loop {
             match control.target() {
                 Target::Stopped => return Ok(None),
-                Target::Paused => control.report_paused(),
-                Target::Running => {
-                    control.report_running();
+                // A transaction cannot wait for the end of a pause: the batch comes first.
+                Target::Paused if self.transactions.is_none() => control.report_paused(),
+                target => {
+                    if target == Target::Running {
+                        control.report_running();
+                    }
                     if found.is_some() {
                         return Ok(found);
                     }
@@ -295,7 +338,7 @@ impl SourcePipeline {
                 biased;
                 error = progress.failure() => return Err(error),
                 () = control.changed() => {}
-                _ = self.commits.tick() => self.begin_commit(),
+                _ = self.commits.tick(), if self.transactions.is_none() => self.begin_commit(),
                 () = progress.committed.notified() => self.tell_committed().await,
                 () = progress.decided.notified() => self.tell_acknowledged().await,
                 value = awaited.as_mut(), if found.is_none() => found = Some(value),

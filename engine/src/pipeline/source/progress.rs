@@ -20,6 +20,9 @@ use crate::rt::clock;
 use crate::task::Tolerance;
 use crate::topics::TopicNotes;
 
+/// The token of records that are offsets, in a transaction with the records that they stand for.
+pub(super) const OFFSETS_TOKEN: Token = Token::MAX;
+
 /// What the futures of the pipeline share.
 pub(super) struct Progress {
     pub(super) ledger: RefCell<Ledger>,
@@ -43,9 +46,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(connector: &str) -> Progress {
+    pub(super) fn new(ledger: Ledger) -> Progress {
         Progress {
-            ledger: RefCell::new(Ledger::new(connector)),
+            ledger: RefCell::new(ledger),
             failure: Cell::new(None),
             failed: Notify::new(),
             is_committing: Cell::new(false),
@@ -74,8 +77,33 @@ impl Progress {
 
     /// No more records of the run will come.
     pub(super) fn seal(&self, token: Token) {
-        if self.ledger.borrow_mut().seal(token) {
+        let is_done = self.ledger.borrow_mut().seal(token);
+        // In a transaction it is decided on with the transaction.
+        if is_done && !self.ledger.borrow().is_transactional() {
             self.decide(token);
+        }
+    }
+
+    /// No more than the first `rows` of a run were handed over, up to `offset`, and no more of it will be.
+    pub(super) fn cut(&self, token: Token, rows: usize, offset: Option<SourceOffset>) {
+        self.ledger.borrow_mut().cut(token, offset);
+        if let Some(awaited) = self.awaited.borrow_mut().as_mut() {
+            awaited.cut(token, rows);
+        }
+        self.seal(token);
+    }
+
+    /// Nothing of a run was handed over, and nothing will be.
+    pub(super) fn forget(&self, token: Token) {
+        if let Some(awaited) = self.awaited.borrow_mut().as_mut() {
+            awaited.forget(token);
+        }
+    }
+
+    /// The open transaction has ended.
+    pub(super) fn decide_all(&self, is_aborted: bool) {
+        if let Some(awaited) = self.awaited.borrow_mut().as_mut() {
+            awaited.decide_all(is_aborted);
         }
     }
 
@@ -145,13 +173,19 @@ pub(super) async fn take_acknowledgements(
     loop {
         producer.completions(&mut completions).await;
         let mut acknowledged = 0;
+        let is_transactional = progress.ledger.borrow().is_transactional();
         for completion in completions.drain(..) {
+            if completion.token == OFFSETS_TOKEN {
+                continue;
+            }
             match &completion.result {
                 Ok(ack) => {
                     acknowledged += u64::from(completion.record_count);
                     topics.note(&metrics.topics, ack.topic.name());
                     progress.acknowledge(&completion);
                 }
+                // The end of the transaction tells.
+                Err(_) if is_transactional => progress.acknowledge(&completion),
                 // They are passed over, with their offsets (KIP-779).
                 Err(error) if errors.tolerance() == Tolerance::All => {
                     errors.not_produced(completion.record_count as usize, from_kafka(error), None);

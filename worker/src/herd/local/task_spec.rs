@@ -35,6 +35,7 @@ pub(super) fn task_spec(
                 None => None,
             },
             offsets: Arc::clone(offsets),
+            exactly_once: None,
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
             shutdown_timeout: worker.shutdown_timeout,

@@ -21,6 +21,8 @@ const PLUGIN: ConnectorPlugin = ConnectorPlugin {
     start: |_| Err(Error::fatal("never started")),
     create_task: CreateTask::Sink(|_| Err(Error::fatal("never created"))),
     alter_offsets: AlterOffsets::Sink(|_, _| Ok(true)),
+    exactly_once_support: |_| None,
+    can_define_transaction_boundaries: |_| false,
 };
 
 const STOP_TIMEOUT_MS: u64 = 5_000;
