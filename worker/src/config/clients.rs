@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use api::{Error, Props, Result};
 use protocol::client::consumer::ConsumerConfig;
 use protocol::client::producer::ProducerConfig;
-use protocol::client::properties::{ADMIN, AdminConfig, CONSUMER, PRODUCER, PropertyError};
+use protocol::client::properties::{ADMIN, AdminConfig, CONSUMER, PRODUCER, PropertyError, Table};
 use protocol::cluster::ClusterConfig;
 use protocol::net::sasl::{AllowedUrls, JaasConfig};
 
@@ -90,6 +90,88 @@ pub fn connector_admin(
     let configured = AdminConfig::from_properties(&layers).map_err(refusal)?;
     warn_once("admin", configured.warnings);
     Ok((configured.cluster, configured.client))
+}
+
+/// The consumer of the topic that a connector's offsets are in. What is not committed may be seen only where nobody relies on it.
+///
+/// # Errors
+/// The first key that is wrong, with Java's message.
+pub(crate) fn offsets_consumer(
+    worker: &WorkerConfig,
+    client_id: String,
+    props: &Props,
+    is_exactly_once: bool,
+) -> Result<(ClusterConfig, ConsumerConfig)> {
+    const COMMITTED: (&str, &str) = ("isolation.level", "read_committed");
+    let mut layers = worker_layers(worker, "consumer", client_id, &[COMMITTED]);
+    layers.extend(allowed_overrides(worker, "consumer", props)?);
+    let mut fixed = vec![("auto.offset.reset", "earliest"), ("enable.auto.commit", "false")];
+    if is_exactly_once {
+        fixed.push(COMMITTED);
+    }
+    layers.extend(fixed.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+    outside_groups(&mut layers);
+    let configured = ConsumerConfig::from_properties(&layers).map_err(refusal)?;
+    warn_once("consumer", configured.warnings);
+    Ok((configured.cluster, configured.client))
+}
+
+/// Partitions of such a consumer are assigned by hand, and nothing is committed for a group.
+fn outside_groups(props: &mut Props) {
+    for of_group in ["group.id", "group.instance.id", "group.protocol"] {
+        props.shift_remove(of_group);
+    }
+}
+
+/// A producer of the worker's own: its properties as they are, but for `fixed`, which no one may change.
+pub(crate) fn own_producer(
+    worker: &WorkerConfig,
+    fixed: &[(&str, &str)],
+) -> Result<(ClusterConfig, ProducerConfig)> {
+    let configured = ProducerConfig::from_properties(&own(worker, PRODUCER, fixed)).map_err(refusal)?;
+    warn_once("producer", configured.warnings);
+    Ok((configured.cluster, configured.client))
+}
+
+/// A consumer of the worker's own, likewise. It is a member of no group: `group.id` is the workers'.
+pub(crate) fn own_consumer(
+    worker: &WorkerConfig,
+    fixed: &[(&str, &str)],
+) -> Result<(ClusterConfig, ConsumerConfig)> {
+    let mut props = own(worker, CONSUMER, fixed);
+    outside_groups(&mut props);
+    let configured = ConsumerConfig::from_properties(&props).map_err(refusal)?;
+    warn_once("consumer", configured.warnings);
+    Ok((configured.cluster, configured.client))
+}
+
+/// An admin client of the worker's own, likewise.
+pub(crate) fn own_admin(
+    worker: &WorkerConfig,
+    fixed: &[(&str, &str)],
+) -> Result<(ClusterConfig, AdminConfig)> {
+    let configured = AdminConfig::from_properties(&own(worker, ADMIN, fixed)).map_err(refusal)?;
+    warn_once("admin", configured.warnings);
+    Ok((configured.cluster, configured.client))
+}
+
+/// Those of the worker's properties that a client knows, as Java's own clients have them (`WorkerConfig#originals`).
+fn own(worker: &WorkerConfig, table: Table, fixed: &[(&str, &str)]) -> Props {
+    let given =
+        worker.originals.iter().filter(|(key, _)| *key != "metric.reporters" && table.find(key).is_some());
+    let mut props: Props = given.map(|(key, value)| (key.clone(), value.clone())).collect();
+    for (key, value) in fixed {
+        let former = props.insert((*key).to_owned(), (*value).to_owned());
+        if let Some(former) =
+            former.filter(|former| !former.eq_ignore_ascii_case(value) && *key != "client.id")
+        {
+            tracing::warn!(
+                "The value '{former}' for the '{key}' property will be ignored as it cannot be overridden for the worker's internal \
+                 topics. The value '{value}' will be used instead."
+            );
+        }
+    }
+    props
 }
 
 /// What a client has before its connector says anything.

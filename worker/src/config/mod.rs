@@ -17,6 +17,10 @@ mod worker;
 
 mod worker_table;
 
+mod distributed;
+
+mod distributed_table;
+
 mod tables;
 
 mod listener;
@@ -60,8 +64,10 @@ mod restart;
 
 pub(crate) use classes::{BadVersion, check_version, is_other_class};
 pub use clients::{ClientSpec, admin_client, client_specs, connector_admin, producer};
+pub(crate) use clients::{offsets_consumer, own_admin, own_consumer, own_producer};
 pub use connector::{ConnectorConfig, DeadLetters, Invalid, RawConfig, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
+pub use distributed::{DistributedConfig, ExactlyOnceSupport, InternalTopic};
 pub(crate) use enrich::of_plugin;
 pub(crate) use java_order::{java_copy_order, java_order};
 pub(crate) use listener::bracketed;

@@ -92,6 +92,20 @@ fn matcher(props: &Props, alias: &str) -> Result<impl Fn(&str) -> bool + Send + 
 }
 
 /// The default group has to say both numbers; the others take over its.
+/// Java's check of a replication factor.
+pub(super) fn replication_factor(value: &ConfigValue) -> Result<(), String> {
+    positive_or_default(
+        value,
+        "Replication factor must be positive and not larger than the number of brokers in the Kafka cluster, or -1 to use the \
+         broker's default",
+    )
+}
+
+/// Java's check of a number of partitions.
+pub(super) fn partitions(value: &ConfigValue) -> Result<(), String> {
+    positive_or_default(value, "Number of partitions must be positive, or -1 to use the broker's default")
+}
+
 fn template(props: &Props, alias: &str, default: Option<&TopicTemplate>) -> Result<TopicTemplate> {
     let prefix = format!("{PREFIX}{alias}.");
     let number = |name: &'static str, kind: ConfigType, check: Validator, inherited: Option<i64>| {
@@ -109,26 +123,11 @@ fn template(props: &Props, alias: &str, default: Option<&TopicTemplate>) -> Resu
     let replication = number(
         REPLICATION_FACTOR,
         ConfigType::Short,
-        |value| {
-            positive_or_default(
-                value,
-                "Replication factor must be positive and not larger than the number of brokers in the Kafka cluster, \
-                 or -1 to use the broker's default",
-            )
-        },
+        replication_factor,
         of_default(|it| it.replication_factor.map(i64::from)),
     )?;
-    let partitions = number(
-        PARTITIONS,
-        ConfigType::Int,
-        |value| {
-            positive_or_default(
-                value,
-                "Number of partitions must be positive, or -1 to use the broker's default",
-            )
-        },
-        of_default(|it| it.partitions.map(i64::from)),
-    )?;
+    let partitions =
+        number(PARTITIONS, ConfigType::Int, partitions, of_default(|it| it.partitions.map(i64::from)))?;
     let ours = [INCLUDE, EXCLUDE, REPLICATION_FACTOR, PARTITIONS];
     let configs = props.iter().filter_map(|(key, value)| {
         let name = key.strip_prefix(&prefix).filter(|name| !ours.contains(name) && !name.is_empty())?;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::config_def::Config;
+use api::config_def::{Config, ConfigDef};
 use api::{Error, Props, Result};
 use engine::task::{ConverterSpec, HeaderConverterSpec};
 use protocol::cluster::HostPort;
@@ -14,9 +15,9 @@ use super::overrides::{ALLOWLIST, OverridePolicy};
 use super::plugins::Plugins;
 use super::providers::Providers;
 use super::rest::RestConfig;
-use super::{admin_client, stages, worker_table};
+use super::{DistributedConfig, admin_client, distributed_table, stages, worker_table};
 
-/// What a standalone worker runs with.
+/// What a worker runs with.
 #[derive(Clone)]
 pub struct WorkerConfig {
     /// Everything given, unknown keys included, variables replaced: `producer.*`, `consumer.*` and the like are read from here.
@@ -41,8 +42,10 @@ pub struct WorkerConfig {
     pub creates_topics: bool,
     /// `connector.client.config.override.policy`.
     pub override_policy: OverridePolicy,
-    /// `offset.storage.file.filename`.
+    /// `offset.storage.file.filename`; empty for a distributed worker.
     pub offsets_file: PathBuf,
+    /// What only a distributed worker has.
+    pub distributed: Option<Arc<DistributedConfig>>,
     /// `topic.tracking.*`.
     pub topic_tracking: TopicTracking,
     /// `config.providers`.
@@ -100,9 +103,32 @@ impl WorkerConfig {
     /// # Errors
     /// The first key that is missing, wrong or not supported, with Java's message where Java has one.
     pub fn standalone(props: Props, plugins: &Plugins) -> Result<WorkerConfig> {
+        Self::parse(props, plugins, &worker_table::standalone(), |config, _warnings| {
+            Ok((config.string("offset.storage.file.filename").into(), None))
+        })
+    }
+
+    /// Parses the properties of a distributed worker.
+    ///
+    /// # Errors
+    /// The first key that is missing, wrong or not supported, with Java's message where Java has one.
+    pub fn distributed(props: Props, plugins: &Plugins) -> Result<WorkerConfig> {
+        Self::parse(props, plugins, &distributed_table::distributed(), |config, warnings| {
+            Ok((PathBuf::new(), Some(Arc::new(DistributedConfig::new(config, warnings)?))))
+        })
+    }
+
+    fn parse(
+        props: Props,
+        plugins: &Plugins,
+        table: &ConfigDef,
+        of_mode: impl FnOnce(&Config, &mut Vec<String>) -> Result<(PathBuf, Option<Arc<DistributedConfig>>)>,
+    ) -> Result<WorkerConfig> {
         let providers = Providers::configure(&props, plugins)?;
         let props = providers.resolve_worker(&props)?;
-        let config = worker_table::standalone().parse(&props)?;
+        let config = table.parse(&props)?;
+        let mut warnings = warnings(&config);
+        let (offsets_file, distributed) = of_mode(&config, &mut warnings)?;
         // Fails early on client settings that no connector could run with.
         let bootstrap = admin_client(&config.list("bootstrap.servers").join(","), &Props::new())?.0.bootstrap;
         let mut errors = Vec::new();
@@ -123,7 +149,8 @@ impl WorkerConfig {
                 config.string("connector.client.config.override.policy"),
                 config.list(ALLOWLIST),
             )?,
-            offsets_file: config.string("offset.storage.file.filename").into(),
+            offsets_file,
+            distributed,
             topic_tracking: TopicTracking {
                 is_enabled: config.boolean("topic.tracking.enable"),
                 allows_reset: config.boolean("topic.tracking.allow.reset"),
@@ -138,7 +165,7 @@ impl WorkerConfig {
                 stall: millis(&config, "aqueduct.watchdog.stall.ms"),
             },
             hang_limit: millis(&config, "aqueduct.hang.limit.ms"),
-            warnings: warnings(&config),
+            warnings,
             providers,
             originals: props,
         })

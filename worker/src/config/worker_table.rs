@@ -14,6 +14,17 @@ type Row = (&'static str, ConfigType, Default, Option<Check>, Importance, &'stat
 
 /// The keys of a standalone worker.
 pub(super) fn standalone() -> ConfigDef {
+    common().key(ConfigKey::new(
+        "offset.storage.file.filename",
+        ConfigType::String,
+        Default::Required,
+        Importance::High,
+        "The file that source offsets are kept in.",
+    ))
+}
+
+/// The keys of every worker.
+pub(super) fn common() -> ConfigDef {
     use ConfigType::{Boolean, Class, Int, List, Long, String};
     use Default::{Null, Required, Value};
     use Importance::{High, Low, Medium};
@@ -266,14 +277,6 @@ pub(super) fn standalone() -> ConfigDef {
             Some(Check::Value(client_auth)),
             Low,
             "Whether REST clients show a certificate.",
-        ),
-        (
-            "offset.storage.file.filename",
-            String,
-            Required,
-            None,
-            High,
-            "The file that source offsets are kept in.",
         ),
     ];
     let rows = rows.into_iter().chain(tls_rows());

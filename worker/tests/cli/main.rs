@@ -59,6 +59,39 @@ fn good_files_pass() {
 }
 
 #[test]
+fn a_file_with_a_group_is_a_distributed_workers() {
+    let worker = "bootstrap.servers=localhost:9092\n\
+                  key.converter=org.apache.kafka.connect.json.JsonConverter\n\
+                  value.converter=org.apache.kafka.connect.json.JsonConverter\n\
+                  group.id=g\n\
+                  connect.protocol=lazy\n\
+                  offset.storage.topic=offsets\n\
+                  config.storage.topic=configs\n\
+                  config.storage.replication.factor=0\n\
+                  inter.worker.signature.algorithm=HmacSHA512\n\
+                  scheduled.rebalance.max.delay=1\n";
+    let (status, said) = validate(&[("w.properties", worker)], &[]);
+    assert_eq!(status, Some(2), "{said}");
+    for line in [
+        "w.properties:5: error: Invalid value lazy for configuration connect.protocol: Invalid Connect protocol compatibility",
+        "w.properties: error: Missing required configuration \"status.storage.topic\" which has no default value.",
+        "w.properties:9: error: Invalid value HmacSHA512 for configuration inter.worker.signature.algorithm: Signature algorithm must be \
+         present in inter.worker.verification.algorithms list",
+        "w.properties:10: warning: the key 'scheduled.rebalance.max.delay' has no meaning here; did you mean \
+         'scheduled.rebalance.max.delay.ms'?",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line}\nnot in\n{said}");
+    }
+    assert!(
+        said.contains(
+            "w.properties:8: error: Invalid value 0 for configuration config.storage.replication.factor"
+        ),
+        "{said}"
+    );
+    assert!(!said.contains("offset.storage.file.filename"), "{said}");
+}
+
+#[test]
 fn every_error_is_said_at_once_with_its_line() {
     let worker = "# a worker\n\
                   bootstrap.servers=localhost:9092\n\

@@ -7,8 +7,28 @@ import org.apache.kafka.common.config.ConfigDef;
 public class ConfigTables {
     public static void main(String[] arguments) throws Exception {
         print("worker", of("org.apache.kafka.connect.runtime.standalone.StandaloneConfig", "CONFIG"));
+        print("distributed", distributed());
         print("sink", of("org.apache.kafka.connect.runtime.SinkConnectorConfig", "CONFIG"));
         print("source", of("org.apache.kafka.connect.runtime.SourceConnectorConfig", "CONFIG"));
+    }
+
+    /** What it has beyond the keys of a standalone worker, which stand once. */
+    static ConfigDef distributed() throws Exception {
+        Class<?> crypto = Class.forName("org.apache.kafka.connect.runtime.distributed.Crypto");
+        Field system = crypto.getDeclaredField("SYSTEM");
+        system.setAccessible(true);
+        var method = Class.forName("org.apache.kafka.connect.runtime.distributed.DistributedConfig")
+            .getDeclaredMethod("config", crypto);
+        method.setAccessible(true);
+        ConfigDef all = (ConfigDef) method.invoke(null, system.get(null));
+        ConfigDef known = of("org.apache.kafka.connect.runtime.standalone.StandaloneConfig", "CONFIG");
+        ConfigDef more = new ConfigDef();
+        for (ConfigDef.ConfigKey key : all.configKeys().values()) {
+            if (!known.configKeys().containsKey(key.name)) {
+                more.define(key);
+            }
+        }
+        return more;
     }
 
     static ConfigDef of(String className, String fieldName) throws Exception {
@@ -53,7 +73,8 @@ public class ConfigTables {
             Object parsed = new ConfigDef().define(key).parse(Map.of(key.name, text)).get(key.name);
             return "=" + ConfigDef.convertToString(parsed, key.type);
         } catch (RuntimeException error) {
-            return error.getMessage();
+            // What a virtual machine knows is its own affair.
+            return error.getMessage().replaceAll("(supported algorithms are: \\[)[^\\]]*", "$1...");
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::secret::{HIDDEN, Secret};
 use crate::connector::Props;
+use crate::java_text;
 
 /// A parsed value.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +34,11 @@ impl fmt::Display for ConfigValue {
             ConfigValue::Boolean(value) => write!(f, "{value}"),
             ConfigValue::String(value) => f.write_str(value),
             ConfigValue::Long(value) => write!(f, "{value}"),
-            ConfigValue::Double(value) => write!(f, "{value:?}"),
+            ConfigValue::Double(value) => {
+                let mut text = Vec::new();
+                java_text::write_float64(&mut text, *value);
+                f.write_str(&String::from_utf8_lossy(&text))
+            }
             ConfigValue::List(items) => write!(f, "[{}]", items.join(", ")),
             ConfigValue::Password(_) => f.write_str(HIDDEN),
         }

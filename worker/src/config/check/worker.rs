@@ -1,6 +1,6 @@
 //! A worker's properties.
 
-use api::{Props, Result};
+use api::{ConfigDef, Props, Result};
 use protocol::client::properties::{ADMIN, CONSUMER, PRODUCER};
 
 use super::Finding;
@@ -8,14 +8,24 @@ use super::file::LocatedFile;
 use super::keys::Known;
 use crate::config::providers::{Providers, contains_variables};
 use crate::config::rest::RestConfig;
-use crate::config::{Plugins, WorkerConfig, jaas_file, worker_table};
+use crate::config::{Plugins, WorkerConfig, distributed_table, jaas_file, worker_table};
 
 /// Keys of a distributed worker: of no effect in a standalone one, and no mistake in a file that serves both.
-const DISTRIBUTED: [&str; 5] =
-    ["group.id", "config.storage.", "offset.storage.", "status.storage.", "scheduled.rebalance."];
+const DISTRIBUTED: [&str; 7] = [
+    "group.id",
+    "connect.protocol",
+    "scheduled.rebalance.",
+    "inter.worker.",
+    "exactly.once.",
+    "worker.",
+    "rebalance.",
+];
+
+/// Beginnings of keys of a distributed worker whose ends are settings of topics.
+const TOPICS: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
 
 /// Beginnings of keys that are read where they are used.
-const PREFIXES: [&str; 12] = [
+const PREFIXES: [&str; 8] = [
     "config.providers.",
     "header.converter.",
     "metrics.context.",
@@ -24,11 +34,24 @@ const PREFIXES: [&str; 12] = [
     "connector.client.config.override.",
     "internal.key.converter.",
     "internal.value.converter.",
-    "inter.worker.",
-    "exactly.once.",
-    "worker.",
-    "rebalance.",
 ];
+
+/// Whether a file is a distributed worker's: only those are part of a group, and only standalone ones name a file for offsets.
+fn is_distributed(props: &Props) -> bool {
+    props.contains_key("group.id") && !props.contains_key("offset.storage.file.filename")
+}
+
+fn table(props: &Props) -> ConfigDef {
+    if is_distributed(props) { distributed_table::distributed() } else { worker_table::standalone() }
+}
+
+fn parse(props: Props, plugins: &Plugins) -> Result<WorkerConfig> {
+    if is_distributed(&props) {
+        WorkerConfig::distributed(props, plugins)
+    } else {
+        WorkerConfig::standalone(props, plugins)
+    }
+}
 
 /// Everything that is wrong with a worker's properties.
 pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
@@ -40,7 +63,7 @@ pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
         }
     };
     let hides = |key: &str| file.props.get(key).is_some_and(|value| contains_variables(value));
-    let table = worker_table::standalone();
+    let table = table(&file.props);
     let plain = without_variables(&file.props, plugins);
     // What is right so far: one mistake hides no other.
     let mut right = plain.clone();
@@ -79,7 +102,7 @@ pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
     // What no part above has looked at, such as classes of converters: one after the other, as the worker would say it. Each turn takes
     // the key away that was wrong.
     for _ in 0..=right.len() {
-        let Err(error) = WorkerConfig::standalone(right.clone(), plugins) else { break };
+        let Err(error) = parse(right.clone(), plugins) else { break };
         let key = key_of(error.message(), right.keys().map(String::as_str));
         keep(key.as_deref(), true, error.message().to_owned());
         if key.is_none_or(|key| right.shift_remove(&key).is_none()) {
@@ -102,7 +125,7 @@ pub fn check_worker(file: &LocatedFile, plugins: &Plugins) -> Vec<Finding> {
 /// There is no converter at all to give it.
 pub fn worker_for_checks(file: Option<&LocatedFile>, plugins: &Plugins) -> Result<WorkerConfig> {
     if let Some(file) = file
-        && let Ok(worker) = WorkerConfig::standalone(without_variables(&file.props, plugins), plugins)
+        && let Ok(worker) = parse(without_variables(&file.props, plugins), plugins)
     {
         return Ok(worker);
     }
@@ -125,12 +148,21 @@ fn without_variables(props: &Props, plugins: &Plugins) -> Props {
 /// Values for keys that a worker must have and that are not there, as far as they are `wanted`.
 fn add_stand_ins(props: &mut Props, plugins: &Plugins, wanted: impl Fn(&str) -> bool) {
     let converter = plugins.converters().first().map_or("", |plugin| plugin.class);
-    for (key, stand_in) in [
+    let of_mode: &[(&str, &str)] = if is_distributed(props) {
+        &[
+            ("config.storage.topic", "configs"),
+            ("offset.storage.topic", "offsets"),
+            ("status.storage.topic", "status"),
+        ]
+    } else {
+        &[("offset.storage.file.filename", "offsets")]
+    };
+    let of_all = [
         ("bootstrap.servers", "localhost:9092"),
         ("key.converter", converter),
         ("value.converter", converter),
-        ("offset.storage.file.filename", "offsets"),
-    ] {
+    ];
+    for (key, stand_in) in of_all.into_iter().chain(of_mode.iter().copied()) {
         if wanted(key) && !props.contains_key(key) {
             props.insert(key.to_owned(), stand_in.to_owned());
         }
@@ -139,20 +171,18 @@ fn add_stand_ins(props: &mut Props, plugins: &Plugins, wanted: impl Fn(&str) -> 
 
 fn known(file: &LocatedFile, plugins: &Plugins) -> Known {
     let mut known = Known::default();
-    known.table("", &worker_table::standalone());
+    known.table("", &table(&file.props));
     for (prefix, client) in [("producer.", PRODUCER), ("consumer.", CONSUMER), ("admin.", ADMIN), ("", ADMIN)]
     {
         known.client(prefix, client);
     }
-    known.names(DISTRIBUTED);
-    known.prefixes(DISTRIBUTED.into_iter().filter(|key| key.ends_with('.')));
+    if !is_distributed(&file.props) {
+        known.names(DISTRIBUTED);
+        known.prefixes(DISTRIBUTED.into_iter().filter(|key| key.ends_with('.')));
+    }
+    known.prefixes(TOPICS);
     known.prefixes(PREFIXES);
-    known.names([
-        "connect.protocol",
-        "internal.key.converter",
-        "internal.value.converter",
-        jaas_file::FILE_KEY,
-    ]);
+    known.names(["internal.key.converter", "internal.value.converter", jaas_file::FILE_KEY]);
     for key in ["key.converter", "value.converter"] {
         let class = file.props.get(key).map_or("", |class| class.trim());
         match plugins.converter(class) {

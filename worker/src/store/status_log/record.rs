@@ -19,6 +19,8 @@ pub struct StoredStatus {
     pub worker_id: Arc<str>,
     /// The generation of the group that the worker was in.
     pub generation: i32,
+    /// Version of the plug-in, where it is known: Java says none for what does not run. Workers before 4.1 write none.
+    pub version: Option<Arc<str>>,
 }
 
 /// That a connector uses a topic.
@@ -41,6 +43,7 @@ impl StoredStatus {
             w.nullable_text("trace", self.trace.as_deref());
             w.text("worker_id", &self.worker_id);
             w.integer("generation", self.generation.into());
+            w.nullable_text("version", self.version.as_deref());
         })
     }
 
@@ -52,7 +55,9 @@ impl StoredStatus {
             None | Some(Value::Null) => None,
             Some(trace) => Some(trace.as_str().ok_or_else(|| wrong("trace"))?.to_owned()),
         };
+        let version = text("version").map(Arc::from);
         Ok(StoredStatus {
+            version,
             state: text("state")
                 .and_then(state_of)
                 .ok_or_else(|| format!("its state is {}", value["state"]))?,

@@ -9,7 +9,7 @@ use crate::herd::State;
 use crate::store::LogRecord;
 
 fn status(state: State, worker: &str, generation: i32) -> StoredStatus {
-    StoredStatus { state, trace: None, worker_id: worker.into(), generation }
+    StoredStatus { state, trace: None, worker_id: worker.into(), generation, version: None }
 }
 
 fn connector(name: &str) -> Subject {
@@ -39,11 +39,13 @@ fn records_are_byte_for_byte_javas() {
     assert_eq!(write.record.key, "status-connector-c");
     assert_eq!(
         write.record.value.unwrap(),
-        r#"{"state":"FAILED","trace":"java.lang.X: \"y\"\n\tat z","worker_id":"h:8083","generation":7}"#
+        r#"{"state":"FAILED","trace":"java.lang.X: \"y\"\n\tat z","worker_id":"h:8083","generation":7,"version":null}"#
     );
-    let write = log.write(task("a-b", 2), &status(State::Running, "h:8083", 3), false).unwrap();
+    let running = StoredStatus { version: Some("4.3.0".into()), ..status(State::Running, "h:8083", 3) };
+    let write = log.write(task("a-b", 2), &running, false).unwrap();
     assert_eq!(write.record.key, "status-task-a-b-2");
-    let expected = r#"{"state":"RUNNING","trace":null,"worker_id":"h:8083","generation":3}"#;
+    let expected =
+        r#"{"state":"RUNNING","trace":null,"worker_id":"h:8083","generation":3,"version":"4.3.0"}"#;
     assert_eq!(write.record.value.unwrap(), expected);
     let topic =
         TopicStatus { topic: "t".into(), connector: "s".into(), task: 0, discovered_ms: 1_700_000_000_000 };
@@ -139,6 +141,14 @@ fn a_deleted_connector_takes_its_tasks_with_it() {
     assert_eq!(log.connectors(), ["c".into(), "d".into()]);
     read(&mut log, &LogRecord::tombstone("status-connector-c"));
     assert_eq!((log.tasks("c").count(), log.connectors()), (0, vec!["d".into()]));
+}
+
+#[test]
+fn statuses_of_older_workers_have_no_version() {
+    let mut log = StatusLog::new();
+    let older = r#"{"state":"RUNNING","trace":null,"worker_id":"a","generation":1}"#;
+    log.apply(Some(b"status-connector-c"), Some(older.as_bytes()));
+    assert_eq!(log.connector("c"), Some(&status(State::Running, "a", 1)));
 }
 
 #[test]
