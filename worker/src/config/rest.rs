@@ -21,6 +21,8 @@ pub struct RestConfig {
     pub listeners: Vec<Listener>,
     /// Of the listeners that speak it: `listeners.https.*`, else the worker's `ssl.*`.
     pub tls: Option<TlsSettings>,
+    /// How other workers are reached over https, from the same keys; or what is wrong with these.
+    pub client_tls: std::result::Result<TlsConfig, String>,
     /// `admin.listeners`.
     pub admin: AdminListeners,
     /// `rest.advertised.host.name`.
@@ -100,6 +102,7 @@ impl RestConfig {
         let rest = RestConfig {
             listeners,
             tls,
+            client_tls: client_tls(config),
             admin,
             advertised_host: config.string_or_null("rest.advertised.host.name").map(str::to_owned),
             advertised_port,
@@ -161,6 +164,16 @@ fn tls(listeners: &[Listener], prefix: &str, config: &Config) -> Result<Option<T
         ));
     }
     Ok(Some(TlsSettings { tls: settings, client_auth }))
+}
+
+/// As a client of other workers' REST (`SSLUtils#createClientSideSslContextFactory`): the keys of `listeners.https.` where there is any.
+fn client_tls(config: &Config) -> std::result::Result<TlsConfig, String> {
+    let own = config.with_prefix("listeners.https.");
+    let props = if own.is_empty() { config.originals() } else { &own };
+    let get = |key: &str| props.get(key).map(String::as_str);
+    TlsConfig::from_properties(get)
+        .and_then(|tls| tls.with_endpoint_identification(get("ssl.endpoint.identification.algorithm")))
+        .map_err(|error| error.to_string())
 }
 
 fn advertised_protocol(config: &Config) -> Result<Protocol> {

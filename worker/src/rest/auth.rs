@@ -16,6 +16,7 @@ use ring::hmac;
 use ring::rand::SystemRandom;
 
 use super::error::RestError;
+use super::signature::Proof;
 use crate::config::properties;
 
 /// Padding may be missing, as Java's decoder has it.
@@ -72,7 +73,7 @@ impl Users {
         !self.known().passwords.is_empty()
     }
 
-    /// Lets a request pass or not.
+    /// Lets a request pass or not. What workers ask each other passes without a user, as in Java, but still owes its signature.
     ///
     /// # Errors
     /// [`RestError::Unauthorized`].
@@ -80,12 +81,13 @@ impl Users {
         self: &Arc<Users>,
         request: &Request<B>,
         segments: &[&str],
-    ) -> Result<(), RestError> {
-        if is_internal(request.method(), segments) {
-            return Ok(());
-        }
+    ) -> Result<Proof, RestError> {
         self.refresh().await;
-        self.check_known(request.headers())
+        match self.check_known(request.headers()) {
+            Ok(()) => Ok(Proof::Shown),
+            Err(_) if is_internal(request.method(), segments) => Ok(Proof::OwesSignature),
+            Err(error) => Err(error),
+        }
     }
 
     fn check_known(&self, headers: &HeaderMap) -> Result<(), RestError> {
@@ -238,11 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn only_signed_requests_pass_without_it() {
+    fn only_signed_requests_pass_without_it_and_still_owe_their_signature() {
         let (_file, users) = users(b"a=b");
         let passes = |method: &str, segments: &[&str]| {
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
-            run(users.check(&request, segments)).is_ok()
+            match run(users.check(&request, segments)) {
+                Ok(proof) => {
+                    assert_eq!(proof, Proof::OwesSignature);
+                    true
+                }
+                Err(_) => false,
+            }
         };
         assert!(
             passes("POST", &["connectors", "c", "tasks"]) && passes("PUT", &["connectors", "c", "fence"])

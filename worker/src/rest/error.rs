@@ -48,7 +48,7 @@ pub enum RestError {
     Thrown(String),
     /// The request contradicts itself.
     BadRequest(String),
-    /// The worker's configuration does not allow it.
+    /// The worker's configuration does not allow it, or a signature does not fit.
     Forbidden(&'static str),
     /// There is no such connector, task or plug-in.
     NotFound(String),
@@ -58,6 +58,19 @@ pub enum RestError {
     Refused(Refusal),
     /// Standalone mode can't do that; Java answers 500.
     Standalone(&'static str),
+    /// The cluster has to settle first.
+    Conflict(&'static str),
+    /// The worker has not read all that it needs.
+    NotReady(&'static str),
+    /// What another worker answered.
+    Remote {
+        /// Its status.
+        status: u16,
+        /// The code in its body.
+        error_code: u16,
+        /// The message in its body.
+        message: Option<String>,
+    },
     /// The herder has not answered in time.
     TimedOut {
         /// What the worker is at instead, as a sentence.
@@ -68,7 +81,7 @@ pub enum RestError {
 #[derive(Serialize)]
 struct Body<'a> {
     error_code: u16,
-    message: &'a str,
+    message: Option<&'a str>,
 }
 
 impl RestError {
@@ -79,6 +92,11 @@ impl RestError {
             }
             RestError::Unauthorized => StatusCode::UNAUTHORIZED,
             RestError::Forbidden(_) => StatusCode::FORBIDDEN,
+            RestError::Conflict(_) => StatusCode::CONFLICT,
+            RestError::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            RestError::Remote { status, .. } => {
+                StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             RestError::Overloaded | RestError::Refused(Refusal::Busy(_)) => StatusCode::SERVICE_UNAVAILABLE,
             RestError::UriTooLong => StatusCode::URI_TOO_LONG,
             RestError::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -101,7 +119,8 @@ impl RestError {
         }
     }
 
-    fn message(&self) -> String {
+    /// What the body says.
+    pub(super) fn message(&self) -> String {
         match self {
             RestError::UnknownPath => "HTTP 404 Not Found".to_owned(),
             RestError::MethodNotAllowed { .. } => "HTTP 405 Method Not Allowed".to_owned(),
@@ -124,7 +143,11 @@ impl RestError {
             | RestError::NotFound(message) => message.clone(),
             RestError::Invalid(invalid) => invalid.message(),
             RestError::Refused(refusal) => refusal.to_string(),
-            RestError::Standalone(message) | RestError::Forbidden(message) => (*message).to_owned(),
+            RestError::Standalone(message)
+            | RestError::Forbidden(message)
+            | RestError::Conflict(message)
+            | RestError::NotReady(message) => (*message).to_owned(),
+            RestError::Remote { message, .. } => message.clone().unwrap_or_default(),
             RestError::TimedOut { stage: None } => "Request timed out".to_owned(),
             RestError::TimedOut { stage: Some(stage) } => format!("Request timed out. {stage}"),
         }
@@ -134,7 +157,13 @@ impl RestError {
     pub fn response(&self) -> Response<Full<Bytes>> {
         let status = self.status();
         let message = self.message();
-        let body = Body { error_code: status.as_u16(), message: &redact::hide(&message) };
+        let hidden = redact::hide(&message);
+        let body = match self {
+            RestError::Remote { error_code, message, .. } => {
+                Body { error_code: *error_code, message: message.as_ref().map(|_| &*hidden) }
+            }
+            _ => Body { error_code: status.as_u16(), message: Some(&*hidden) },
+        };
         let mut response = json(status, &body);
         match self {
             // No JSON, and yet called so, as in Java.

@@ -16,6 +16,7 @@ use super::limits::{
     Activity, BODIES_BYTES_MAX, Budget, HEADER_BYTES_MAX, Lease, REQUESTS_MAX, UNKNOWN_BODIES_BYTES_MAX,
     URI_BYTES_MAX,
 };
+use super::signature::Proof;
 use super::state::RestState;
 use super::{cors, headers, routes};
 use crate::config::{AdminListeners, CorsConfig, HeaderRule, RestConfig};
@@ -186,10 +187,10 @@ impl Arrival {
         &self,
         request: &Request<B>,
         segments: &[&str],
-    ) -> Result<(), RestError> {
+    ) -> Result<Proof, RestError> {
         match &self.front.users {
             Some(users) => users.check(request, segments).await,
-            None => Ok(()),
+            None => Ok(Proof::Shown),
         }
     }
 }

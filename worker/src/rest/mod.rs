@@ -47,6 +47,10 @@ mod requests;
 
 mod error;
 
+pub mod forward;
+
+pub mod signature;
+
 pub use error::RestError;
 pub use server::{BindError, Bound, Server};
 pub use state::RestState;

@@ -20,7 +20,7 @@ pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Res
     }
 }
 
-async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
+async fn route(state: &RestState, mut request: Request<Incoming>) -> Answer {
     let parts = Parts::of(&request);
     let segments: Vec<&str> = parts.segments.iter().map(String::as_str).collect();
     let arrival = request.extensions().get::<Arrival>().cloned().ok_or(RestError::UnknownPath)?;
@@ -38,7 +38,8 @@ async fn route(state: &RestState, request: Request<Incoming>) -> Answer {
     let is_text = matches!(segments[..], ["metrics"]);
     let content_type = if is_text { None } else { check_media_types(&request)? };
     // As in Java, only here: what does not exist says so to everybody.
-    arrival.authorize(&request, &segments).await?;
+    let proof = arrival.authorize(&request, &segments).await?;
+    request.extensions_mut().insert(proof);
     let mut response = dispatch(state, method.as_str(), &segments, &parts, request).await?;
     if let Some(content_type) = content_type
         && let Some(own) = response.headers_mut().get_mut(CONTENT_TYPE)
@@ -103,7 +104,7 @@ async fn dispatch(
         ("PUT", ["connectors", name, "pause"]) => lifecycle::pause(state, name).await,
         ("PUT", ["connectors", name, "resume"]) => lifecycle::resume(state, name).await,
         ("PUT", ["connectors", name, "stop"]) => lifecycle::stop(state, name).await,
-        ("PUT", ["connectors", _, "fence"]) => internal::fence(request.headers()),
+        ("PUT", ["connectors", _, "fence"]) => internal::fence(&request.into_parts().0),
         ("GET", ["connectors", name, "offsets"]) => offsets::list(state, name).await,
         ("PATCH", ["connectors", name, "offsets"]) => {
             offsets::alter(state, name, &read_body(request).await?).await
@@ -113,8 +114,9 @@ async fn dispatch(
         ("PUT", ["connectors", name, "topics", "reset"]) => topics::reset(state, name).await,
         ("GET", ["connectors", name, "tasks"]) => lifecycle::tasks(state, name).await,
         ("POST", ["connectors", _, "tasks"]) => {
-            let headers = request.headers().clone();
-            internal::set_tasks(&headers, &read_unknown_body(request).await?)
+            let (head, body) = request.into_parts();
+            let request = Request::from_parts(head.clone(), body);
+            internal::set_tasks(&head, &read_unknown_body(request).await?)
         }
         ("GET", ["connectors", name, "tasks", task, "status"]) => {
             lifecycle::task_status(state, name, task).await
