@@ -42,6 +42,9 @@ fn list() -> String {
     ] {
         writeln!(out, "| `{}` | {label} | gauge | {doc} |", name(DOMAIN, "app-info", attribute)).unwrap();
     }
+    head(&mut out, "Workers of a cluster");
+    group(&mut out, "connect-worker-rebalance-metrics", "", tables::REBALANCES);
+    group(&mut out, "connect-coordinator-metrics", "", tables::MEMBERSHIP);
     head(&mut out, "Connectors");
     group(&mut out, "connector-metrics", connector, tables::CONNECTOR);
     head(&mut out, "Tasks");

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clients::ClientSamples;
 use super::page::{Format, Kind, Page, name};
 use super::tables::{self, ConnectorSample, Row, StartupSample, TaskSample, Value, WorkerSample};
+use crate::group::RebalanceStats;
 use crate::herd::Herder;
 use crate::version;
 
@@ -42,6 +43,8 @@ pub(crate) struct Scraper {
     current: RefCell<Option<(Wanted, watch::Receiver<Option<Bytes>>)>>,
     turn: Rc<Semaphore>,
     started_ms: u64,
+    /// Of a worker in a cluster.
+    rebalances: RefCell<Option<Rc<RebalanceStats>>>,
 }
 
 impl Scraper {
@@ -50,7 +53,13 @@ impl Scraper {
             current: RefCell::new(None),
             turn: Rc::new(Semaphore::new(1)),
             started_ms: u64::try_from(clock::unix_ms()).unwrap_or(0),
+            rebalances: RefCell::new(None),
         }
+    }
+
+    /// Shows what is counted of rebalances from now on.
+    pub(crate) fn show_rebalances(&self, stats: Rc<RebalanceStats>) {
+        *self.rebalances.borrow_mut() = Some(stats);
     }
 
     /// A page as of now, or as of the scrape that is under way.
@@ -110,6 +119,7 @@ impl Scraper {
         worker.tasks = samples.len();
         let mut page = Page::new(wanted.format, wanted.names.into_iter().collect::<HashSet<_>>());
         self.app_info(&mut page, herder.worker_id());
+        self.rebalances(&mut page);
         for row in tables::WORKER {
             page.family(name(DOMAIN, "connect-worker-metrics", row.name), row.kind, row.doc);
             write(&mut page, row.name, &[], (row.read)(&worker));
@@ -132,6 +142,19 @@ impl Scraper {
         own(&mut page, &samples).await;
         clients(&mut page, looks).await;
         page.finish()
+    }
+
+    fn rebalances(&self, page: &mut Page) {
+        let Some(sample) = self.rebalances.borrow().as_ref().map(|stats| stats.sample()) else { return };
+        for (group, rows) in [
+            ("connect-worker-rebalance-metrics", tables::REBALANCES),
+            ("connect-coordinator-metrics", tables::MEMBERSHIP),
+        ] {
+            for row in rows {
+                page.family(name(DOMAIN, group, row.name), row.kind, row.doc);
+                write(page, row.name, &[], (row.read)(&sample));
+            }
+        }
     }
 
     /// Java's `app-info`, without the beans that repeat it under another id.

@@ -4,6 +4,7 @@ use engine::metrics::{Reading, TaskMetrics};
 use engine::rt::clock::Instant;
 
 use super::page::Kind;
+use crate::group::RebalanceSample;
 use crate::herd::{MeasuredConnector, MeasuredTask, Startups, State};
 use crate::version;
 
@@ -292,6 +293,34 @@ pub(crate) const TASK_ERRORS: &[Row<TaskSample>] = &[
         "When a record last failed, in ms since 1970; 0 before the first time.",
         |t| number(t.metrics().errors.last_error_ms.get() as f64),
     ),
+];
+
+/// Of a worker in a cluster (`DistributedHerder.HerderMetrics`).
+pub(crate) const REBALANCES: &[Row<RebalanceSample>] = &[
+    gauge("connect-protocol", "What the group follows: EAGER, COMPATIBLE or SESSIONED.", |r| {
+        text(r.protocol.java_name())
+    }),
+    gauge("leader-name", "The leader's REST URL.", |r| r.leader_url.as_deref().map_or(Value::Absent, text)),
+    gauge("epoch", "The generation of the group.", |r| number(f64::from(r.generation))),
+    counter("completed-rebalances-total", "Rebalances whose work this worker has started.", |r| {
+        count(r.completed)
+    }),
+    gauge("rebalancing", "1 while the work of an assignment has not been started.", |r| {
+        number(f64::from(u8::from(r.is_rebalancing)))
+    }),
+    gauge("rebalance-max-time-ms", "The longest from an assignment to the start of its work.", |r| {
+        number(r.durations_ms.max)
+    }),
+    gauge("rebalance-avg-time-ms", "The average of that.", |r| number(r.durations_ms.avg())),
+    gauge("time-since-last-rebalance-ms", "Infinite before the first.", |r| number(r.since_last_ms)),
+];
+
+/// Of the worker's membership (`WorkerCoordinator.WorkerCoordinatorMetrics`).
+pub(crate) const MEMBERSHIP: &[Row<RebalanceSample>] = &[
+    gauge("assigned-connectors", "Connectors that the group gave this worker.", |r| {
+        number(r.assigned_connectors as f64)
+    }),
+    gauge("assigned-tasks", "Tasks that the group gave this worker.", |r| number(r.assigned_tasks as f64)),
 ];
 
 pub(crate) const WORKER: &[Row<WorkerSample>] = &[

@@ -9,6 +9,7 @@ use engine::rt::clock;
 use tokio::sync::watch;
 
 use super::error::RestError;
+use crate::group::RebalanceStats;
 use crate::herd::{Command, CommandKind, Herder, Outcome};
 use crate::logs::Time;
 use crate::metrics::Scraper;
@@ -61,6 +62,11 @@ impl RestState {
     /// Answers requests for the root resource from now on.
     pub fn set_cluster_id(&self, cluster_id: Arc<str>) {
         self.cluster_id.send_replace(Some(cluster_id));
+    }
+
+    /// Shows at `/metrics` what is counted of rebalances from now on.
+    pub fn show_rebalances(&self, stats: Rc<RebalanceStats>) {
+        self.scraper.show_rebalances(stats);
     }
 
     /// Answers requests about connectors from now on.
