@@ -24,7 +24,7 @@ enum Command {
     Bench(bench::Options),
     /// Record what the real Java worker answers to the transcript of worker/tests/golden
     Golden(golden::command::Options),
-    /// Write down what Java's own converters give, for engine/tests/vectors
+    /// Write down what Java's own converters and assignors give, for the tests
     Vectors(vectors::Options),
     /// Search for bytes that break a decoder
     Fuzz(fuzz::Options),

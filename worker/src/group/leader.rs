@@ -91,7 +91,8 @@ impl GroupProtocol for Leader {
         _cluster: Cluster,
         round: AssignmentRound,
     ) -> LocalBoxFuture<'static, Result<Assignments, protocol::Error>> {
-        Box::pin(ready(self.compute(&round)))
+        let since = clock::now().duration_since(self.epoch).as_millis();
+        Box::pin(ready(self.compute(&round, 1 + u64::try_from(since).unwrap_or(0))))
     }
 
     /// What changes in the config topic is the herder's to notice.
@@ -111,7 +112,12 @@ impl Leader {
         Leader { url, shared, snapshots, assignor, epoch: clock::now() }
     }
 
-    fn compute(&self, round: &AssignmentRound) -> Result<Assignments, protocol::Error> {
+    /// `now_ms` is the time on a clock that only moves forward and never stands at 0.
+    pub(super) fn compute(
+        &self,
+        round: &AssignmentRound,
+        now_ms: u64,
+    ) -> Result<Assignments, protocol::Error> {
         const DOING: &str = "assign connectors and tasks";
         let protocol = ConnectProtocol::from_wire_name(&round.protocol).ok_or_else(|| {
             protocol::Error::broker(DOING, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
@@ -153,7 +159,7 @@ impl Leader {
             return Ok(assignments);
         }
         let urls = members.iter().map(|(id, member)| (Arc::clone(id), Arc::clone(&member.url))).collect();
-        let shares = self.shares(round, protocol, members, &configured);
+        let shares = self.shares(round, protocol, members, &configured, now_ms);
         for share in &shares.shares {
             let assignment = Assignment {
                 connectors: share.assigned.connectors.iter().cloned().collect(),
@@ -176,6 +182,7 @@ impl Leader {
         protocol: ConnectProtocol,
         members: Vec<(Arc<str>, Subscription)>,
         configured: &Configured,
+        now_ms: u64,
     ) -> Shares {
         if protocol == ConnectProtocol::Eager {
             return assign_eagerly(members.into_iter().map(|(member, _)| member), configured);
@@ -190,7 +197,7 @@ impl Leader {
             configured,
             last_completed_generation,
             generation: round.leader.generation_id,
-            now_ms: 1 + u64::try_from(clock::now().duration_since(self.epoch).as_millis()).unwrap_or(0),
+            now_ms,
         })
     }
 

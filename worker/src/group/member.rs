@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::rt::clock::{self, Instant};
+use engine::rt::clock;
 use protocol::client::group::{Group, GroupConfig, GroupEvent, ProtocolMetadata};
 use protocol::cluster::ClusterConfig;
 use protocol::metrics::MetricsConfig;
@@ -18,6 +18,9 @@ use super::leader::{Leader, Shared};
 use super::metrics::RebalanceStats;
 use super::protocol::{ConnectProtocol, ProtocolError, Subscription};
 use super::session::{Action, Claim, Event, MemberEvent, RevokedBy, Session};
+
+/// How long is waited where nothing is due.
+const NEVER: Duration = Duration::from_secs(3_600);
 
 /// How a worker takes part in its group.
 #[derive(Debug, Clone)]
@@ -68,7 +71,6 @@ pub struct Member {
     protocol: ConnectProtocol,
     url: Arc<str>,
     stats: Rc<RebalanceStats>,
-    epoch: Instant,
     is_group_gone: bool,
 }
 
@@ -87,8 +89,9 @@ impl Member {
         snapshots: Arc<dyn ConfigSnapshots>,
     ) -> Member {
         let MemberConfig { group, protocol, max_delay, url, windows } = config;
-        let max_delay_ms = u64::try_from(max_delay.as_millis()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4);
-        let session = Session::new(protocol, group.session_timeout_ms, max_delay_ms);
+        // The protocol has room for no more.
+        let max_delay_ms = u64::try_from(max_delay.as_millis()).unwrap_or(u64::MAX).min(i32::MAX as u64);
+        let session = Session::new(protocol, max_delay_ms);
         let shared = Arc::new(Shared::default());
         let leading = (Arc::clone(&url), Arc::clone(&shared), Arc::clone(&snapshots));
         let (group, events) = Group::spawn(env, cluster, group, move || {
@@ -106,7 +109,6 @@ impl Member {
             protocol,
             url,
             stats: Rc::new(RebalanceStats::new(protocol, windows)),
-            epoch: clock::now(),
             is_group_gone: false,
         };
         member.join();
@@ -127,9 +129,8 @@ impl Member {
             if !self.reports.is_empty() {
                 continue;
             }
-            // An hour stands for "never".
-            let due = self.session.deadline_ms().map_or(Duration::from_secs(3_600), Duration::from_millis);
-            let due = self.epoch + due;
+            let deadline_ms = self.session.deadline_ms();
+            let due = deadline_ms.map_or_else(|| clock::now() + NEVER, |at_ms| group.instant(at_ms));
             let event = tokio::select! {
                 event = self.events.recv(), if !self.is_group_gone => match event {
                     Some(event) => Event::Group(event),
@@ -188,9 +189,7 @@ impl Member {
     }
 
     fn feed(&mut self, event: Event) {
-        let now_ms =
-            u64::try_from(clock::now().duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX / 4);
-        for action in self.session.step(event, now_ms) {
+        for action in self.session.step(event, self.group.now_ms()) {
             match action {
                 Action::Report(event) => self.report(event),
                 action => self.outbox.push_back(action),

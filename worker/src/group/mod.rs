@@ -27,3 +27,6 @@ pub use leader::Owners;
 pub use member::{Member, MemberConfig};
 pub use metrics::{RebalanceSample, RebalanceStats};
 pub use session::{Action, Assigned, Claim, Event, MemberEvent, RevokedBy, Session};
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
-//! `cargo xtask vectors`: what Java's own converters give for generated schemas and values, written down for our tests.
+//! `cargo xtask vectors`: what Java's own converters give for generated schemas and values, and its assignors for generated clusters,
+//! written down for our tests.
 //!
-//! The program in `java/` drives the classes of the Kafka release that everything is compared with. It has a fixed seed, so that
-//! the files only change with it or with the release.
+//! The programs in `java/` and `group/` drive the classes of the Kafka release that everything is compared with. They have fixed seeds, so that
+//! the files only change with them or with the release.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,27 @@ use crate::kafka::Libs;
 use crate::output::say;
 use crate::paths;
 
-/// All vectors together may take so much room in the repository.
+/// The vectors of one program may take so much room in the repository.
 const BYTES_MAX: u64 = 5 << 20;
+
+/// A program and what it makes.
+struct Set {
+    /// Its folder beside this file.
+    sources: &'static str,
+    /// The class with `main`.
+    class: &'static str,
+    /// Where its vectors belong.
+    target: &'static str,
+}
+
+const SETS: [Set; 2] = [
+    Set { sources: "java", class: "Vectors", target: "engine/tests/vectors" },
+    Set {
+        sources: "group",
+        class: "org.apache.kafka.connect.runtime.distributed.GroupStates",
+        target: "worker/tests/vectors",
+    },
+];
 
 /// Nothing to choose but whether to look only.
 #[derive(Debug, Args)]
@@ -31,9 +51,22 @@ pub struct Options {
 /// # Errors
 /// Java or its jars are missing, or the program fails.
 pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut is_same = true;
+    for set in &SETS {
+        is_same &= run_set(set, options)?;
+    }
+    if options.check && !is_same {
+        say(format_args!("run `cargo xtask vectors` and look at what changed"));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells whether the set's vectors are what they were.
+fn run_set(set: &Set, options: &Options) -> Result<bool> {
     let made = tempfile::tempdir().context("create a folder for the vectors")?;
-    make(made.path())?;
-    let committed = paths::root().join("engine/tests/vectors");
+    make(set, made.path())?;
+    let committed = paths::root().join(set.target);
     let mut bytes = 0;
     let mut is_same = true;
     for path in files(made.path())? {
@@ -55,20 +88,16 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if bytes > BYTES_MAX {
         bail!("the vectors take {bytes} bytes, more than {BYTES_MAX}: make fewer or shorter cases");
     }
-    if options.check && !is_same {
-        say(format_args!("run `cargo xtask vectors` and look at what changed"));
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(is_same)
 }
 
-fn make(dir: &Path) -> Result<()> {
+fn make(set: &Set, dir: &Path) -> Result<()> {
     let libs = Libs::fetch()?;
-    let jars = java::compile(&paths::root().join("xtask/src/vectors/java"), &libs.runtime())?;
+    let jars = java::compile(&paths::root().join("xtask/src/vectors").join(set.sources), &libs.runtime())?;
     let work = tempfile::tempdir().context("create a folder for Java")?;
     let program = Program {
         name: "vectors",
-        class: "Vectors",
+        class: set.class,
         class_path: &[jars.path(), &libs.runtime()],
         jvm_options: &["-Xmx512m"],
     };

@@ -153,7 +153,7 @@ impl Flow {
         if std::mem::replace(&mut self.is_actor_gone, true) {
             return false;
         }
-        self.events.push_back(GroupEvent::Lost { reason: LostReason::SessionExpired, silent_ms: 0 });
+        self.events.push_back(GroupEvent::Lost { reason: LostReason::SessionExpired, alive_at_ms: 0 });
         self.events.push_back(GroupEvent::Failed(Error::closed("stay in the group")));
         true
     }

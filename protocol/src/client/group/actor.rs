@@ -364,9 +364,7 @@ impl Actor {
             GroupEvent::Assigned { identity, is_leader, .. } => {
                 info!(%group, identity.generation_id, is_leader, "joined the group");
             }
-            GroupEvent::Lost { reason, silent_ms } => {
-                warn!(%group, ?reason, silent_ms, "lost the membership");
-            }
+            GroupEvent::Lost { reason, .. } => warn!(%group, ?reason, "lost the membership"),
             GroupEvent::Failed(error) if error.kind() == ErrorKind::Closed => {}
             GroupEvent::Failed(error) => warn!(%group, %error, "group membership failed"),
             GroupEvent::Left => info!(%group, "left the group"),

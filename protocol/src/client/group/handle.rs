@@ -157,6 +157,16 @@ impl Group {
         receiver.await.unwrap_or_else(|_gone| Err(closed()))
     }
 
+    /// The clock of the membership, in ms since it was made.
+    pub fn now_ms(&self) -> u64 {
+        self.liveness.now_ms()
+    }
+
+    /// When that clock says so much.
+    pub fn instant(&self, at_ms: u64) -> Instant {
+        self.liveness.instant(at_ms)
+    }
+
     /// Says that the user is alive until the guard is dropped and from then on for `max.poll.interval.ms`. No message, no lock.
     pub fn poll_guard(&self) -> PollGuard<'_> {
         self.liveness.polled_at_ms.store(u64::MAX, Ordering::Relaxed);

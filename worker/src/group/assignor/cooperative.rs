@@ -313,7 +313,7 @@ fn deal<T: Item>(next: &mut [Load], items: IndexSet<T>, held: impl Fn(&mut Load)
 }
 
 /// How long to wait before the next round may revoke (`ExponentialBackoff` without jitter, in Java's arithmetic).
-fn backoff_ms(max_delay_ms: u64, attempts: u32) -> u64 {
+pub(super) fn backoff_ms(max_delay_ms: u64, attempts: u32) -> u64 {
     let initial = max_delay_ms.min(1);
     if max_delay_ms <= 1 {
         return initial;

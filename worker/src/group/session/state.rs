@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use engine::task::TaskId;
 use protocol::client::group::GroupEvent;
 
 use super::event::{Action, Assigned, Claim, Event, MemberEvent, RevokedBy};
@@ -46,7 +47,6 @@ struct Pending {
 pub struct Session {
     /// `scheduled.rebalance.max.delay.ms`: how long leaders leave the work of a departed worker alone.
     max_delay_ms: u64,
-    session_timeout_ms: u64,
     phase: Phase,
     /// What was last assigned, or is claimed although it was stopped.
     assignment: Claim,
@@ -69,10 +69,9 @@ pub struct Session {
 
 impl Session {
     /// A worker that has not joined.
-    pub fn new(protocol: ConnectProtocol, session_timeout_ms: u64, max_delay_ms: u64) -> Session {
+    pub fn new(protocol: ConnectProtocol, max_delay_ms: u64) -> Session {
         Session {
             max_delay_ms,
-            session_timeout_ms,
             phase: Phase::Out,
             assignment: None,
             generation: -1,
@@ -137,7 +136,8 @@ impl Session {
         let is_out = matches!(self.phase, Phase::Out);
         match event {
             // Said before the group knew that this member has left.
-            GroupEvent::RebalanceNeeded { .. } | GroupEvent::Assigned { .. } if is_out => {}
+            GroupEvent::RebalanceNeeded { .. } | GroupEvent::Assigned { .. }
+                if !matches!(self.phase, Phase::Joining | Phase::Holding) => {}
             GroupEvent::RebalanceNeeded { reason } => self.on_rebalance(reason, now_ms, actions),
             GroupEvent::Assigned { identity, is_leader, protocol, assignment } => {
                 let read = read(&protocol, &assignment);
@@ -160,9 +160,9 @@ impl Session {
                     }
                 }
             }
-            GroupEvent::Lost { reason, silent_ms } => {
-                self.claim_until_ms =
-                    Some((now_ms + self.session_timeout_ms + self.max_delay_ms).saturating_sub(silent_ms));
+            GroupEvent::Lost { reason, alive_at_ms } => {
+                // No leader can have seen this member gone before, so none has stopped waiting for it before.
+                self.claim_until_ms = Some(alive_at_ms + self.max_delay_ms);
                 self.lose(RevokedBy::Lost(reason), actions);
                 if is_out {
                     self.phase = Phase::Out;
@@ -202,16 +202,22 @@ impl Session {
         self.phase = Phase::Holding;
         self.failure_count = 0;
         self.claim_until_ms = None;
-        if pending.protocol == ConnectProtocol::Eager || !pending.assignment.revokes() {
+        let (cause, connectors, tasks) = if pending.protocol == ConnectProtocol::Eager {
+            // Work that went on as the group was cooperative when the rebalance began, and is with others now. (Java's goes on for ever.)
+            let running = self.assignment.as_ref().filter(|_| self.is_running);
+            let (connectors, tasks) =
+                running.map(|held| left_over(held, &pending.assignment)).unwrap_or_default();
+            (RevokedBy::EagerRebalance, connectors, tasks)
+        } else {
+            let Assignment { revoked_connectors, revoked_tasks, .. } = &pending.assignment;
+            (RevokedBy::Leader, revoked_connectors.clone(), revoked_tasks.clone())
+        };
+        if connectors.is_empty() && tasks.is_empty() {
             self.take_over(pending, now_ms, actions);
             return;
         }
         self.open_count += 1;
-        actions.push(Action::Report(MemberEvent::Revoked {
-            cause: RevokedBy::Leader,
-            connectors: pending.assignment.revoked_connectors.clone(),
-            tasks: pending.assignment.revoked_tasks.clone(),
-        }));
+        actions.push(Action::Report(MemberEvent::Revoked { cause, connectors, tasks }));
         self.then = Some(Then::TakeOver(Box::new(pending)));
     }
 
@@ -363,6 +369,13 @@ impl Session {
         self.failure_count = self.failure_count.saturating_add(1);
         pause.min(RETRY_MS.1)
     }
+}
+
+/// What is held and not among what is assigned.
+fn left_over(held: &Assignment, assigned: &Assignment) -> (Vec<Arc<str>>, Vec<TaskId>) {
+    let connectors = held.connectors.iter().filter(|connector| !assigned.connectors.contains(connector));
+    let tasks = held.tasks.iter().filter(|task| !assigned.tasks.contains(task));
+    (connectors.cloned().collect(), tasks.cloned().collect())
 }
 
 /// Newly assigned work comes first, as in Java's lists; what is named twice stays once.

@@ -196,8 +196,8 @@ pub enum GroupEvent {
     Lost {
         /// Why.
         reason: LostReason,
-        /// How long ago the coordinator was last known to count on this member, in ms.
-        silent_ms: u64,
+        /// When the coordinator was last known to count on this member, on the core's clock.
+        alive_at_ms: u64,
     },
     /// Membership cannot work before the operator acts; [`Event::Join`] tries again.
     Failed(Error),

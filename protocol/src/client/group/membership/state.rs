@@ -115,7 +115,7 @@ impl Membership {
             }
             Event::CommitRefused { generation_id, code } => {
                 if generation_id == self.identity.generation_id && self.is_heartbeating() {
-                    self.on_refused(code, now_ms, &mut actions);
+                    self.on_refused(code, &mut actions);
                 }
             }
             Event::StepOut(reason) => self.on_step_out(reason, &mut actions),
@@ -320,7 +320,7 @@ impl Membership {
                 if self.is_retaining =>
             {
                 // The group went on without us: what was kept may be with others already.
-                self.lose(LostReason::Fenced(code), now_ms, actions);
+                self.lose(LostReason::Fenced(code), actions);
                 if code == ErrorCode::UNKNOWN_MEMBER_ID {
                     self.identity = outsider();
                 }
@@ -366,10 +366,10 @@ impl Membership {
                         self.prepare("the group is rebalancing", actions);
                     }
                 }
-                Some(code) if is_fencing(code) => self.on_refused(code, now_ms, actions),
+                Some(code) if is_fencing(code) => self.on_refused(code, actions),
                 Some(code) if !code.is_retriable() => {
                     let reason = LostReason::Fenced(code);
-                    self.lose(reason, now_ms, actions);
+                    self.lose(reason, actions);
                     self.fail(error, actions);
                 }
                 // Unreachable or not ready: try again soon; the session timeout decides how often.
@@ -379,7 +379,7 @@ impl Membership {
     }
 
     /// The coordinator refused our identity.
-    fn on_refused(&mut self, code: ErrorCode, now_ms: u64, actions: &mut Vec<Action>) {
+    fn on_refused(&mut self, code: ErrorCode, actions: &mut Vec<Action>) {
         match code {
             ErrorCode::REBALANCE_IN_PROGRESS => {
                 if matches!(self.phase, Phase::Stable) {
@@ -387,13 +387,13 @@ impl Membership {
                 }
             }
             ErrorCode::FENCED_INSTANCE_ID => {
-                self.lose(LostReason::Fenced(code), now_ms, actions);
+                self.lose(LostReason::Fenced(code), actions);
                 self.identity = outsider();
                 self.fail(Error::broker("stay in the group", code), actions);
             }
             code if is_fencing(code) => {
                 let held = self.holds_assignment();
-                self.lose(LostReason::Fenced(code), now_ms, actions);
+                self.lose(LostReason::Fenced(code), actions);
                 if code == ErrorCode::UNKNOWN_MEMBER_ID {
                     self.identity = outsider();
                 }
@@ -451,7 +451,7 @@ impl Membership {
         }
         if now_ms >= self.alive_at_ms.saturating_add(self.config.session_timeout_ms) {
             let held = self.holds_assignment();
-            self.lose(LostReason::SessionExpired, now_ms, actions);
+            self.lose(LostReason::SessionExpired, actions);
             // The member id is kept: if the coordinator still knows it, no phantom member delays the next rebalance.
             self.identity.generation_id = -1;
             self.join_reason = "the session expired";
@@ -465,13 +465,13 @@ impl Membership {
         {
             // Java's `maybeLeaveGroup("consumer poll timeout has expired.")`: others can do the work meanwhile.
             self.send_leave("the poll interval was exceeded", actions);
-            self.lose(LostReason::PollTimeout, now_ms, actions);
+            self.lose(LostReason::PollTimeout, actions);
             self.identity = outsider();
             self.join_reason = "the member polls again";
             if !matches!(self.phase, Phase::Outside) {
                 // Nothing was held yet, so the user is told nothing but that it has to come back.
                 self.phase = Phase::Outside;
-                actions.push(Action::Report(self.lost(LostReason::PollTimeout, now_ms)));
+                actions.push(Action::Report(self.lost(LostReason::PollTimeout)));
             }
             return;
         }
@@ -484,18 +484,18 @@ impl Membership {
     }
 
     /// What was held belongs to others by now. Without anything held this does nothing.
-    fn lose(&mut self, reason: LostReason, now_ms: u64, actions: &mut Vec<Action>) {
+    fn lose(&mut self, reason: LostReason, actions: &mut Vec<Action>) {
         self.heartbeat = None;
         if self.holds_assignment() {
             self.phase = Phase::Outside;
             self.is_retaining = false;
             self.rejoin_wanted = None;
-            actions.push(Action::Report(self.lost(reason, now_ms)));
+            actions.push(Action::Report(self.lost(reason)));
         }
     }
 
-    fn lost(&self, reason: LostReason, now_ms: u64) -> GroupEvent {
-        GroupEvent::Lost { reason, silent_ms: now_ms.saturating_sub(self.alive_at_ms) }
+    fn lost(&self, reason: LostReason) -> GroupEvent {
+        GroupEvent::Lost { reason, alive_at_ms: self.alive_at_ms }
     }
 
     fn fail(&mut self, error: Error, actions: &mut Vec<Action>) {
