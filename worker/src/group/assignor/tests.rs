@@ -127,7 +127,7 @@ impl Cluster {
     }
 }
 
-fn index_of<'a>(index: prop::sample::Index, members: &'a [Arc<str>]) -> &'a Arc<str> {
+fn index_of(index: prop::sample::Index, members: &[Arc<str>]) -> &Arc<str> {
     index.get(members)
 }
 
@@ -193,7 +193,7 @@ proptest! {
             prop_assert!(work.connectors.is_subset(&now.connectors) && work.tasks.is_subset(&now.tasks));
         }
         // A worker leaves: its work waits, and nobody else's moves.
-        let gone = cluster.members.keys().next().unwrap().clone();
+        let gone = Arc::clone(cluster.members.keys().next().unwrap());
         if workers > 1 {
             let before = cluster.members.clone();
             cluster.members.remove(&gone);

@@ -1,5 +1,7 @@
 //! The state machine itself.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -227,8 +229,8 @@ impl Session {
         if protocol != ConnectProtocol::Eager
             && let Some(held) = self.assignment.take()
         {
-            add_kept(&mut assignment.connectors, held.connectors, &assignment.revoked_connectors);
-            add_kept(&mut assignment.tasks, held.tasks, &assignment.revoked_tasks);
+            add_kept(&mut assignment.connectors, &held.connectors, &assignment.revoked_connectors);
+            add_kept(&mut assignment.tasks, &held.tasks, &assignment.revoked_tasks);
         }
         self.protocol = protocol;
         self.generation = generation;
@@ -307,8 +309,8 @@ impl Session {
 
     fn give_up(&mut self, revoking: &Assignment) {
         if let Some(held) = &mut self.assignment {
-            held.connectors.retain(|connector| !revoking.revoked_connectors.contains(connector));
-            held.tasks.retain(|task| !revoking.revoked_tasks.contains(task));
+            held.connectors = without(&held.connectors, &revoking.revoked_connectors);
+            held.tasks = without(&held.tasks, &revoking.revoked_tasks);
         }
     }
 
@@ -373,18 +375,19 @@ impl Session {
 
 /// What is held and not among what is assigned.
 fn left_over(held: &Assignment, assigned: &Assignment) -> (Vec<Arc<str>>, Vec<TaskId>) {
-    let connectors = held.connectors.iter().filter(|connector| !assigned.connectors.contains(connector));
-    let tasks = held.tasks.iter().filter(|task| !assigned.tasks.contains(task));
-    (connectors.cloned().collect(), tasks.cloned().collect())
+    (without(&held.connectors, &assigned.connectors), without(&held.tasks, &assigned.tasks))
 }
 
 /// Newly assigned work comes first, as in Java's lists; what is named twice stays once.
-fn add_kept<T: PartialEq>(assigned: &mut Vec<T>, held: Vec<T>, revoked: &[T]) {
-    for item in held {
-        if !revoked.contains(&item) && !assigned.contains(&item) {
-            assigned.push(item);
-        }
-    }
+fn add_kept<T: Clone + Eq + Hash>(assigned: &mut Vec<T>, held: &[T], revoked: &[T]) {
+    let mut kept = without(&without(held, revoked), assigned);
+    assigned.append(&mut kept);
+}
+
+/// What is among `items` and not among `taken`, in order. There may be thousands of both.
+fn without<T: Clone + Eq + Hash>(items: &[T], taken: &[T]) -> Vec<T> {
+    let taken: HashSet<&T> = taken.iter().collect();
+    items.iter().filter(|item| !taken.contains(item)).cloned().collect()
 }
 
 fn read(protocol: &str, bytes: &Bytes) -> Result<(ConnectProtocol, Assignment), protocol::Error> {

@@ -320,7 +320,7 @@ enum Step {
     Fail,
     Acknowledge,
     Resolve,
-    StepOut,
+    Leave,
     Join,
     RevokeAll,
     Wait(u64),
@@ -334,7 +334,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Fail),
         4 => Just(Step::Acknowledge),
         2 => Just(Step::Resolve),
-        1 => Just(Step::StepOut),
+        1 => Just(Step::Leave),
         2 => Just(Step::Join),
         1 => Just(Step::RevokeAll),
         2 => (0..80_000_u64).prop_map(Step::Wait),
@@ -367,7 +367,7 @@ proptest! {
                     world.feed(Event::RevokedDone);
                 }
                 Step::Resolve => world.feed(Event::Resolved { generation: world.generation }),
-                Step::StepOut => world.feed(Event::StepOut("test")),
+                Step::Leave => world.feed(Event::StepOut("test")),
                 Step::Join => world.feed(Event::Join),
                 Step::RevokeAll => world.feed(Event::RevokeAll),
                 Step::Wait(ms) => {

@@ -268,6 +268,38 @@ fn a_silent_user_is_taken_out_of_the_group() {
 }
 
 #[test]
+fn a_lost_member_tells_when_the_coordinator_last_counted_on_it() {
+    let mut world = stable();
+    world.advance_to_deadline();
+    let heartbeat_at_ms = world.now_ms;
+    world.answer(None);
+    while world.reports.is_empty() {
+        world.advance_to_deadline();
+        world.answer(Some(Error::disconnected("heartbeat", "gone")));
+    }
+    let [GroupEvent::Lost { alive_at_ms, .. }] = &world.reports[..] else { panic!("{:?}", world.reports) };
+    assert_eq!(*alive_at_ms, heartbeat_at_ms);
+}
+
+#[test]
+fn a_member_that_steps_out_says_good_bye_and_may_come_back_as_somebody_new() {
+    let mut world = stable();
+    world.feed(Event::StepOut("test"));
+    let left = |action: &Action| matches!(action, Action::Leave { member_id, reason: "test", .. } if member_id == "member-1");
+    assert!(matches!(&world.requests[..], [action] if left(action)));
+    assert_eq!(world.core.commit_identity(), Err(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert!(world.core.deadline_ms().is_none() && !world.core.has_left(), "it waits to be asked");
+    world.answer(None);
+    // A rebalance that is asked for while it is out is none of its business.
+    world.feed(Event::RequestRejoin("test"));
+    assert!(world.requests.is_empty() && world.reports.is_empty());
+    world.join();
+    assert!(matches!(&world.requests[..], [Action::Join { member_id, .. }] if member_id.is_empty()));
+    world.settle();
+    assert!(world.core.is_stable());
+}
+
+#[test]
 fn a_poll_that_still_runs_counts_as_life() {
     let mut world = stable();
     world.feed(Event::Polled { at_ms: u64::MAX });
