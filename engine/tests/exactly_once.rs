@@ -38,11 +38,14 @@ struct Setup {
     transaction_timeout_ms: u64,
 }
 
+/// What a gate says of a task that must not start.
+type Refusal = fn(&TaskId) -> api::Error;
+
 /// Lets tasks start, or not.
 #[derive(Default)]
 struct Gate {
     fenced: AtomicUsize,
-    refusal: Mutex<Option<fn(&TaskId) -> api::Error>>,
+    refusal: Mutex<Option<Refusal>>,
 }
 
 impl StartGate for Gate {
@@ -309,7 +312,7 @@ fn a_transaction_that_expires_fails_the_task() {
 #[test]
 fn a_task_that_may_not_start_does_not() {
     let setup = Setup::new("refused");
-    let refusals: [(fn(&TaskId) -> api::Error, &str); 2] = [
+    let refusals: [(Refusal, &str); 2] = [
         (
             superseded,
             "Cannot start source task refused-0 with exactly-once support as the connector has already generated",

@@ -73,6 +73,7 @@ pub enum CommandKind {
 }
 
 /// Something happened.
+#[expect(clippy::large_enum_variant, reason = "they are passed on, not kept")]
 pub enum Event {
     /// Someone asks for a change.
     Command {
