@@ -34,8 +34,11 @@ const ROUNDS: usize = 5;
 /// All that is written has to fit into the embedded broker's gigabyte.
 const RECORDS: usize = 400_000;
 
+/// Both ends of a channel of figures.
+type Figures = (Mutex<Sender<f64>>, Mutex<Receiver<f64>>);
+
 /// What a sink task found: ns of CPU per record.
-static FOUND: OnceLock<(Mutex<Sender<f64>>, Mutex<Receiver<f64>>)> = OnceLock::new();
+static FOUND: OnceLock<Figures> = OnceLock::new();
 
 fn found() -> &'static (Mutex<Sender<f64>>, Mutex<Receiver<f64>>) {
     FOUND.get_or_init(|| {

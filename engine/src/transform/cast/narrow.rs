@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(all(f64::INFINITY), (-1, -1, i32::MAX, i64::MAX));
         assert_eq!((f32::MAX.to_i8(), f32::MIN.to_i16()), (-1, 0));
         assert_eq!(((1_i64 << 40 | 0x1FF).to_i8(), i64::MIN.to_i32()), (-1, 0));
-        assert_eq!((i64::MAX.to_f32(), i64::MAX.to_f64()), (9.223_372e18, 9.223_372_036_854_775_8e18));
+        assert_eq!((i64::MAX.to_f32(), i64::MAX.to_f64()), (9.223_372e18, 9.223_372_036_854_776e18));
         assert_eq!((1e300.to_f32(), 0.1_f32.to_f64()), (f32::INFINITY, 0.100_000_001_490_116_12));
     }
 }

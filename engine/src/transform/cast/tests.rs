@@ -53,7 +53,7 @@ fn integers_wrap() {
         &[(Value::Int64(i64::MIN), Ok(Value::Int32(0))), (max.clone(), Ok(Value::Int32(-1)))],
     );
     check("float32", &longs, &[(max.clone(), Ok(Value::Float32(9.223_372e18)))]);
-    check("float64", &longs, &[(max.clone(), Ok(Value::Float64(9.223_372_036_854_775_8e18)))]);
+    check("float64", &longs, &[(max.clone(), Ok(Value::Float64(9.223_372_036_854_776e18)))]);
     check(
         "boolean",
         &longs,
