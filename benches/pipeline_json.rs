@@ -34,13 +34,13 @@ const ROUNDS: usize = 5;
 /// All that is written has to fit into the embedded broker's gigabyte.
 const RECORDS: usize = 400_000;
 
-/// Both ends of a channel of figures.
-type Figures = (Mutex<Sender<f64>>, Mutex<Receiver<f64>>);
+/// From the sink task to `main`.
+type Found = (Mutex<Sender<f64>>, Mutex<Receiver<f64>>);
 
 /// What a sink task found: ns of CPU per record.
-static FOUND: OnceLock<Figures> = OnceLock::new();
+static FOUND: OnceLock<Found> = OnceLock::new();
 
-fn found() -> &'static (Mutex<Sender<f64>>, Mutex<Receiver<f64>>) {
+fn found() -> &'static Found {
     FOUND.get_or_init(|| {
         let (sender, receiver) = channel();
         (Mutex::new(sender), Mutex::new(receiver))

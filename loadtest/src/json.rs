@@ -109,7 +109,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 }
 
 fn start(common: &Common, dir: &std::path::Path, kafka: &Kafka, connector: &str) -> Result<Worker> {
-    Worker::start(&common.binary, dir, &kafka.bootstrap, CONVERTERS, connector)
+    Worker::start(&common.binary, dir, &kafka.bootstrap, CONVERTERS, &[connector.to_owned()])
 }
 
 /// Prints a round; gives its ns per record.

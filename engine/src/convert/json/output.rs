@@ -128,7 +128,7 @@ impl Output {
         }
         let text = view >> 32;
         let chunk = text.to_le_bytes();
-        if !is_plain(&(text | BLANKS << (8 * len)).to_le_bytes()) {
+        if !is_plain(&(text | (BLANKS << (8 * len))).to_le_bytes()) {
             return self.push_escaped(&chunk[..len]);
         }
         let room = self.room::<{ CHUNK + 2 }>();
