@@ -1,10 +1,11 @@
 //! Values put into objects without schema (`new HashMap<>(value)`, then `put` for each of some keys): a key that is there keeps its
 //! place, one that is not comes last.
 
+use std::sync::Arc;
+
 use api::value::MapRef;
 use api::{Column, Data, Error, Result, RowError, RowsBuilder, Value, ValueRef};
 use arrow_array::{Array, ArrayRef, NullArray, StructArray};
-use std::sync::Arc;
 
 use super::field::structs;
 
