@@ -9,7 +9,7 @@ use engine::task::{TaskId, TaskState};
 
 use super::local::OffsetRequest;
 use super::view::{ConnectorInfo, ConnectorStateInfo};
-use crate::config::TargetState;
+use crate::config::{RawConfig, TargetState};
 
 /// Who waits for the answer to a command.
 pub type Token = u64;
@@ -65,6 +65,8 @@ pub enum CommandKind {
     },
     /// Change its offsets; it must be stopped.
     Offsets(OffsetRequest),
+    /// Replace its tasks: what another worker, which has its instance, found them to be. Within a cluster only.
+    SetTasks(Vec<RawConfig>),
     /// Restart one task.
     RestartTask {
         /// Its number.
@@ -281,6 +283,17 @@ pub enum Refusal {
     /// It was tried and failed.
     #[error("{0}")]
     Failed(String),
+    /// The config topic calls for a rebalance that has not ended yet.
+    #[error(
+        "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
+    )]
+    Rebalancing,
+    /// Another worker of the cluster has to do it.
+    #[error("Another worker has to do that")]
+    Elsewhere {
+        /// Its REST; none while nobody is known to be the one.
+        url: Option<Arc<str>>,
+    },
     /// The worker ends.
     #[error("Worker is shutting down")]
     ShuttingDown,

@@ -69,13 +69,25 @@ impl Retry {
         self.attempts = self.attempts.saturating_add(1);
     }
 
+    /// What status shows.
     pub(super) fn info(
         &self,
         policy: &RestartPolicy,
         status: &Status,
         unix_ms_at_zero: i64,
     ) -> Option<RestartInfo> {
-        if !policy.is_on() || status.state != State::Failed {
+        self.info_of(policy, status.state, status.trace.as_deref(), unix_ms_at_zero)
+    }
+
+    /// The same of a state and a trace.
+    pub(super) fn info_of(
+        &self,
+        policy: &RestartPolicy,
+        state: State,
+        trace: Option<&str>,
+        unix_ms_at_zero: i64,
+    ) -> Option<RestartInfo> {
+        if !policy.is_on() || state != State::Failed {
             return None;
         }
         let reason = match (self.gave_up, self.due_ms) {
@@ -84,7 +96,7 @@ impl Retry {
                 "its configuration is wrong, which no restart mends".to_owned()
             }
             (Some(GaveUp::Fenced), _) => "another instance has taken its place".to_owned(),
-            (None, Some(_)) => status.trace.as_deref().unwrap_or("").lines().next().unwrap_or("").to_owned(),
+            (None, Some(_)) => trace.unwrap_or("").lines().next().unwrap_or("").to_owned(),
             (None, None) => "pending restarts were called off by request".to_owned(),
         };
         Some(RestartInfo {

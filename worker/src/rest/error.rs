@@ -109,7 +109,12 @@ impl RestError {
             | RestError::BadRequest(_)
             | RestError::Invalid(Invalid::Connector(_) | Invalid::Errors { .. }) => StatusCode::BAD_REQUEST,
             RestError::Refused(Refusal::BadRequest(_)) => StatusCode::BAD_REQUEST,
-            RestError::Refused(Refusal::AlreadyExists(_) | Refusal::Outdated(_)) => StatusCode::CONFLICT,
+            RestError::Refused(
+                Refusal::AlreadyExists(_)
+                | Refusal::Outdated(_)
+                | Refusal::Rebalancing
+                | Refusal::Elsewhere { .. },
+            ) => StatusCode::CONFLICT,
             RestError::Malformed(_)
             | RestError::Thrown(_)
             | RestError::Invalid(Invalid::Server { .. })

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use super::super::event::{
     Action, Command, CommandKind, Epoch, Event, GenerateError, Outcome, Refusal, Token,
 };
+use super::super::local::offsets_changed;
 use super::super::retry::Retry;
 use super::super::state::{State, Status};
 use super::super::view::View as _;
@@ -211,6 +212,12 @@ impl Herd {
                 self.present(name, || format!("Connector {name} not found"))?;
                 vec![Step::ChangeOffsets(token, request)]
             }
+            CommandKind::SetTasks(_) => {
+                return Err(Refusal::Failed(
+                    "Kafka Connect in standalone mode does not support externally setting task configurations."
+                        .to_owned(),
+                ));
+            }
             CommandKind::RestartTask { task } => {
                 let connector = self.present(name, || format!("Connector {name} not found"))?;
                 if connector.tasks.len() <= task as usize {
@@ -357,17 +364,7 @@ impl Herd {
         ) else {
             return;
         };
-        let done = if verb == "reset" { "reset" } else { "altered" };
-        let message = |knows_all| {
-            if knows_all {
-                return format!("The offsets for this connector have been {done} successfully");
-            }
-            format!(
-                "The Connect framework-managed offsets for this connector have been {done} successfully. However, if this \
-                 connector manages offsets externally, they will need to be manually {done} in the system that the connector uses."
-            )
-        };
-        let result = result.map(|knows_all| Outcome::OffsetsChanged(message(knows_all)));
+        let result = result.map(|knows_all| Outcome::OffsetsChanged(offsets_changed(verb, knows_all)));
         out.push(Action::Reply { token, result });
     }
 

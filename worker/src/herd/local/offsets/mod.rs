@@ -51,6 +51,18 @@ pub(super) async fn change(
     }
 }
 
+/// Java's words for a change that was made. `knows_all`: the connector has no offsets of its own elsewhere.
+pub(in super::super) fn offsets_changed(verb: &str, knows_all: bool) -> String {
+    let done = if verb == "reset" { "reset" } else { "altered" };
+    if knows_all {
+        return format!("The offsets for this connector have been {done} successfully");
+    }
+    format!(
+        "The Connect framework-managed offsets for this connector have been {done} successfully. However, if this \
+         connector manages offsets externally, they will need to be manually {done} in the system that the connector uses."
+    )
+}
+
 /// Java's words for a connector whose tasks have not all ended, though it is stopped.
 pub(in super::super) fn still_running(verb: &str, connector: &str, is_source: bool) -> String {
     let (offsets, tasks) =

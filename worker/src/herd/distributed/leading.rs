@@ -1,0 +1,36 @@
+//! What only the leader does: the key with which workers sign what they ask of each other (KIP-507).
+
+use super::event::{ClusterAction, ConfigWrite};
+use super::machine::Cluster;
+use super::writes::Then;
+use crate::group::ConnectProtocol;
+
+impl Cluster {
+    /// When a new key is due, as far as this worker has to see to it.
+    pub(super) fn key_due_ms(&self) -> Option<u64> {
+        let signs = |protocol| protocol == ConnectProtocol::Sessioned;
+        let leads = self.is_settled() && self.is_leader();
+        let assigned = self.membership.assigned.as_ref().filter(|assigned| signs(assigned.protocol));
+        let is_being_written = self.writes.values().any(|write| write.is_session_key());
+        assigned.filter(|_| leads && !is_being_written)?;
+        let due_ms = match self.snapshot.session_key() {
+            Some(key) if key.algorithm == self.setup.key_algorithm => {
+                if self.setup.key_ttl_ms == 0 {
+                    return None;
+                }
+                let ends_ms = key.created_ms.saturating_add_unsigned(self.setup.key_ttl_ms);
+                u64::try_from(ends_ms - self.setup.unix_ms_at_zero).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        Some(due_ms.max(self.key_write_due_ms))
+    }
+
+    pub(super) fn lead(&mut self, now_ms: u64, out: &mut Vec<ClusterAction>) {
+        if self.key_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+            // A clock that runs ahead must not make it write one key after the other.
+            self.key_write_due_ms = now_ms + 1_000;
+            self.write(None, &"".into(), vec![ConfigWrite::NewSessionKey], Then::SessionKey, out);
+        }
+    }
+}
