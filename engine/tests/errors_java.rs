@@ -1,12 +1,15 @@
-//! Java's worker and ours with the same poisoned topic: the same records go to the dead letter queue, with the same bytes and headers.
+//! Java's worker and ours with the same poisoned topic: the same records go to the dead letter queue, with the same bytes and headers,
+//! whether a converter or a transform fails on them.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod support;
 
+use api::Props;
 use api::plugin::ConnectorPlugin;
 use engine::convert::JSON;
-use engine::task::{ConverterSpec, ErrorPolicy, Tolerance};
+use engine::task::{ConverterSpec, ErrorPolicy, PredicateSpec, Tolerance, TransformSpec};
+use engine::transform::{PREDICATES, TRANSFORMS};
 use support::records::KafkaRecord;
 use support::{World, props, wait_until};
 use xtask::connect::JavaWorker;
@@ -14,6 +17,7 @@ use xtask::kafka::Libs;
 
 const FILE_SINK: ConnectorPlugin = ConnectorPlugin::sink::<connector_file::FileStreamSink>();
 const JSON_CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
+const REPLACE_FIELD: &str = "org.apache.kafka.connect.transforms.ReplaceField$Value";
 const STACKTRACE: &str = "__connect.errors.exception.stacktrace";
 
 /// Keys and values of which some cannot be converted, in two partitions.
@@ -51,6 +55,14 @@ fn poisoned() -> Vec<KafkaRecord> {
     cases.into_iter().enumerate().map(record).collect()
 }
 
+/// Fails on values that are no maps: `12`.
+fn replace_unless_tombstone() -> TransformSpec {
+    let plugin = *TRANSFORMS.iter().find(|plugin| plugin.class == REPLACE_FIELD).unwrap();
+    let tombstone = *PREDICATES.iter().find(|plugin| plugin.class.ends_with("RecordIsTombstone")).unwrap();
+    let predicate = PredicateSpec { plugin: tombstone, props: Props::new(), is_negated: true };
+    TransformSpec { plugin, props: props(&[("exclude", "none")]), predicate: Some(predicate) }
+}
+
 #[test]
 fn dead_letters_are_those_of_java() {
     let Some(libs) = Libs::from_env() else { return };
@@ -72,6 +84,13 @@ fn dead_letters_are_those_of_java() {
         ("key.converter.schemas.enable", "false"),
         ("value.converter", JSON_CLASS),
         ("value.converter.schemas.enable", "false"),
+        ("predicates", "tombstone"),
+        ("predicates.tombstone.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
+        ("transforms", "replace"),
+        ("transforms.replace.type", REPLACE_FIELD),
+        ("transforms.replace.exclude", "none"),
+        ("transforms.replace.predicate", "tombstone"),
+        ("transforms.replace.negate", "true"),
         ("errors.tolerance", "all"),
         ("errors.log.enable", "true"),
         ("errors.log.include.messages", "true"),
@@ -86,6 +105,7 @@ fn dead_letters_are_those_of_java() {
     let mut spec = world.sink_spec(&name, FILE_SINK, props(&[("file", &our_file)]), &topic, |_| ());
     let json = ConverterSpec { plugin: JSON, props: props(&[("schemas.enable", "false")]) };
     (spec.key_converter, spec.value_converter) = (json.clone(), json);
+    spec.transforms = vec![replace_unless_tombstone()];
     spec.errors = ErrorPolicy {
         tolerance: Tolerance::All,
         dead_letters: Some(world.dead_letters(&ours)),
@@ -112,8 +132,9 @@ fn dead_letters_are_those_of_java() {
         // Where in the code it happened is not the same; what happened is.
         let begins = |letter: &KafkaRecord| {
             let lines = letter.header(STACKTRACE).lines().map(str::to_owned).collect::<Vec<_>>();
-            let cause = lines.iter().find(|line| line.starts_with("Caused by: ")).unwrap();
-            (lines[0].clone(), lines[1].starts_with("\tat "), cause.split(": ").nth(1).map(str::to_owned))
+            let cause = lines.iter().find_map(|line| line.strip_prefix("Caused by: "));
+            let cause = cause.map(|cause| cause.split(": ").next().map(str::to_owned));
+            (lines[0].clone(), lines[1].starts_with("\tat "), cause)
         };
         assert_eq!(begins(&theirs), begins(&ours));
         assert_eq!(without_trace(theirs), without_trace(ours));
