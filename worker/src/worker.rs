@@ -1,4 +1,4 @@
-//! A standalone worker as a whole: listeners first, then everything that takes time.
+//! A worker as a whole, alone or in a cluster: listeners first, then everything that takes time.
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -7,16 +7,24 @@ use std::time::Duration;
 
 use api::Props;
 use engine::Engine;
+use engine::offset::OffsetStore;
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::EngineConfig;
 use protocol::client::admin::Admin;
 use protocol::cluster::{Cluster, HostPort};
 use protocol::net::Env;
 
-use crate::config::{NewConnector, Plugins, RawConfig, Registry, WorkerConfig, admin_client, validate};
+use crate::config::{
+    DistributedConfig, ExactlyOnceSupport, NewConnector, Plugins, RawConfig, Registry, WorkerConfig,
+    admin_client, own_admin, validate,
+};
+use crate::group::{Member, MemberConfig};
+use crate::herd::distributed::{Snapshots, Stores};
 use crate::herd::{Command, CommandKind, Herder, HerderConfig, Outcome};
+use crate::rest::forward::ForwardClient;
 use crate::rest::{BindError, Bound, RestState, Server};
-use crate::store::{FileOffsetStore, OpenError};
+use crate::store::topic_log::shared_admin;
+use crate::store::{ConfigStore, FileOffsetStore, KafkaOffsetStore, OpenError, StatusStore, StoreError};
 
 /// What the executors get beyond the tasks' own time to end.
 const EXECUTOR_GRACE: Duration = Duration::from_secs(1);
@@ -57,6 +65,9 @@ pub enum StartError {
     /// The offsets file.
     #[error(transparent)]
     Offsets(#[from] OpenError),
+    /// The internal topics.
+    #[error(transparent)]
+    Stores(#[from] StoreError),
     /// The system gives no threads.
     #[error("failed to start threads: {0}")]
     Threads(#[from] std::io::Error),
@@ -73,6 +84,12 @@ pub struct Worker {
     cluster_id: Arc<str>,
     broker_count: usize,
     shutdown_timeout: Duration,
+}
+
+/// Where a worker keeps things.
+enum Mode {
+    Standalone(Arc<FileOffsetStore>),
+    Distributed(Arc<DistributedConfig>),
 }
 
 /// The plug-ins that Aqueduct comes with.
@@ -114,25 +131,43 @@ impl Worker {
                 "REST can be reached from other machines and asks nobody who they are; anyone who reaches it controls this worker"
             );
         }
+        let scheme = bound.advertised_scheme();
         let state = RestState::new();
         let server = bound.serve(&state);
-        state.begin_stage("reading the offsets file");
+        if config.distributed.as_ref().is_some_and(|own| own.exactly_once == ExactlyOnceSupport::Enabled) {
+            return Err(StartError::Config(api::Error::config(
+                "exactly.once.source.support=enabled is not supported by this version of Aqueduct; use disabled or preparing",
+            )));
+        }
         let hang_limit = config.hang_limit;
         let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned, hang_limit })?;
         let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
-        let offsets = Arc::new(FileOffsetStore::open(&config.offsets_file)?);
+        let mode = match config.distributed.clone() {
+            Some(distributed) => Mode::Distributed(distributed),
+            None => {
+                state.begin_stage("reading the offsets file");
+                Mode::Standalone(Arc::new(FileOffsetStore::open(&config.offsets_file)?))
+            }
+        };
         state.begin_stage("establishing a connection to the Kafka cluster");
         let (cluster_id, broker_count) = describe(&config, &env).await?;
+        state.set_cluster_id(Arc::clone(&cluster_id));
         let shutdown_timeout = config.shutdown_timeout;
         let metrics = config.windows;
-        let herder = Herder::new(HerderConfig {
-            worker_id,
-            worker: Rc::new(config),
-            plugins: Rc::new(plugins),
-            engine: Engine::new(EngineConfig { executors: executors.clone(), env, metrics }),
-            offsets,
-        });
-        state.set_cluster_id(Arc::clone(&cluster_id));
+        let engine = Engine::new(EngineConfig { executors: executors.clone(), env: env.clone(), metrics });
+        let herder = match mode {
+            Mode::Standalone(offsets) => {
+                let (worker, plugins) = (Rc::new(config), Rc::new(plugins));
+                Herder::new(HerderConfig { worker_id, worker, plugins, engine, offsets })
+            }
+            Mode::Distributed(distributed) => {
+                state.begin_stage("reading the internal topics");
+                let url = format!("{scheme}://{worker_id}/");
+                let (stores, offsets) = open_stores(&env, &config, distributed, &url).await?;
+                let (worker, plugins) = (Rc::new(config), Rc::new(plugins));
+                Herder::in_cluster(HerderConfig { worker_id, worker, plugins, engine, offsets }, stores)
+            }
+        };
         state.set_herder(herder.clone());
         state.begin_stage("creating connectors");
         Ok(Worker { state, herder, server, executors, urls, cluster_id, broker_count, shutdown_timeout })
@@ -185,6 +220,35 @@ impl Worker {
         let endings = executors.shutdown(grace);
         tracing::debug!(?endings, "executors ended");
     }
+}
+
+/// What a worker of a cluster reads before it joins, and its place in the group.
+async fn open_stores(
+    env: &Env,
+    config: &WorkerConfig,
+    distributed: Arc<DistributedConfig>,
+    url: &str,
+) -> Result<(Stores, Arc<dyn OffsetStore>), StartError> {
+    let admin = shared_admin(env, config, &distributed)?;
+    let offsets = KafkaOffsetStore::start(env, config, &distributed, &admin).await?;
+    let statuses = StatusStore::start(env, config, &distributed, &admin).await?;
+    let (configs, config_events) = ConfigStore::start(env, config, &distributed, &admin).await?;
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut member = MemberConfig::new(&distributed.group_id, url);
+    member.group.session_timeout_ms = millis(distributed.session_timeout);
+    member.group.heartbeat_interval_ms = millis(distributed.heartbeat_interval);
+    member.group.rebalance_timeout_ms = millis(distributed.rebalance_timeout);
+    member.group.poll_interval_ms_max = Some(millis(distributed.rebalance_timeout));
+    member.protocol = distributed.protocol;
+    member.max_delay = distributed.scheduled_rebalance_max_delay;
+    member.windows = config.windows;
+    // As Java names a client that has no name.
+    let client_id = if distributed.client_id.is_empty() { "connect-1" } else { &distributed.client_id };
+    let (cluster, _) = own_admin(config, &[("client.id", client_id)])?;
+    let member = Member::spawn(env.clone(), cluster, member, Arc::new(Snapshots(configs.reader())));
+    let peers = Rc::new(ForwardClient::new(config.rest.client_tls.clone()));
+    let stores = Stores { configs, config_events, statuses, member, peers, config: distributed };
+    Ok((stores, Arc::new(offsets)))
 }
 
 /// Cluster id and number of brokers, as Java's worker asks for before it starts.

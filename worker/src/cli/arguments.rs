@@ -9,11 +9,13 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use engine::rt::clock;
 
-use super::{broker, offsets, plugins, quickstart, standalone, validate};
+use super::serve::{self, Mode};
+use super::{broker, offsets, plugins, quickstart, validate};
 use crate::config::Registry;
 
-/// What Java's script is called; a link of this name to the program behaves like it.
+/// What Java's scripts are called; a link of such a name to the program behaves like it.
 const JAVA_STANDALONE: &str = "connect-standalone";
+const JAVA_DISTRIBUTED: &str = "connect-distributed";
 
 #[derive(Debug, Parser)]
 #[command(name = "aqueduct", version, about = "A Kafka Connect worker", arg_required_else_help = true)]
@@ -31,6 +33,15 @@ enum Command {
         worker: Option<OsString>,
         /// Connector configurations: properties or JSON
         connectors: Vec<PathBuf>,
+    },
+    /// Run a worker of a cluster with Java Connect's configuration file (no exactly-once sources yet)
+    #[command(alias = JAVA_DISTRIBUTED)]
+    Distributed {
+        /// The worker's properties; as in Java, an empty argument means none
+        worker: Option<OsString>,
+        /// As in Java, further arguments mean nothing
+        #[arg(hide = true)]
+        others: Vec<OsString>,
     },
     /// Check configuration files: all errors at once, with their lines, without a worker or Kafka
     Validate(validate::Options),
@@ -56,8 +67,11 @@ pub fn run(registry: Registry) -> ExitCode {
     let started = clock::now();
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     let name = arguments.first().map(Path::new).and_then(Path::file_stem);
-    if name.is_some_and(|name| name == JAVA_STANDALONE) {
-        arguments.insert(1, "standalone".into());
+    let command = [(JAVA_STANDALONE, "standalone"), (JAVA_DISTRIBUTED, "distributed")]
+        .into_iter()
+        .find(|(java, _)| name.is_some_and(|name| name == *java));
+    if let Some((_, command)) = command {
+        arguments.insert(1, command.into());
     }
     let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
@@ -69,7 +83,10 @@ pub fn run(registry: Registry) -> ExitCode {
     };
     match parsed.command {
         Command::Standalone { worker, connectors } => {
-            standalone::run(registry, worker.map(PathBuf::from), &connectors, started)
+            serve::run(registry, Mode::Standalone, worker.map(PathBuf::from), &connectors, started)
+        }
+        Command::Distributed { worker, others: _ } => {
+            serve::run(registry, Mode::Distributed, worker.map(PathBuf::from), &[], started)
         }
         Command::Validate(options) => validate::run(registry, &options),
         Command::Plugins(options) => plugins::run(registry, &options),

@@ -2,7 +2,7 @@
 
 mod arguments;
 
-mod standalone;
+mod serve;
 
 mod validate;
 

@@ -77,6 +77,8 @@ pub struct DistributedConfig {
     pub key_bits: Option<u32>,
     /// `inter.worker.signature.algorithm`.
     pub signature_algorithm: String,
+    /// `aqueduct.rest.queue.during.rebalance`: changes wait for a rebalance instead of being refused.
+    pub queues_during_rebalance: bool,
     /// `inter.worker.verification.algorithms`.
     pub verification_algorithms: Vec<String>,
 }
@@ -143,6 +145,7 @@ impl DistributedConfig {
             key_algorithm,
             key_bits: key_bits.and_then(|bits| bits.try_into().ok()),
             signature_algorithm,
+            queues_during_rebalance: config.boolean("aqueduct.rest.queue.during.rebalance"),
             verification_algorithms,
         })
     }

@@ -144,7 +144,7 @@ fn of_topics() -> ConfigDef {
 }
 
 fn of_requests() -> ConfigDef {
-    use ConfigType::{Int, List, String};
+    use ConfigType::{Boolean, Int, List, String};
     use Default::{Null, Value};
     use Importance::Low;
     ConfigDef::default()
@@ -212,6 +212,13 @@ fn of_requests() -> ConfigDef {
                 }
             }),
         )
+        .key(key(
+            "aqueduct.rest.queue.during.rebalance",
+            Boolean,
+            Value("false"),
+            Low,
+            "Whether restarts and changes of offsets wait for a rebalance to end instead of being refused with 409.",
+        ))
 }
 
 /// As in Java, names are the same in any case.

@@ -13,7 +13,8 @@ use engine::rt::clock::{self, Instant};
 use engine::task::{TaskEvent, TaskId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::event::{Command, Event, Outcome, Refusal};
+use super::distributed::{Cluster, ClusterEvent, ClusterSetup, ClusterShell, Statuses, Stores};
+use super::event::{Command, Event, Outcome, Refusal, Token};
 use super::local::{Measured, MeasuredTask, Owner, Running, list_offsets};
 use super::standalone::Herd;
 use super::state::State;
@@ -53,10 +54,48 @@ impl std::fmt::Debug for Herder {
     }
 }
 
+/// A command under way.
+struct Waits<'a> {
+    herder: &'a Herder,
+    token: Option<Token>,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token {
+            self.herder.shared.running.borrow_mut().waiters.remove(&token);
+            self.herder.cluster_step(ClusterEvent::Abandoned(token));
+        }
+    }
+}
+
+/// What decides.
+enum Machine {
+    Standalone(Box<Herd>),
+    Cluster(Box<Cluster>),
+}
+
+impl Machine {
+    fn view(&self) -> &dyn View {
+        match self {
+            Machine::Standalone(herd) => &**herd,
+            Machine::Cluster(cluster) => &**cluster,
+        }
+    }
+
+    fn deadline_ms(&self) -> Option<u64> {
+        match self {
+            Machine::Standalone(herd) => herd.deadline_ms(),
+            Machine::Cluster(cluster) => cluster.deadline_ms(),
+        }
+    }
+}
+
 pub(super) struct Shared {
     pub(super) config: HerderConfig,
     started: Instant,
-    herd: RefCell<Herd>,
+    machine: RefCell<Machine>,
+    pub(super) cluster: Option<Rc<ClusterShell>>,
     pub(super) running: RefCell<Running>,
     pub(super) task_events: mpsc::UnboundedSender<TaskEvent>,
     /// Bounded by what tasks report: a few states in the life of each.
@@ -66,17 +105,45 @@ pub(super) struct Shared {
 }
 
 impl Herder {
-    /// Starts to herd. Must be called within a `LocalSet`.
+    /// Starts to herd alone. Must be called within a `LocalSet`.
     pub fn new(config: HerderConfig) -> Herder {
         let stop_timeout_ms = config.worker.shutdown_timeout.as_millis() as u64;
+        let herd = Herd::new(Arc::clone(&config.worker_id), stop_timeout_ms)
+            .with_clock(clock::unix_ms(), config.engine.env().random.next_u64());
+        Herder::around(config, Machine::Standalone(Box::new(herd)), None)
+    }
+
+    /// Starts to herd as a worker of a cluster. Must be called within a `LocalSet`.
+    pub fn in_cluster(config: HerderConfig, stores: Stores) -> Herder {
+        let millis = |duration: Duration| duration.as_millis() as u64;
+        let distributed = &stores.config;
+        let setup = ClusterSetup {
+            worker_id: Arc::clone(&config.worker_id),
+            stop_timeout_ms: millis(config.worker.shutdown_timeout),
+            max_delay_ms: millis(distributed.scheduled_rebalance_max_delay),
+            unsync_backoff_ms: millis(distributed.worker_unsync_backoff),
+            key_ttl_ms: millis(distributed.key_ttl),
+            key_algorithm: distributed.key_algorithm.as_str().into(),
+            queues_during_rebalance: distributed.queues_during_rebalance,
+            unix_ms_at_zero: clock::unix_ms(),
+            seed: config.engine.env().random.next_u64(),
+        };
+        let statuses: Rc<dyn Statuses> = Rc::new(stores.statuses.clone());
+        let snapshot = stores.configs.snapshot();
+        let cluster = Cluster::new(setup, Rc::clone(&config.plugins), statuses, snapshot);
+        let (shell, voices) = ClusterShell::new(stores);
+        let herder = Herder::around(config, Machine::Cluster(Box::new(cluster)), Some(Rc::new(shell)));
+        herder.run_cluster(voices);
+        herder
+    }
+
+    fn around(config: HerderConfig, machine: Machine, cluster: Option<Rc<ClusterShell>>) -> Herder {
         let windows = config.worker.windows;
         let (task_events, inbox) = mpsc::unbounded_channel();
         let herder = Herder {
             shared: Rc::new(Shared {
-                herd: RefCell::new(
-                    Herd::new(Arc::clone(&config.worker_id), stop_timeout_ms)
-                        .with_clock(clock::unix_ms(), config.engine.env().random.next_u64()),
-                ),
+                machine: RefCell::new(machine),
+                cluster,
                 config,
                 started: clock::now(),
                 running: RefCell::new(Running::new(windows)),
@@ -93,7 +160,7 @@ impl Herder {
         herder
     }
 
-    /// Carries out a command and waits for its result.
+    /// Carries out a command and waits for its result. Dropped before that, a worker of a cluster does not begin it later.
     ///
     /// # Errors
     /// As the command's.
@@ -106,13 +173,32 @@ impl Herder {
             running.waiters.insert(token, reply);
             token
         };
+        let mut waits = Waits { herder: self, token: Some(token) };
         self.step(Event::Command { token, command });
-        outcome.await.unwrap_or(Err(Refusal::ShuttingDown))
+        let outcome = outcome.await;
+        waits.token = None;
+        outcome.unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Whether this worker may change configurations.
+    ///
+    /// # Errors
+    /// Another one leads the cluster.
+    pub(crate) fn check_leader(&self) -> Result<(), Refusal> {
+        match &*self.shared.machine.borrow() {
+            Machine::Cluster(cluster) => cluster.check_leader(),
+            Machine::Standalone(_) => Ok(()),
+        }
+    }
+
+    /// What a worker of a cluster has beside what every worker has.
+    pub(crate) fn cluster_shell(&self) -> Option<Rc<ClusterShell>> {
+        self.shared.cluster.clone()
     }
 
     /// Looks at the herd. The closure must not call the herder.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&dyn View) -> T) -> T {
-        at(&*self.shared.herd.borrow())
+        at(self.shared.machine.borrow().view())
     }
 
     /// The plug-ins that it works with.
@@ -156,24 +242,51 @@ impl Herder {
         self.step(Event::Ready);
     }
 
-    /// Stops everything and waits for it.
+    /// Stops everything and waits for it; a worker of a cluster then leaves its group.
     pub async fn shutdown(&self) {
         let mut ended = self.shared.ended.subscribe();
         self.step(Event::Shutdown);
         let _sender_lives_in_self = ended.wait_for(|ended| *ended).await;
+        if let Some(shell) = &self.shared.cluster {
+            shell.close().await;
+        }
     }
 
     pub(super) fn step(&self, event: Event) {
-        let now_ms = (clock::now() - self.shared.started).as_millis() as u64;
-        let actions = self.shared.herd.borrow_mut().step(event, now_ms);
+        if self.shared.cluster.is_some() {
+            return self.cluster_step(ClusterEvent::Herd(event));
+        }
+        let now_ms = self.now_ms();
+        let actions = match &mut *self.shared.machine.borrow_mut() {
+            Machine::Standalone(herd) => herd.step(event, now_ms),
+            Machine::Cluster(_) => return,
+        };
         for action in actions {
             self.perform(action);
         }
-        let mut running = self.shared.running.borrow_mut();
-        let herd = self.shared.herd.borrow();
-        running.forget_gone(&*herd);
-        drop((running, herd));
+        self.stepped();
+    }
+
+    pub(super) fn cluster_step(&self, event: ClusterEvent) {
+        let Some(shell) = &self.shared.cluster else { return };
+        let now_ms = self.now_ms();
+        let actions = match &mut *self.shared.machine.borrow_mut() {
+            Machine::Cluster(cluster) => cluster.step(event, shell.configs.snapshot(), now_ms),
+            Machine::Standalone(_) => return,
+        };
+        for action in actions {
+            self.perform_in_cluster(shell, action);
+        }
+        self.stepped();
+    }
+
+    fn stepped(&self) {
+        self.shared.running.borrow_mut().forget_gone(self.shared.machine.borrow().view());
         self.shared.deadline_changed.notify_one();
+    }
+
+    fn now_ms(&self) -> u64 {
+        (clock::now() - self.shared.started).as_millis() as u64
     }
 
     /// Takes in which tasks run without moving, and why it is held so.
@@ -186,9 +299,10 @@ impl Herder {
         &self,
         look: impl FnOnce(Vec<MeasuredConnector>, Vec<(MeasuredTask, State)>, &Measured) -> T,
     ) -> T {
-        let herd = self.shared.herd.borrow();
+        let machine = self.shared.machine.borrow();
+        let herd = machine.view();
         let measured = &mut self.shared.running.borrow_mut().measured;
-        look(herd.measured(), measured.shown(&*herd), measured)
+        look(herd.measured(), measured.shown(herd), measured)
     }
 
     /// Runs tasks.
@@ -204,7 +318,7 @@ impl Herder {
     /// Sends a tick whenever something the herd waits for is overdue.
     async fn keep_time(self) {
         loop {
-            let deadline_ms = self.shared.herd.borrow().deadline_ms();
+            let deadline_ms = self.shared.machine.borrow().deadline_ms();
             let changed = self.shared.deadline_changed.notified();
             match deadline_ms {
                 None => changed.await,

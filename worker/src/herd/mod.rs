@@ -9,8 +9,8 @@
 //! ```
 //!
 //! [`standalone::Herd`] has no clock, thread or socket: `step(event, now) → actions`. [`Herder`] is the thin shell around it that performs
-//! the actions on the control thread, with the parts in `local`. [`distributed::Cluster`] is the machine of a worker in a cluster, without a shell
-//! so far. What one connector waits for (a start that hangs, a task that won't stop)
+//! the actions on the control thread, with the parts in `local`. [`distributed::Cluster`] is the machine of a worker in a cluster; its shell has
+//! the topics and the group beside. What one connector waits for (a start that hangs, a task that won't stop)
 //! delays nobody but itself, and only until a limit.
 
 mod event;

@@ -113,6 +113,7 @@ pub(super) async fn patch(state: &RestState, name: &str, body: &[u8]) -> Answer 
 
 async fn patch_latest(state: &RestState, name: &str, changes: Option<&RawConfig>) -> Answer {
     let herder = state.herder().await?;
+    herder.check_leader()?;
     let base = herder.look(|herd| herd.latest_config(name));
     let base = base.ok_or_else(|| RestError::NotFound(not_found(name)))?;
     let changes = changes.ok_or_else(requests::no_body)?;

@@ -125,7 +125,7 @@ impl RestError {
     }
 
     /// What the body says.
-    pub(super) fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             RestError::UnknownPath => "HTTP 404 Not Found".to_owned(),
             RestError::MethodNotAllowed { .. } => "HTTP 405 Method Not Allowed".to_owned(),

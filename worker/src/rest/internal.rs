@@ -3,11 +3,15 @@
 use hyper::http::request::Parts as Head;
 
 use super::error::{Answer, RestError};
-use super::requests;
 use super::signature::{Proof, Signature};
+use super::state::RestState;
+use super::{cluster, requests};
 
 /// Tasks' configurations come from their connector only, with a single worker.
-pub(super) fn set_tasks(head: &Head, body: &[u8]) -> Answer {
+pub(super) async fn set_tasks(state: &RestState, head: &Head, name: &str, body: &[u8]) -> Answer {
+    if state.herder().await?.cluster_shell().is_some() {
+        return cluster::set_tasks(state, head, name, body).await;
+    }
     requests::task_configs(body)?;
     admit(head, body)?;
     Err(RestError::Standalone(
@@ -16,7 +20,10 @@ pub(super) fn set_tasks(head: &Head, body: &[u8]) -> Answer {
 }
 
 /// Nobody else could write as this worker's tasks.
-pub(super) fn fence(head: &Head) -> Answer {
+pub(super) async fn fence(state: &RestState, head: &Head) -> Answer {
+    if state.herder().await?.cluster_shell().is_some() {
+        return cluster::fence(state, head).await;
+    }
     admit(head, b"")?;
     Err(RestError::Standalone(
         "Kafka Connect in standalone mode does not support exactly-once source connectors.",

@@ -30,6 +30,7 @@ mod headers;
 mod routes;
 mod state;
 
+mod cluster;
 mod connectors;
 mod internal;
 mod lifecycle;
@@ -52,5 +53,6 @@ pub mod forward;
 pub mod signature;
 
 pub use error::RestError;
+pub(crate) use request::encode as encode_name;
 pub use server::{BindError, Bound, Server};
 pub use state::RestState;

@@ -148,7 +148,7 @@ fn decode(text: &str) -> String {
 }
 
 /// Percent-encodes a connector name for `Location`, leaving alone what Java leaves alone.
-pub(super) fn encode(name: &str) -> String {
+pub(crate) fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:@!$&'()*+,;=/".contains(&byte) {

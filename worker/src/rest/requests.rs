@@ -97,10 +97,16 @@ pub(super) fn offsets(body: &[u8]) -> Result<Vec<RequestedOffset>, RestError> {
 }
 
 /// Reads configurations of tasks, which nobody needs here but which have to be right before the mode is looked at.
-pub(super) fn task_configs(body: &[u8]) -> Result<(), RestError> {
+pub(super) fn task_configs(body: &[u8]) -> Result<Vec<RawConfig>, RestError> {
     let is_empty = body.iter().all(u8::is_ascii_whitespace);
-    read(body, &TASK_CONFIGS)?;
-    if is_empty { Err(RestError::Malformed(jackson::no_content())) } else { Ok(()) }
+    let read = read(body, &TASK_CONFIGS)?;
+    if is_empty {
+        return Err(RestError::Malformed(jackson::no_content()));
+    }
+    Ok(match read {
+        Some(Node::List(tasks)) => tasks.into_iter().map(raw_config).collect(),
+        _ => Vec::new(),
+    })
 }
 
 /// Reads a body into `kind`; `None` where it is empty or `null`.

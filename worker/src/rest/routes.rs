@@ -1,5 +1,7 @@
 //! Which resource a request is about: one line for each resource's methods, one for each endpoint's handler.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -10,7 +12,10 @@ use super::error::{Answer, RestError};
 use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body, read_unknown_body};
 use super::state::RestState;
-use super::{connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics, validate};
+use super::{
+    cluster, connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics, validate,
+};
+use crate::herd::Refusal;
 
 /// Answers one request.
 pub(super) async fn answer(state: &RestState, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -40,7 +45,15 @@ async fn route(state: &RestState, mut request: Request<Incoming>) -> Answer {
     // As in Java, only here: what does not exist says so to everybody.
     let proof = arrival.authorize(&request, &segments).await?;
     request.extensions_mut().insert(proof);
-    let mut response = dispatch(state, method.as_str(), &segments, &parts, request).await?;
+    let (head, body) = request.into_parts();
+    let kept = RefCell::default();
+    let request = Request::from_parts(head.clone(), body);
+    let mut response = match dispatch(state, method.as_str(), &segments, &parts, request, &kept).await {
+        Err(RestError::Refused(Refusal::Elsewhere { url })) => {
+            cluster::forward(state, &head, &parts, kept.take(), url.as_deref()).await?
+        }
+        answer => answer?,
+    };
     if let Some(content_type) = content_type
         && let Some(own) = response.headers_mut().get_mut(CONTENT_TYPE)
     {
@@ -52,7 +65,7 @@ async fn route(state: &RestState, mut request: Request<Incoming>) -> Answer {
 /// Methods of a resource, or `None` if there is no such resource.
 fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
-        ["admin", "loggers"] => "HEAD,GET,OPTIONS",
+        ["admin", "loggers" | "cluster"] => "HEAD,GET,OPTIONS",
         ["admin", "loggers", _] => "HEAD,GET,OPTIONS,PUT",
         [] | ["health" | "metrics" | "connector-plugins"] => "GET,OPTIONS,HEAD",
         ["connector-plugins", _, "config"] => "HEAD,GET,OPTIONS",
@@ -73,50 +86,61 @@ fn methods(segments: &[&str]) -> Option<&'static str> {
     })
 }
 
-/// Every endpoint; the method is one that the resource has.
+/// Reads a body, and keeps it for another worker that may have to serve the request.
+async fn keep(kept: &RefCell<Bytes>, request: Request<Incoming>) -> Result<Bytes, RestError> {
+    let body = read_body(request).await?;
+    kept.replace(body.clone());
+    Ok(body)
+}
+
+/// Every endpoint; the method is one that the resource has. `kept` gets the body.
 async fn dispatch(
     state: &RestState,
     method: &str,
     segments: &[&str],
     parts: &Parts,
     request: Request<Incoming>,
+    kept: &RefCell<Bytes>,
 ) -> Answer {
     match (method, segments) {
         ("GET", []) => root::server_info(state).await,
         ("GET", ["health"]) => root::health(state),
+        ("GET", ["admin", "cluster"]) => cluster::show(state).await,
         ("GET", ["admin", "loggers"]) => loggers::list(),
         ("GET", ["admin", "loggers", name]) => loggers::get(name),
-        ("PUT", ["admin", "loggers", name]) => loggers::set(parts, name, &read_body(request).await?),
+        ("PUT", ["admin", "loggers", name]) => {
+            loggers::set(state, parts, name, &keep(kept, request).await?).await
+        }
         ("GET", ["metrics"]) => metrics::metrics(state, parts, &request).await,
         ("GET", ["connectors"]) => connectors::list(state, parts).await,
-        ("POST", ["connectors"]) => connectors::create(state, parts, &read_body(request).await?).await,
+        ("POST", ["connectors"]) => connectors::create(state, parts, &keep(kept, request).await?).await,
         ("GET", ["connectors", name]) => connectors::info(state, name).await,
         ("DELETE", ["connectors", name]) => connectors::delete(state, name).await,
         ("GET", ["connectors", name, "config"]) => connectors::config(state, name).await,
         ("PUT", ["connectors", name, "config"]) => {
-            connectors::configure(state, parts, name, &read_body(request).await?).await
+            connectors::configure(state, parts, name, &keep(kept, request).await?).await
         }
         ("PATCH", ["connectors", name, "config"]) => {
-            connectors::patch(state, name, &read_body(request).await?).await
+            connectors::patch(state, name, &keep(kept, request).await?).await
         }
         ("GET", ["connectors", name, "status"]) => lifecycle::status(state, name).await,
         ("POST", ["connectors", name, "restart"]) => lifecycle::restart(state, parts, name).await,
         ("PUT", ["connectors", name, "pause"]) => lifecycle::pause(state, name).await,
         ("PUT", ["connectors", name, "resume"]) => lifecycle::resume(state, name).await,
         ("PUT", ["connectors", name, "stop"]) => lifecycle::stop(state, name).await,
-        ("PUT", ["connectors", _, "fence"]) => internal::fence(&request.into_parts().0),
+        ("PUT", ["connectors", _, "fence"]) => internal::fence(state, &request.into_parts().0).await,
         ("GET", ["connectors", name, "offsets"]) => offsets::list(state, name).await,
         ("PATCH", ["connectors", name, "offsets"]) => {
-            offsets::alter(state, name, &read_body(request).await?).await
+            offsets::alter(state, name, &keep(kept, request).await?).await
         }
         ("DELETE", ["connectors", name, "offsets"]) => offsets::reset(state, name).await,
         ("GET", ["connectors", name, "topics"]) => topics::list(state, name).await,
         ("PUT", ["connectors", name, "topics", "reset"]) => topics::reset(state, name).await,
         ("GET", ["connectors", name, "tasks"]) => lifecycle::tasks(state, name).await,
-        ("POST", ["connectors", _, "tasks"]) => {
+        ("POST", ["connectors", name, "tasks"]) => {
             let (head, body) = request.into_parts();
             let request = Request::from_parts(head.clone(), body);
-            internal::set_tasks(&head, &read_unknown_body(request).await?)
+            internal::set_tasks(state, &head, name, &read_unknown_body(request).await?).await
         }
         ("GET", ["connectors", name, "tasks", task, "status"]) => {
             lifecycle::task_status(state, name, task).await
@@ -126,7 +150,7 @@ async fn dispatch(
         }
         ("GET", ["connector-plugins", name, "config"]) => validate::describe(state, parts, name).await,
         ("PUT", ["connector-plugins", name, "config", "validate"]) => {
-            validate::validate(state, name, &read_body(request).await?).await
+            validate::validate(state, name, &keep(kept, request).await?).await
         }
         ("GET", ["connector-plugins"]) => plugins::list(state, parts).await,
         _ => Err(RestError::UnknownPath),

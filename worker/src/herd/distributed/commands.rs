@@ -174,7 +174,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn check_leader(&self) -> Result<(), Refusal> {
+    pub(in super::super) fn check_leader(&self) -> Result<(), Refusal> {
         if self.is_leader() { Ok(()) } else { Err(Refusal::Elsewhere { url: self.leader_url() }) }
     }
 

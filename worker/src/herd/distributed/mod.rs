@@ -32,8 +32,12 @@ mod work;
 
 mod view;
 
+mod shell;
+
 pub use event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure, WriteId};
 pub use machine::{Cluster, ClusterSetup, Statuses};
+pub(crate) use shell::ClusterShell;
+pub use shell::{Snapshots, Stores};
 
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,11 @@ pub(super) fn task_spec(
     worker: &WorkerConfig,
     offsets: &Arc<dyn OffsetStore>,
 ) -> Result<TaskSpec> {
+    if worker.distributed.is_some() && connector.contains_key("offsets.storage.topic") {
+        return Err(Error::config(
+            "offsets.storage.topic is not supported by this version of Aqueduct: leave it out, and offsets are kept in the worker's topic",
+        ));
+    }
     let config = ConnectorConfig::parse(connector, plugins, worker)?;
     let plugin = config.plugin;
     let kind = match client_specs(worker, &id.connector, connector, id.task, plugin.is_source())? {

@@ -33,6 +33,9 @@ impl Herder {
         for task in running.tasks.values().filter(|task| &*task.id.connector == connector) {
             topics.extend(task.handle.metrics().topics.get());
         }
+        if let Some(shell) = self.cluster_shell() {
+            topics.extend(shell.topics(connector));
+        }
         let mut topics: Vec<_> = topics.into_iter().collect();
         java_map::sort(&mut topics, |topic| java_map::string_hash(topic));
         topics
@@ -40,6 +43,9 @@ impl Herder {
 
     /// Forgets which topics a connector has used; those that it goes on using come again.
     pub fn reset_topics(&self, connector: &str) {
+        if let Some(shell) = self.cluster_shell() {
+            shell.reset_topics(connector);
+        }
         let mut running = self.shared.running.borrow_mut();
         running.past_topics.0.remove(connector);
         for task in running.tasks.values().filter(|task| &*task.id.connector == connector) {

@@ -1,4 +1,5 @@
-//! `aqueduct standalone worker.properties [connector files…]`, Java's `connect-standalone`.
+//! `aqueduct standalone worker.properties [connector files…]` and `aqueduct distributed worker.properties`: Java's `connect-standalone` and
+//! `connect-distributed`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,21 +21,33 @@ const NOT_STARTED: u8 = 3;
 /// Data cores, where not all are to be used.
 const CORES_VARIABLE: &str = "AQUEDUCT_CORES";
 
+/// How a worker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Standalone,
+    Distributed,
+}
+
 pub(super) fn run(
     registry: Registry,
+    mode: Mode,
     worker: Option<PathBuf>,
     connectors: &[PathBuf],
     started: Instant,
 ) -> ExitCode {
     let Some(worker) = worker else {
-        let usage =
-            "Usage: aqueduct standalone worker.properties [connector1.properties connector2.json ...]";
+        let usage = match mode {
+            Mode::Standalone => {
+                "Usage: aqueduct standalone worker.properties [connector1.properties connector2.json ...]"
+            }
+            Mode::Distributed => "Usage: aqueduct distributed worker.properties",
+        };
         let _output_closed = writeln!(std::io::stderr(), "{usage}");
         return ExitCode::from(USAGE);
     };
     logs::start(logs::Output::Stdout, LevelFilter::INFO);
     tracing::info!(version = crate::version::AQUEDUCT, "Aqueduct worker initializing ...");
-    let options = match options(registry, &worker) {
+    let options = match options(registry, mode, &worker) {
         Ok(options) => options,
         Err(error) => {
             tracing::error!("Stopping due to error: {error:#}");
@@ -54,7 +67,7 @@ pub(super) fn run(
     ExitCode::from(code)
 }
 
-fn options(registry: Registry, path: &Path) -> anyhow::Result<WorkerOptions> {
+fn options(registry: Registry, mode: Mode, path: &Path) -> anyhow::Result<WorkerOptions> {
     // As in Java, an empty argument means no properties.
     let props = if path.as_os_str().is_empty() {
         api::Props::new()
@@ -62,7 +75,10 @@ fn options(registry: Registry, path: &Path) -> anyhow::Result<WorkerOptions> {
         properties::parse(&properties::read_file(path)?)?
     };
     let plugins = Plugins::new(registry);
-    let config = WorkerConfig::standalone(props, &plugins)?;
+    let config = match mode {
+        Mode::Standalone => WorkerConfig::standalone(props, &plugins)?,
+        Mode::Distributed => WorkerConfig::distributed(props, &plugins)?,
+    };
     let data_core_count = std::env::var(CORES_VARIABLE).ok().and_then(|count| count.parse().ok());
     Ok(WorkerOptions { config, plugins, data_core_count, is_pinned: data_core_count.is_none() })
 }
@@ -87,7 +103,7 @@ async fn serve(options: WorkerOptions, connectors: &[PathBuf], started: Instant)
         Err(error) => {
             let code = match error {
                 StartError::Bind(_) | StartError::Cluster { .. } | StartError::Config(_) => NOT_CONFIGURED,
-                StartError::Offsets(_) | StartError::Threads(_) => NOT_STARTED,
+                StartError::Offsets(_) | StartError::Stores(_) | StartError::Threads(_) => NOT_STARTED,
             };
             tracing::error!("Stopping due to error: {error}");
             return code;

@@ -1,0 +1,125 @@
+//! What only a worker of a cluster has: requests passed on to whoever can serve them, what workers ask of each other, and the cluster as
+//! this worker sees it.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use hyper::http::request::Parts as Head;
+use hyper::{Response, StatusCode};
+use serde_json::json;
+
+use super::error::{Answer, RestError, empty, json, json_text};
+use super::forward::{Forward, Forwarded, Hops};
+use super::request::{Parts, encode};
+use super::requests;
+use super::signature::{Proof, Signature, Verifier};
+use super::state::RestState;
+use crate::herd::{CommandKind, Refusal};
+
+/// Passes a request on that another worker has to serve (`HerderRequestHandler#completeOrForwardRequest`).
+pub(super) async fn forward(
+    state: &RestState,
+    head: &Head,
+    parts: &Parts,
+    body: Bytes,
+    target: Option<&str>,
+) -> Answer {
+    let herder = state.herder().await?;
+    let Some(shell) = herder.cluster_shell() else { return Err(RestError::Refused(Refusal::ShuttingDown)) };
+    let hops = Hops::from_query(parts.all("forward").next());
+    let query = ["includeTasks", "onlyFailed"].into_iter().filter_map(|key| {
+        let value = parts.all(key).next()?;
+        Some((key, if value.eq_ignore_ascii_case("true") { "true".to_owned() } else { "false".to_owned() }))
+    });
+    let request = Forward {
+        target: target.map(str::to_owned),
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        query: query.collect(),
+        body: (!body.is_empty()).then_some(body),
+        authorization: head.headers.get(AUTHORIZATION).cloned(),
+    };
+    let Forwarded { status, body } = shell.peers().forward(request, hops).await?;
+    if status == StatusCode::NO_CONTENT || body.is_empty() {
+        return Ok(empty(status));
+    }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    let mut response: Response<Full<Bytes>> = json_text(status, text);
+    let name = serde_json::from_slice::<serde_json::Value>(&body).ok();
+    let name = name.as_ref().and_then(|info| info.get("name")).and_then(serde_json::Value::as_str);
+    if let Some(name) = name.filter(|_| status == StatusCode::CREATED) {
+        let location = match &parts.host {
+            Some(host) => format!("{}://{host}/connectors/{}", parts.scheme, encode(name)),
+            None => format!("/connectors/{}", encode(name)),
+        };
+        if let Ok(location) = HeaderValue::from_str(&location) {
+            response.headers_mut().insert(LOCATION, location);
+        }
+    }
+    Ok(response)
+}
+
+/// `POST /connectors/{c}/tasks`: the worker that has a connector's instance hands in its tasks.
+pub(super) async fn set_tasks(state: &RestState, head: &Head, name: &str, body: &[u8]) -> Answer {
+    let tasks = requests::task_configs(body)?;
+    admit(state, head, body).await?;
+    match state.command(name, CommandKind::SetTasks(tasks)).await {
+        Ok(_) => Ok(empty(StatusCode::NO_CONTENT)),
+        // Java passes it on without the signature, which nobody then takes.
+        Err(RestError::Refused(Refusal::Elsewhere { .. })) => Err(RestError::Conflict(
+            "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
+/// `PUT /connectors/{c}/fence`: exactly-once sources need it, and this version runs none.
+pub(super) async fn fence(state: &RestState, head: &Head) -> Answer {
+    admit(state, head, b"").await?;
+    Err(RestError::Thrown(
+        "exactly-once source connectors are not supported by this version of Aqueduct".to_owned(),
+    ))
+}
+
+async fn admit(state: &RestState, head: &Head, body: &[u8]) -> Result<(), RestError> {
+    let signature = Signature::from_headers(&head.headers)?;
+    let proof = head.extensions.get().copied().unwrap_or(Proof::OwesSignature);
+    let herder = state.herder().await?;
+    let Some(shell) = herder.cluster_shell() else { return Err(RestError::Refused(Refusal::ShuttingDown)) };
+    let key = shell.session_key();
+    let verifier = Verifier { algorithms: &shell.config().verification_algorithms, key: key.as_deref() };
+    Signature::admit(signature.as_ref(), body, proof, shell.signs().then_some(verifier))
+}
+
+/// `GET /admin/cluster`, which Java has not: who is in it, who leads, who runs what as far as this worker knows, and the last rebalance.
+pub(super) async fn show(state: &RestState) -> Answer {
+    let herder = state.herder().await?;
+    let Some(shell) = herder.cluster_shell() else { return Err(RestError::UnknownPath) };
+    let rebalances = shell.rebalances().sample();
+    let assigned = shell.assigned();
+    let assigned = assigned.map(|assigned| {
+        json!({
+            "generation": assigned.generation,
+            "member_id": *assigned.member_id,
+            "leader_url": *assigned.leader_url,
+            "is_leader": assigned.is_leader,
+            "protocol": assigned.protocol.wire_name(),
+            "config_offset": assigned.config_offset,
+            "connectors": assigned.connectors.iter().map(|name| name.to_string()).collect::<Vec<_>>(),
+            "tasks": assigned.tasks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "scheduled_rebalance_in_ms": assigned.delay_ms,
+        })
+    });
+    let shown = json!({
+        "worker_id": herder.worker_id(),
+        "group_id": shell.config().group_id,
+        "assignment": assigned,
+        "rebalance": {
+            "is_under_way": rebalances.is_rebalancing,
+            "completed": rebalances.completed,
+            "last_reason": rebalances.last_reason,
+            "last_duration_ms": rebalances.last_duration_ms,
+        },
+    });
+    Ok(json(StatusCode::OK, &shown))
+}
