@@ -207,9 +207,9 @@ fn transforms() -> Vec<TransformSpec> {
         predicate: None,
     };
     vec![
-        stage(".ReplaceField$Value", &[("exclude", "city")]),
-        stage(".ReplaceField$Value", &[("renames", "mail:email")]),
-        stage(".HoistField$Value", &[("field", "order")]),
+        stage(".InsertField$Value", &[("static.field", "source"), ("static.value", "shop")]),
+        stage(".ReplaceField$Value", &[("exclude", "city"), ("renames", "mail:email")]),
+        stage(".Cast$Value", &[("spec", "id:string")]),
     ]
 }
 

@@ -139,15 +139,11 @@ const INSERT: (&str, Settings) =
 const REPLACE: (&str, Settings) = ("ReplaceField$Value", &[("exclude", "city"), ("renames", "mail:email")]);
 const CAST: (&str, Settings) = ("Cast$Value", &[("spec", "id:string")]);
 
-/// A field less, one renamed, and all of it put into another.
+/// A field more, one less, one renamed, and a number as text.
 pub(crate) const THREE: Chain = one(
-    "ReplaceField twice, HoistField",
-    &[
-        ("ReplaceField$Value", &[("exclude", "city")]),
-        ("ReplaceField$Value", &[("renames", "mail:email")]),
-        ("HoistField$Value", &[("field", "order")]),
-    ],
-    &[rows::exclude, rows::rename, rows::hoist],
+    "InsertField, ReplaceField, Cast",
+    &[INSERT, REPLACE, CAST],
+    &[rows::insert, rows::replace, rows::cast],
 );
 
 pub(crate) const CHAINS: &[Chain] = &[

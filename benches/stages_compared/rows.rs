@@ -90,22 +90,6 @@ pub(crate) fn insert(row: &Row, known: &mut Known) -> Row {
     row.with(entries, known)
 }
 
-pub(crate) fn exclude(row: &Row, known: &mut Known) -> Row {
-    let mut entries = row.entries();
-    entries.retain(|(name, _, _)| name != "city");
-    row.with(entries, known)
-}
-
-pub(crate) fn rename(row: &Row, known: &mut Known) -> Row {
-    let mut entries = row.entries();
-    for (name, _, _) in &mut entries {
-        if name == "mail" {
-            "email".clone_into(name);
-        }
-    }
-    row.with(entries, known)
-}
-
 pub(crate) fn replace(row: &Row, known: &mut Known) -> Row {
     let mut entries = row.entries();
     entries.retain(|(name, _, _)| name != "city");

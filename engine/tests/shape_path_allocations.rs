@@ -28,6 +28,22 @@ type Settings = &'static [(&'static str, &'static str)];
 const EXTRACT: (&str, Settings) = ("ExtractField$Value", &[("field", "mail")]);
 const HOIST: (&str, Settings) = ("HoistField$Value", &[("field", "order")]);
 const REPLACE: (&str, Settings) = ("ReplaceField$Value", &[("exclude", "city"), ("renames", "mail:email")]);
+const INSERT: (&str, Settings) = (
+    "InsertField$Value",
+    &[
+        ("static.field", "source"),
+        ("static.value", "shop"),
+        ("offset.field", "at"),
+        ("timestamp.field", "time"),
+    ],
+);
+const CAST: (&str, Settings) = ("Cast$Value", &[("spec", "id:string,price:int32,active:string")]);
+const MASK: (&str, Settings) = ("MaskField$Value", &[("fields", "mail,price")]);
+const FLATTEN: (&str, Settings) = ("Flatten$Value", &[]);
+const UNIX: (&str, Settings) = (
+    "TimestampConverter$Value",
+    &[("field", "created"), ("target.type", "unix"), ("unix.precision", "seconds")],
+);
 
 fn props(settings: &[(&str, &str)]) -> Props {
     settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -140,10 +156,11 @@ fn check(stages: &[(&str, Settings)], has_envelope: bool) {
 fn allocations_do_not_grow_with_the_records() {
     for has_envelope in [false, true] {
         check(&[], has_envelope);
-        for stage in [EXTRACT, HOIST, REPLACE] {
+        for stage in [EXTRACT, HOIST, REPLACE, INSERT, CAST, MASK, FLATTEN, UNIX] {
             check(&[stage], has_envelope);
         }
         check(&[REPLACE, HOIST], has_envelope);
+        check(&[INSERT, REPLACE, CAST], has_envelope);
     }
 }
 

@@ -1,7 +1,7 @@
 //! JSON through three transforms: what the worker process spends per record.
 //!
 //! Method: a topic of one partition is filled with JSON objects of about 140 bytes without a schema. Then, for each round, a fresh worker
-//! reads all of it through JsonConverter, ReplaceField twice and HoistField into a `BlackholeSink`; and another one makes as many records
+//! reads all of it through JsonConverter, InsertField, ReplaceField and Cast into a `BlackholeSink`; and another one makes as many records
 //! (`DatagenSource`, structs, about 60 bytes as JSON) and writes them through the same transforms and JsonConverter to Kafka. CPU time is that
 //! of the whole process
 //! (user and system, from `/proc/<pid>/stat`), start-up included: of the first until its group has committed the end offset, of the second
@@ -33,17 +33,19 @@ const CONVERTERS: &str = "key.converter=org.apache.kafka.connect.converters.Byte
     value.converter=org.apache.kafka.connect.json.JsonConverter\n\
     value.converter.schemas.enable=false\n";
 
-/// A field less, one renamed, and all of it put into another.
+/// A field more, one less, one renamed, and a number as text.
 fn transforms(exclude: &str, rename: &str) -> String {
     let package = "org.apache.kafka.connect.transforms";
     format!(
-        "transforms=exclude,rename,hoist\n\
-         transforms.exclude.type={package}.ReplaceField$Value\n\
-         transforms.exclude.exclude={exclude}\n\
-         transforms.rename.type={package}.ReplaceField$Value\n\
-         transforms.rename.renames={rename}\n\
-         transforms.hoist.type={package}.HoistField$Value\n\
-         transforms.hoist.field=order\n"
+        "transforms=insert,replace,cast\n\
+         transforms.insert.type={package}.InsertField$Value\n\
+         transforms.insert.static.field=source\n\
+         transforms.insert.static.value=shop\n\
+         transforms.replace.type={package}.ReplaceField$Value\n\
+         transforms.replace.exclude={exclude}\n\
+         transforms.replace.renames={rename}\n\
+         transforms.cast.type={package}.Cast$Value\n\
+         transforms.cast.spec=id:string\n"
     )
 }
 

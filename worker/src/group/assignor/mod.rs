@@ -1,7 +1,7 @@
 //! Who gets which connectors and tasks: Java's two assignors as state machines without I/O.
 //!
 //! Their answers are byte for byte Java's (4.3.0 on Java 17), so that it does not matter which kind of worker leads. That includes the
-//! order in which Java's collections give their elements: see [`work`].
+//! order in which Java's collections give their elements: see `work`.
 
 mod cooperative;
 
