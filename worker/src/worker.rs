@@ -19,7 +19,7 @@ use crate::config::{
     admin_client, own_admin, validate,
 };
 use crate::group::{Member, MemberConfig};
-use crate::herd::distributed::{Snapshots, Stores};
+use crate::herd::distributed::Stores;
 use crate::herd::{Command, CommandKind, Herder, HerderConfig, Outcome};
 use crate::rest::forward::ForwardClient;
 use crate::rest::{BindError, Bound, RestState, Server};
@@ -164,6 +164,7 @@ impl Worker {
                 state.begin_stage("reading the internal topics");
                 let url = format!("{scheme}://{worker_id}/");
                 let (stores, offsets) = open_stores(&env, &config, distributed, &url).await?;
+                state.show_rebalances(stores.member.stats());
                 let (worker, plugins) = (Rc::new(config), Rc::new(plugins));
                 Herder::in_cluster(HerderConfig { worker_id, worker, plugins, engine, offsets }, stores)
             }
@@ -245,7 +246,7 @@ async fn open_stores(
     // As Java names a client that has no name.
     let client_id = if distributed.client_id.is_empty() { "connect-1" } else { &distributed.client_id };
     let (cluster, _) = own_admin(config, &[("client.id", client_id)])?;
-    let member = Member::spawn(env.clone(), cluster, member, Arc::new(Snapshots(configs.reader())));
+    let member = Member::spawn(env.clone(), cluster, member, Arc::new(configs.reader()));
     let peers = Rc::new(ForwardClient::new(config.rest.client_tls.clone()));
     let stores = Stores { configs, config_events, statuses, member, peers, config: distributed };
     Ok((stores, Arc::new(offsets)))

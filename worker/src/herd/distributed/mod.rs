@@ -37,7 +37,7 @@ mod shell;
 pub use event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure, WriteId};
 pub use machine::{Cluster, ClusterSetup, Statuses};
 pub(crate) use shell::ClusterShell;
-pub use shell::{Snapshots, Stores};
+pub use shell::Stores;
 
 #[cfg(test)]
 mod tests;

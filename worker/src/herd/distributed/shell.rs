@@ -20,15 +20,13 @@ use super::super::state::State;
 use super::event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure};
 use super::machine::Statuses;
 use crate::config::{DistributedConfig, RawConfig};
-use crate::group::{
-    Assigned, ConfigSnapshots, Configured, ConnectProtocol, Member, MemberEvent, RebalanceStats,
-};
+use crate::group::{Assigned, ConnectProtocol, Member, MemberEvent, RebalanceStats};
 use crate::logs::{Level, loggers};
 use crate::rest::forward::ForwardClient;
 use crate::rest::signature::sign;
 use crate::store::config_log::{ConfigEvent, SessionKey};
 use crate::store::status_log::{StoredStatus, TopicStatus};
-use crate::store::{ConfigStore, SnapshotReader, StatusStore, StoreError};
+use crate::store::{ConfigStore, StatusStore, StoreError};
 
 /// How often new topics of running tasks are looked for.
 const TOPICS_INTERVAL: Duration = Duration::from_secs(1);
@@ -86,21 +84,6 @@ enum MemberCommand {
     Join,
     RevokeAll,
     Close(oneshot::Sender<()>),
-}
-
-/// What the leader's assignors read.
-#[derive(Debug)]
-pub struct Snapshots(pub SnapshotReader);
-
-impl ConfigSnapshots for Snapshots {
-    fn snapshot(&self) -> Arc<Configured> {
-        let snapshot = self.0.get();
-        let count = |name: &Arc<str>| (Arc::clone(name), snapshot.tasks(name).len() as u32);
-        Arc::new(Configured {
-            offset: snapshot.offset(),
-            connectors: snapshot.connectors().map(count).collect(),
-        })
-    }
 }
 
 impl Statuses for StatusStore {
