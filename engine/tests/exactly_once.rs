@@ -142,11 +142,11 @@ fn committed(cluster: &ClusterConfig, topic: &str) -> Vec<(Option<Bytes>, Option
             let Polled::Records(fetched) = consumer.poll(Duration::from_millis(50)).await.unwrap() else {
                 continue;
             };
-            for batch in fetched.iter().flat_map(|fetched| fetched.records.clone()) {
-                let batch = batch.unwrap();
-                if batch.header().is_control() {
-                    continue;
-                }
+            for batch in fetched
+                .iter()
+                .flat_map(|one| one.committed_batches(&mut decompressor).unwrap())
+                .collect::<Vec<_>>()
+            {
                 let payload = batch.payload(&mut decompressor).unwrap();
                 for record in batch.records(&payload) {
                     let record = record.unwrap();

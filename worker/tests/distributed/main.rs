@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod mixed;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;

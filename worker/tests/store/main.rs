@@ -76,7 +76,7 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Fut
     async move {
         while !condition() {
             assert!(tokio::time::Instant::now() < deadline, "waited too long for {what}");
-            // The interval of a poll.
+            // This sleep is the interval of a poll.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str, is_after_blanks: bool) -> Option<(i32, usize)> {
     NAMES.iter().find_map(|name| begins_with(text, name)).map(|len| (0, len))
 }
 
-/// Reads what `X`, `XX` and `XXX` stand for.
+/// Reads what one, two or three letters `X` stand for.
 pub(super) fn parse_iso(text: &str, width: usize) -> Option<(i32, usize)> {
     if text.starts_with('Z') {
         return Some((0, 1));
