@@ -135,6 +135,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         outcome.refused,
         outcome.failed
     ));
+    // The worker has closed the one that was idle for so long.
+    client = Client::connect(worker.port).await?;
     for path in ["/metrics", "/connectors?expand=status&expand=info"] {
         let cpu = worker.usage()?.cpu();
         let mut took = Vec::new();
