@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance};
 use api::views::masked;
-use api::{
-    Column, Data, Error, Records, Result, RowError, RowsBuilder, Schema, SchemaRef, Transformed, Type,
-    ValueRef,
-};
+use api::{Column, Data, Error, Records, Result, RowError, Schema, SchemaRef, Transformed, Type, ValueRef};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StructArray};
 use arrow_schema::DataType;
@@ -15,6 +12,7 @@ use arrow_schema::DataType;
 use super::field::path::{self, FieldPath};
 use super::field::schemas::SchemaCache;
 use super::field::{FieldTransform, Form, Part, REPLACE_NULL, replace_null_key, requirements, structs};
+use super::objects;
 
 const FIELD: &str = "field";
 const PURPOSE: &str = "field extraction";
@@ -144,18 +142,7 @@ impl ExtractField {
         if matches!(column.data, Data::Null(_)) {
             return (Column::null(column.len()), Vec::new());
         }
-        let mut errors = Vec::new();
-        let mut rows = RowsBuilder::new();
-        for row in 0..column.len() {
-            let pushed = self.look_up(column.row(row)).and_then(|value| rows.value(value));
-            if let Err(error) = pushed {
-                errors.push(RowError { row, error });
-                rows.abandon_row();
-                rows.null();
-            }
-            rows.finish_row();
-        }
-        (Column { schema: None, data: Data::Rows(rows.finish()) }, errors)
+        objects::map_rows(column, |rows, _row, value| rows.value(self.look_up(value)?))
     }
 
     /// The field of one value without schema.

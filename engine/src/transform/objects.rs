@@ -43,7 +43,7 @@ pub(super) fn put_rows<K: AsRef<str>>(
     mut put: impl FnMut(&mut RowsBuilder, usize, ValueRef<'_>) -> Result<()>,
     not_a_map: impl Fn(ValueRef<'_>) -> Option<Error>,
 ) -> (Column, Vec<RowError>) {
-    map_rows(column, |rows, value| match value {
+    map_rows(column, |rows, _row, value| match value {
         ValueRef::Map(map) if map.has_text_keys() => put_entries(rows, map, keys, &mut put),
         ValueRef::Map(map) => put_odd_entries(rows, map, keys, &mut put),
         other => match not_a_map(other) {
@@ -53,15 +53,15 @@ pub(super) fn put_rows<K: AsRef<str>>(
     })
 }
 
-/// Values without schema, one by one: `change` appends what becomes of each.
+/// Values without schema, one by one: `change` appends what becomes of each, given its row.
 pub(super) fn map_rows(
     column: &Column,
-    mut change: impl FnMut(&mut RowsBuilder, ValueRef<'_>) -> Result<()>,
+    mut change: impl FnMut(&mut RowsBuilder, usize, ValueRef<'_>) -> Result<()>,
 ) -> (Column, Vec<RowError>) {
     let mut errors = Vec::new();
     let mut rows = RowsBuilder::new();
     for row in 0..column.len() {
-        if let Err(error) = change(&mut rows, column.row(row)) {
+        if let Err(error) = change(&mut rows, row, column.row(row)) {
             errors.push(RowError { row, error });
             rows.abandon_row();
             rows.null();

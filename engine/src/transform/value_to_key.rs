@@ -11,6 +11,7 @@ use arrow_array::{Array, ArrayRef, NullArray, StructArray};
 
 use super::field::schemas::{FieldsBuilder, SchemaCache};
 use super::field::{Form, Part, REPLACE_NULL, replace_null_key, requirements, structs};
+use super::objects;
 
 const FIELDS: &str = "fields";
 const PURPOSE: &str = "copying fields from value to key";
@@ -108,17 +109,7 @@ impl ValueToKey {
     }
 
     fn of_rows(&self, column: &Column) -> (Column, Vec<RowError>) {
-        let mut errors = Vec::new();
-        let mut rows = RowsBuilder::new();
-        for row in 0..column.len() {
-            if let Err(error) = self.push_key(&mut rows, column.row(row)) {
-                errors.push(RowError { row, error });
-                rows.abandon_row();
-                rows.null();
-            }
-            rows.finish_row();
-        }
-        (Column { schema: None, data: Data::Rows(rows.finish()) }, errors)
+        objects::map_rows(column, |rows, _row, value| self.push_key(rows, value))
     }
 
     fn push_key(&self, rows: &mut RowsBuilder, value: ValueRef<'_>) -> Result<()> {

@@ -6,6 +6,7 @@ use api::config_def::{
 };
 use protocol::client::properties::{self, ADMIN, Key};
 
+use super::report::property_type;
 use super::topic_creation::{partitions, replication_factor};
 use super::worker_table;
 
@@ -41,33 +42,23 @@ pub(super) fn own() -> ConfigDef {
     of_group().and(of_topics()).and(of_requests()).and(of_clients())
 }
 
-fn key(
-    name: &'static str,
-    kind: ConfigType,
-    default: Default,
-    importance: Importance,
-    doc: &'static str,
-) -> ConfigKey {
-    ConfigKey::new(name, kind, default, importance, doc)
-}
-
 fn of_group() -> ConfigDef {
     use ConfigType::{Int, String};
     use Default::{Required, Value};
     use Importance::{High, Low, Medium};
     ConfigDef::default()
-        .key(key("group.id", String, Required, High, "The Connect cluster that the worker is part of. No consumer group may have the same name."))
-        .key(key("session.timeout.ms", Int, Value("10000"), High, "A worker that was not heard of for this long counts as gone."))
-        .key(key(
+        .key(ConfigKey::new("group.id", String, Required, High, "The Connect cluster that the worker is part of. No consumer group may have the same name."))
+        .key(ConfigKey::new("session.timeout.ms", Int, Value("10000"), High, "A worker that was not heard of for this long counts as gone."))
+        .key(ConfigKey::new(
             "rebalance.timeout.ms",
             Int,
             Value("60000"),
             High,
             "How long a worker may take to give up what a rebalance takes from it, and to look after its membership.",
         ))
-        .key(key("heartbeat.interval.ms", Int, Value("3000"), High, "Time between two signs of life."))
+        .key(ConfigKey::new("heartbeat.interval.ms", Int, Value("3000"), High, "Time between two signs of life."))
         .key(
-            key(
+            ConfigKey::new(
                 "exactly.once.source.support",
                 String,
                 Value("disabled"),
@@ -76,23 +67,23 @@ fn of_group() -> ConfigDef {
             )
             .checked(|value| validators::one_of_any_case(value, &["DISABLED", "ENABLED", "PREPARING"])),
         )
-        .key(key(
+        .key(ConfigKey::new(
             "worker.sync.timeout.ms",
             Int,
             Value("3000"),
             Medium,
             "How long catching up with the config topic may take before the worker leaves the group for a while.",
         ))
-        .key(key("worker.unsync.backoff.ms", Int, Value("300000"), Medium, "For how long, under the eager protocol."))
+        .key(ConfigKey::new("worker.unsync.backoff.ms", Int, Value("300000"), Medium, "For how long, under the eager protocol."))
         .key(
-            key("connect.protocol", String, Value("sessioned"), Low, "How members share the work: eager, compatible or sessioned.")
+            ConfigKey::new("connect.protocol", String, Value("sessioned"), Low, "How members share the work: eager, compatible or sessioned.")
                 .checked(|value| match value {
                     ConfigValue::String(text) if PROTOCOLS.contains(&text.as_str()) => Ok(()),
                     _ => Err("Invalid Connect protocol compatibility".to_owned()),
                 }),
         )
         .key(
-            key(
+            ConfigKey::new(
                 "scheduled.rebalance.max.delay.ms",
                 Int,
                 Value("300000"),
@@ -109,12 +100,13 @@ fn of_topics() -> ConfigDef {
     use ConfigType::{Int, Short, String};
     use Default::{Required, Value};
     use Importance::{High, Low};
-    let topic = |name, doc| key(name, String, Required, High, doc);
-    let replication = |name, doc| key(name, Short, Value("3"), Low, doc).checked(replication_factor);
+    let topic = |name, doc| ConfigKey::new(name, String, Required, High, doc);
+    let replication =
+        |name, doc| ConfigKey::new(name, Short, Value("3"), Low, doc).checked(replication_factor);
     ConfigDef::default()
         .key(topic("offset.storage.topic", "The topic that source offsets are kept in."))
         .key(
-            key(
+            ConfigKey::new(
                 "offset.storage.partitions",
                 Int,
                 Value("25"),
@@ -131,7 +123,7 @@ fn of_topics() -> ConfigDef {
         ))
         .key(topic("status.storage.topic", "The topic that statuses are kept in."))
         .key(
-            key(
+            ConfigKey::new(
                 "status.storage.partitions",
                 Int,
                 Value("5"),
@@ -149,7 +141,7 @@ fn of_requests() -> ConfigDef {
     use Importance::Low;
     ConfigDef::default()
         .key(
-            key(
+            ConfigKey::new(
                 "inter.worker.key.ttl.ms",
                 Int,
                 Value("3600000"),
@@ -159,7 +151,7 @@ fn of_requests() -> ConfigDef {
             .checked(validators::at_least::<0>),
         )
         .key(
-            key(
+            ConfigKey::new(
                 "inter.worker.key.generation.algorithm",
                 String,
                 Value("HmacSHA256"),
@@ -168,7 +160,7 @@ fn of_requests() -> ConfigDef {
             )
             .checked(|value| known_algorithm(value.shown().as_deref())),
         )
-        .key(key(
+        .key(ConfigKey::new(
             "inter.worker.key.size",
             Int,
             Null,
@@ -176,7 +168,7 @@ fn of_requests() -> ConfigDef {
             "Its bits; what suits the algorithm where it is not given.",
         ))
         .key(
-            key(
+            ConfigKey::new(
                 "inter.worker.signature.algorithm",
                 String,
                 Value("HmacSHA256"),
@@ -186,7 +178,7 @@ fn of_requests() -> ConfigDef {
             .checked(|value| known_algorithm(value.shown().as_deref())),
         )
         .key(
-            key(
+            ConfigKey::new(
                 "inter.worker.verification.algorithms",
                 List,
                 Value("HmacSHA256"),
@@ -212,7 +204,7 @@ fn of_requests() -> ConfigDef {
                 }
             }),
         )
-        .key(key(
+        .key(ConfigKey::new(
             "aqueduct.rest.queue.during.rebalance",
             Boolean,
             Value("false"),
@@ -245,17 +237,6 @@ fn of_clients() -> ConfigDef {
 /// A key of our clients as a key of the worker.
 fn of_client(of: &'static Key, default: Option<&'static str>, importance: Option<Importance>) -> ConfigKey {
     use properties::{Default as ClientDefault, Importance as ClientImportance, Type};
-    let kind = match of.kind {
-        Type::Boolean => ConfigType::Boolean,
-        Type::String => ConfigType::String,
-        Type::Short => ConfigType::Short,
-        Type::Int => ConfigType::Int,
-        Type::Long => ConfigType::Long,
-        Type::Double => ConfigType::Double,
-        Type::List => ConfigType::List,
-        Type::Password => ConfigType::Password,
-        Type::Class => ConfigType::Class,
-    };
     let default = match (default, of.default) {
         (Some(text), _) | (None, ClientDefault::Value(text)) => Default::Value(text),
         (None, ClientDefault::Null) => Default::Null,
@@ -266,7 +247,7 @@ fn of_client(of: &'static Key, default: Option<&'static str>, importance: Option
         ClientImportance::Medium => Importance::Medium,
         ClientImportance::Low => Importance::Low,
     });
-    let key = ConfigKey::new(of.name, kind, default, importance, of.doc);
+    let key = ConfigKey::new(of.name, property_type(of), default, importance, of.doc);
     if of.name.starts_with("socket.connection.setup.timeout.") {
         // The clients themselves take any.
         return key.checked(validators::at_least::<0>);

@@ -3,14 +3,15 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts as Head;
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
+use super::connectors::set_location;
 use super::error::{Answer, RestError, empty, json, json_text};
 use super::forward::{Forward, Forwarded, Hops};
-use super::request::{Parts, encode};
+use super::request::Parts;
 use super::requests;
 use super::signature::{Proof, Signature, Verifier};
 use super::state::RestState;
@@ -48,13 +49,7 @@ pub(super) async fn forward(
     let name = serde_json::from_slice::<serde_json::Value>(&body).ok();
     let name = name.as_ref().and_then(|info| info.get("name")).and_then(serde_json::Value::as_str);
     if let Some(name) = name.filter(|_| status == StatusCode::CREATED) {
-        let location = match &parts.host {
-            Some(host) => format!("{}://{host}/connectors/{}", parts.scheme, encode(name)),
-            None => format!("/connectors/{}", encode(name)),
-        };
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(LOCATION, location);
-        }
+        set_location(&mut response, parts, name);
     }
     Ok(response)
 }

@@ -1,8 +1,10 @@
 //! Connectors: the list, creation, configuration, deletion.
 
 use api::Props;
-use hyper::StatusCode;
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::header::{HeaderValue, LOCATION};
+use hyper::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::error::{Answer, RestError, empty, found, json, not_found};
@@ -154,17 +156,22 @@ fn given(config: RawConfig) -> Props {
     config.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
+/// Says where a connector that was created can be found.
+pub(super) fn set_location(response: &mut Response<Full<Bytes>>, parts: &Parts, name: &str) {
+    let location = match &parts.host {
+        Some(host) => format!("{}://{host}/connectors/{}", parts.scheme, encode(name)),
+        None => format!("/connectors/{}", encode(name)),
+    };
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+}
+
 fn shown(parts: &Parts, name: &str, outcome: Outcome) -> Answer {
     match outcome {
         Outcome::Created(info) => {
             let mut response = json(StatusCode::CREATED, &info);
-            let location = match &parts.host {
-                Some(host) => format!("{}://{host}/connectors/{}", parts.scheme, encode(name)),
-                None => format!("/connectors/{}", encode(name)),
-            };
-            if let Ok(location) = HeaderValue::from_str(&location) {
-                response.headers_mut().insert(LOCATION, location);
-            }
+            set_location(&mut response, parts, name);
             Ok(response)
         }
         Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),

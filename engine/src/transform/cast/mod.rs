@@ -124,7 +124,7 @@ impl Cast {
             return Ok((Column { schema, data: Data::Array(array) }, errors));
         }
         let mut scratch = Vec::new();
-        let (cast, errors) = objects::map_rows(column, |rows, value| {
+        let (cast, errors) = objects::map_rows(column, |rows, _row, value| {
             rows.value(value::cast(column.schema.as_ref(), value, target, &mut scratch)?)
         });
         Ok((Column { schema, data: cast.data }, errors))

@@ -15,6 +15,7 @@ use arrow_schema::DataType;
 
 use super::field::schemas::{FieldsBuilder, SchemaCache, schema_builder_error, with_basics_of};
 use super::field::{FieldTransform, Form, Part, pass_nulls, requirements, structs};
+use super::objects;
 
 const DELIMITER: &str = "delimiter";
 const PURPOSE: &str = "flattening";
@@ -167,27 +168,18 @@ impl Names {
     }
 
     fn of_rows(&self, column: &Column) -> (Column, Vec<RowError>) {
-        let mut errors = Vec::new();
-        let mut rows = RowsBuilder::new();
         let mut prefix = String::new();
-        for row in 0..column.len() {
+        objects::map_rows(column, |rows, _row, value| {
             prefix.clear();
-            let pushed = match column.row(row) {
+            match value {
                 ValueRef::Null => {
                     rows.null();
                     Ok(())
                 }
-                ValueRef::Map(map) => self.push_object(&mut rows, map, &mut prefix),
+                ValueRef::Map(map) => self.push_object(rows, map, &mut prefix),
                 other => Err(requirements::map(other, PURPOSE)),
-            };
-            if let Err(error) = pushed {
-                errors.push(RowError { row, error });
-                rows.abandon_row();
-                rows.null();
             }
-            rows.finish_row();
-        }
-        (Column { schema: None, data: Data::Rows(rows.finish()) }, errors)
+        })
     }
 
     fn push_object(&self, rows: &mut RowsBuilder, map: MapRef<'_>, prefix: &mut String) -> Result<()> {

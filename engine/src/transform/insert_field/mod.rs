@@ -17,6 +17,7 @@ use super::field::{
     FieldTransform, Form, Part, REPLACE_NULL, each_stretch, pass_nulls, replace_null_key, requirements,
     structs,
 };
+use super::objects;
 
 const TOPIC_FIELD: &str = "topic.field";
 const PARTITION_FIELD: &str = "partition.field";
@@ -266,26 +267,15 @@ impl InsertField {
 
     fn on_rows(&self, records: &Records, column: &Column) -> (Column, Vec<RowError>) {
         let fault = fault_of(&self.insertions, records);
-        let mut errors = Vec::new();
-        let mut rows = RowsBuilder::new();
-        for row in 0..column.len() {
-            let pushed = match (column.row(row), &fault) {
-                (ValueRef::Null, _) => {
-                    rows.null();
-                    Ok(())
-                }
-                (ValueRef::Map(_), Some(error)) => Err(error.clone()),
-                (ValueRef::Map(map), None) => self.push_object(&mut rows, map, records, row),
-                (other, _) => Err(requirements::map(other, PURPOSE)),
-            };
-            if let Err(error) = pushed {
-                errors.push(RowError { row, error });
-                rows.abandon_row();
+        objects::map_rows(column, |rows, row, value| match (value, &fault) {
+            (ValueRef::Null, _) => {
                 rows.null();
+                Ok(())
             }
-            rows.finish_row();
-        }
-        (Column { schema: None, data: Data::Rows(rows.finish()) }, errors)
+            (ValueRef::Map(_), Some(error)) => Err(error.clone()),
+            (ValueRef::Map(map), None) => self.push_object(rows, map, records, row),
+            (other, _) => Err(requirements::map(other, PURPOSE)),
+        })
     }
 
     /// A field that is there already gets the new value in its place.

@@ -14,6 +14,7 @@ use super::field::schemas::{FieldsBuilder, SchemaCache, with_basics_of};
 use super::field::{
     FieldTransform, Form, Part, REPLACE_NULL, pass_nulls, replace_null_key, requirements, structs,
 };
+use super::objects;
 
 const EXCLUDE: &str = "exclude";
 const INCLUDE: &str = "include";
@@ -179,25 +180,14 @@ impl Names {
     }
 
     fn of_rows(&self, column: &Column) -> (Column, Vec<RowError>) {
-        let mut errors = Vec::new();
-        let mut rows = RowsBuilder::new();
-        for row in 0..column.len() {
-            let pushed = match column.row(row) {
-                ValueRef::Null => {
-                    rows.null();
-                    Ok(())
-                }
-                ValueRef::Map(map) => self.push_object(&mut rows, map),
-                other => Err(requirements::map(other, PURPOSE)),
-            };
-            if let Err(error) = pushed {
-                errors.push(RowError { row, error });
-                rows.abandon_row();
+        objects::map_rows(column, |rows, _row, value| match value {
+            ValueRef::Null => {
                 rows.null();
+                Ok(())
             }
-            rows.finish_row();
-        }
-        (Column { schema: None, data: Data::Rows(rows.finish()) }, errors)
+            ValueRef::Map(map) => self.push_object(rows, map),
+            other => Err(requirements::map(other, PURPOSE)),
+        })
     }
 
     fn push_object(&self, rows: &mut RowsBuilder, map: MapRef<'_>) -> Result<()> {

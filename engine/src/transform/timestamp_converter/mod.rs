@@ -229,7 +229,9 @@ impl Rules {
             return Ok((Column { schema: None, data }, errors));
         }
         let mut scratch = Vec::new();
-        Ok(objects::map_rows(column, |rows, value| rows.value(self.convert_value(value, &mut scratch)?)))
+        Ok(objects::map_rows(column, |rows, _row, value| {
+            rows.value(self.convert_value(value, &mut scratch)?)
+        }))
     }
 
     fn convert_key(&self, column: &Column, key: &[Arc<str>; 1]) -> Result<(Column, Vec<RowError>)> {
