@@ -2,13 +2,12 @@
 //! (`IncrementalCooperativeAssignor#performAssignment`, `EagerAssignor#performAssignment`). Runs on the membership's thread.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use engine::rt::clock::{self, Instant};
-use engine::task::TaskId;
 use protocol::ErrorCode;
 use protocol::client::group::{AssignmentRound, GroupProtocol};
 use protocol::cluster::{Cluster, Metadata};
@@ -17,39 +16,10 @@ use protocol::net::LocalBoxFuture;
 use super::assignor::{
     ConfigSnapshots, Configured, CooperativeAssignor, Round, Shares, Work, assign_eagerly,
 };
+use super::owners::{Met, Owners};
 use super::protocol::{Assignment, CONFIG_MISMATCH, ConnectProtocol, Subscription};
 
 type Assignments = Vec<(String, Bytes)>;
-
-/// Where everything runs, as of the leader's last round (`LeaderState`).
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Owners {
-    connectors: HashMap<Arc<str>, Arc<str>>,
-    tasks: HashMap<TaskId, Arc<str>>,
-}
-
-impl Owners {
-    /// The REST URL of the worker that runs a connector.
-    pub fn connector(&self, connector: &str) -> Option<&Arc<str>> {
-        self.connectors.get(connector)
-    }
-
-    /// The REST URL of the worker that runs a task.
-    pub fn task(&self, task: &TaskId) -> Option<&Arc<str>> {
-        self.tasks.get(task)
-    }
-
-    fn new(shares: &Shares, urls: &HashMap<Arc<str>, Arc<str>>) -> Owners {
-        let mut owners = Owners::default();
-        for share in &shares.shares {
-            let Some(url) = urls.get(&share.member) else { continue };
-            let connectors = share.all.connectors.iter();
-            owners.connectors.extend(connectors.map(|connector| (Arc::clone(connector), Arc::clone(url))));
-            owners.tasks.extend(share.all.tasks.iter().map(|task| (task.clone(), Arc::clone(url))));
-        }
-        owners
-    }
-}
 
 /// What the herder's thread and the membership's both know. Locked a few times per rebalance.
 #[derive(Debug, Default)]
@@ -82,6 +52,8 @@ pub(super) struct Leader {
     shared: Arc<Shared>,
     snapshots: Arc<dyn ConfigSnapshots>,
     assignor: RefCell<CooperativeAssignor>,
+    /// The last round.
+    met: RefCell<Option<Met>>,
     epoch: Instant,
 }
 
@@ -109,7 +81,7 @@ impl Leader {
         snapshots: Arc<dyn ConfigSnapshots>,
     ) -> Leader {
         let assignor = RefCell::new(CooperativeAssignor::new(max_delay_ms));
-        Leader { url, shared, snapshots, assignor, epoch: clock::now() }
+        Leader { url, shared, snapshots, assignor, met: RefCell::new(None), epoch: clock::now() }
     }
 
     /// `now_ms` is the time on a clock that only moves forward and never stands at 0.
@@ -158,7 +130,10 @@ impl Leader {
             }
             return Ok(assignments);
         }
-        let urls = members.iter().map(|(id, member)| (Arc::clone(id), Arc::clone(&member.url))).collect();
+        let known = members
+            .iter()
+            .map(|(id, member)| (Arc::clone(id), (Arc::clone(&member.url), member.config_offset)))
+            .collect();
         let shares = self.shares(round, protocol, members, &configured, now_ms);
         for share in &shares.shares {
             let assignment = Assignment {
@@ -171,9 +146,36 @@ impl Leader {
             };
             assignments.push((share.member.to_string(), written(&assignment, protocol)?));
         }
-        let owners = Arc::new(Owners::new(&shares, &urls));
+        let reason = self.reason(round, &known, &configured, &shares);
+        let owners = Arc::new(Owners::new(shares, &known, &configured, reason));
         self.shared.lock().owners = Some((round.leader.generation_id, owners));
         Ok(assignments)
+    }
+
+    /// Why the group met. A leader that another one has led since cannot tell.
+    fn reason(
+        &self,
+        round: &AssignmentRound,
+        known: &HashMap<Arc<str>, (Arc<str>, i64)>,
+        configured: &Arc<Configured>,
+        shares: &Shares,
+    ) -> String {
+        let members: BTreeMap<_, _> =
+            known.iter().map(|(id, (url, _))| (Arc::clone(id), Arc::clone(url))).collect();
+        let last_completed_generation = self.shared.lock().last_completed_generation;
+        let met = self.met.replace(None).filter(|met| met.generation >= last_completed_generation);
+        let reason = met.map_or_else(
+            || "this worker has begun to lead".to_owned(),
+            |met| met.why_again(&members, configured),
+        );
+        self.met.replace(Some(Met {
+            generation: round.leader.generation_id,
+            members,
+            configured: Arc::clone(configured),
+            revoked_any: shares.shares.iter().any(|share| !share.revoked.is_empty()),
+            delay_ms: shares.delay_ms,
+        }));
+        reason
     }
 
     fn shares(

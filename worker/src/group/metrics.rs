@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::metrics::{Reading, Windowed};
 use engine::rt::clock::{self, Instant};
@@ -17,6 +18,8 @@ pub struct RebalanceStats {
     leader_url: RefCell<Option<Arc<str>>>,
     generation: Cell<i32>,
     completed: Cell<u64>,
+    /// When the first sign of the rebalance under way came.
+    begun_at: Cell<Option<Instant>>,
     started_at: Cell<Option<Instant>>,
     completed_at: Cell<Option<Instant>>,
     durations_ms: Windowed,
@@ -24,6 +27,8 @@ pub struct RebalanceStats {
     assigned_tasks: Cell<usize>,
     last_reason: Cell<&'static str>,
     last_duration_ms: Cell<Option<f64>>,
+    /// When everybody is to join again.
+    scheduled_at: Cell<Option<Instant>>,
 }
 
 /// As of one moment.
@@ -39,6 +44,8 @@ pub struct RebalanceSample {
     pub completed: u64,
     /// An assignment's work has not been started yet.
     pub is_rebalancing: bool,
+    /// The same, or a rebalance has begun whose assignment has not come yet.
+    pub is_under_way: bool,
     /// How long rebalances took, in ms.
     pub durations_ms: Reading,
     /// Time since the last one was completed, in ms; infinite before the first.
@@ -49,8 +56,10 @@ pub struct RebalanceSample {
     pub assigned_tasks: usize,
     /// Why the last rebalance happened; empty before the first.
     pub last_reason: &'static str,
-    /// How long the last completed one took, in ms.
+    /// How long the last completed one took, in ms: from its first sign to the start of its work.
     pub last_duration_ms: Option<f64>,
+    /// In how many ms everybody is to join again, where the leader has asked for that.
+    pub scheduled_in_ms: Option<f64>,
 }
 
 impl RebalanceStats {
@@ -60,6 +69,7 @@ impl RebalanceStats {
             leader_url: RefCell::new(None),
             generation: Cell::new(-1),
             completed: Cell::new(0),
+            begun_at: Cell::new(None),
             started_at: Cell::new(None),
             completed_at: Cell::new(None),
             durations_ms: Windowed::new(windows),
@@ -67,11 +77,14 @@ impl RebalanceStats {
             assigned_tasks: Cell::new(0),
             last_reason: Cell::new(""),
             last_duration_ms: Cell::new(None),
+            scheduled_at: Cell::new(None),
         }
     }
 
     pub(super) fn begun(&self, reason: &'static str) {
         self.last_reason.set(reason);
+        self.begun_at.set(self.begun_at.get().or_else(|| Some(clock::now())));
+        self.scheduled_at.set(None);
     }
 
     pub(super) fn assigned(&self, assigned: &Assigned) {
@@ -80,15 +93,18 @@ impl RebalanceStats {
         self.generation.set(assigned.generation);
         self.assigned_connectors.set(assigned.connectors.len());
         self.assigned_tasks.set(assigned.tasks.len());
-        self.started_at.set(Some(clock::now()));
+        let now = clock::now();
+        self.started_at.set(Some(now));
+        let delay_ms = Some(assigned.delay_ms).filter(|delay_ms| *delay_ms > 0);
+        self.scheduled_at.set(delay_ms.map(|delay_ms| now + Duration::from_millis(delay_ms)));
     }
 
     pub(super) fn resolved(&self) {
         let now = clock::now();
         if let Some(started_at) = self.started_at.take() {
-            let took_ms = now.duration_since(started_at).as_secs_f64() * 1_000.0;
-            self.durations_ms.record(took_ms, now);
-            self.last_duration_ms.set(Some(took_ms));
+            self.durations_ms.record(millis(now.duration_since(started_at)), now);
+            let begun_at = self.begun_at.take().unwrap_or(started_at);
+            self.last_duration_ms.set(Some(millis(now.duration_since(begun_at))));
             self.completed.set(self.completed.get() + 1);
             self.completed_at.set(Some(now));
         }
@@ -103,15 +119,18 @@ impl RebalanceStats {
             generation: self.generation.get(),
             completed: self.completed.get(),
             is_rebalancing: self.started_at.get().is_some(),
+            is_under_way: self.started_at.get().is_some() || self.begun_at.get().is_some(),
             durations_ms: self.durations_ms.read(now),
-            since_last_ms: self
-                .completed_at
-                .get()
-                .map_or(f64::INFINITY, |at| now.duration_since(at).as_secs_f64() * 1_000.0),
+            since_last_ms: self.completed_at.get().map_or(f64::INFINITY, |at| millis(now.duration_since(at))),
             assigned_connectors: self.assigned_connectors.get(),
             assigned_tasks: self.assigned_tasks.get(),
             last_reason: self.last_reason.get(),
             last_duration_ms: self.last_duration_ms.get(),
+            scheduled_in_ms: self.scheduled_at.get().map(|at| millis(at.saturating_duration_since(now))),
         }
     }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }

@@ -19,13 +19,15 @@ mod leader;
 
 mod member;
 
+mod owners;
+
 mod metrics;
 
 pub use self::protocol::ConnectProtocol;
 pub use assignor::{ConfigSnapshots, Configured};
-pub use leader::Owners;
 pub use member::{Member, MemberConfig};
 pub use metrics::{RebalanceSample, RebalanceStats};
+pub use owners::{MemberWork, Owners};
 pub use session::{Action, Assigned, Claim, Event, MemberEvent, RevokedBy, Session};
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
-//! What only a worker of a cluster has: requests passed on to whoever can serve them, what workers ask of each other, and the cluster as
-//! this worker sees it.
+//! What only a worker of a cluster has: requests passed on to whoever can serve them, and what workers ask of each other.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::AUTHORIZATION;
 use hyper::http::request::Parts as Head;
 use hyper::{Response, StatusCode};
-use serde_json::json;
 
 use super::connectors::set_location;
-use super::error::{Answer, RestError, empty, json, json_text};
+use super::error::{Answer, RestError, empty, json_text};
 use super::forward::{Forward, Forwarded, Hops};
 use super::request::Parts;
 use super::requests;
@@ -84,37 +82,4 @@ async fn admit(state: &RestState, head: &Head, body: &[u8]) -> Result<(), RestEr
     let key = shell.session_key();
     let verifier = Verifier { algorithms: &shell.config().verification_algorithms, key: key.as_deref() };
     Signature::admit(signature.as_ref(), body, proof, shell.signs().then_some(verifier))
-}
-
-/// `GET /admin/cluster`, which Java has not: who is in it, who leads, who runs what as far as this worker knows, and the last rebalance.
-pub(super) async fn show(state: &RestState) -> Answer {
-    let herder = state.herder().await?;
-    let Some(shell) = herder.cluster_shell() else { return Err(RestError::UnknownPath) };
-    let rebalances = shell.rebalances().sample();
-    let assigned = shell.assigned();
-    let assigned = assigned.map(|assigned| {
-        json!({
-            "generation": assigned.generation,
-            "member_id": *assigned.member_id,
-            "leader_url": *assigned.leader_url,
-            "is_leader": assigned.is_leader,
-            "protocol": assigned.protocol.wire_name(),
-            "config_offset": assigned.config_offset,
-            "connectors": assigned.connectors.iter().map(|name| name.to_string()).collect::<Vec<_>>(),
-            "tasks": assigned.tasks.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "scheduled_rebalance_in_ms": assigned.delay_ms,
-        })
-    });
-    let shown = json!({
-        "worker_id": herder.worker_id(),
-        "group_id": shell.config().group_id,
-        "assignment": assigned,
-        "rebalance": {
-            "is_under_way": rebalances.is_rebalancing,
-            "completed": rebalances.completed,
-            "last_reason": rebalances.last_reason,
-            "last_duration_ms": rebalances.last_duration_ms,
-        },
-    });
-    Ok(json(StatusCode::OK, &shown))
 }

@@ -31,6 +31,8 @@ mod routes;
 mod state;
 
 mod cluster;
+
+mod cluster_page;
 mod connectors;
 mod internal;
 mod lifecycle;

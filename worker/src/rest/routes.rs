@@ -13,7 +13,8 @@ use super::front::Arrival;
 use super::request::{Parts, check_media_types, read_body, read_unknown_body};
 use super::state::RestState;
 use super::{
-    cluster, connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics, validate,
+    cluster, cluster_page, connectors, internal, lifecycle, loggers, metrics, offsets, plugins, root, topics,
+    validate,
 };
 use crate::herd::Refusal;
 
@@ -105,7 +106,7 @@ async fn dispatch(
     match (method, segments) {
         ("GET", []) => root::server_info(state).await,
         ("GET", ["health"]) => root::health(state),
-        ("GET", ["admin", "cluster"]) => cluster::show(state).await,
+        ("GET", ["admin", "cluster"]) => cluster_page::show(state, parts, &request.into_parts().0).await,
         ("GET", ["admin", "loggers"]) => loggers::list(),
         ("GET", ["admin", "loggers", name]) => loggers::get(name),
         ("PUT", ["admin", "loggers", name]) => {

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cluster_page;
 mod mixed;
 
 use std::collections::BTreeSet;

@@ -74,6 +74,10 @@ fn a_java_cluster_is_rolled_to_ours_and_back_and_loses_nothing() {
     wait_for_owners("both to have work", &rest, |owners| {
         owners.iter().any(is_java) && !owners.iter().all(is_java)
     });
+    let shown = rest.get("/admin/cluster").json();
+    let unknown = shown["cluster"]["unknown"][0].as_str().unwrap();
+    assert!(unknown.contains("is a Java worker"), "{shown}");
+    assert_eq!(shown["cluster"]["members"].as_array().unwrap().len(), 2, "{shown}");
     append(dir.path(), 100..200);
     wait_for_lines(dir.path(), 200);
     // Passed on, signed or not, from ours to Java's leader.

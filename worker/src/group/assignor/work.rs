@@ -59,7 +59,7 @@ impl Work {
     }
 
     /// Everything that is to run, in Java's sorted order.
-    pub(super) fn configured(configured: &Configured) -> Work {
+    pub(in crate::group) fn configured(configured: &Configured) -> Work {
         let mut connectors: Vec<Arc<str>> = configured.connectors.keys().cloned().collect();
         connectors.sort_by(Item::java_cmp);
         let tasks = connectors.iter().flat_map(|connector| {
@@ -76,7 +76,7 @@ impl Work {
     }
 
     /// Adds what is not there yet.
-    pub(super) fn add(&mut self, other: &Work) {
+    pub(in crate::group) fn add(&mut self, other: &Work) {
         self.connectors.extend(other.connectors.iter().cloned());
         self.tasks.extend(other.tasks.iter().cloned());
     }
@@ -88,7 +88,7 @@ impl Work {
     }
 
     /// What is in none of `others`, in the order of insertion.
-    pub(super) fn without(&self, others: &[&Work]) -> Work {
+    pub(in crate::group) fn without(&self, others: &[&Work]) -> Work {
         let mut rest = self.clone();
         for other in others {
             rest.remove(other);

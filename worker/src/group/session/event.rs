@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::task::TaskId;
 use protocol::client::group::{GroupEvent, LostReason};
 
-use crate::group::leader::Owners;
+use crate::group::owners::Owners;
 use crate::group::protocol::{Assignment, ConnectProtocol};
 
 /// Why work has to be stopped.

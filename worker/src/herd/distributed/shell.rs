@@ -24,7 +24,7 @@ use crate::group::{Assigned, ConnectProtocol, Member, MemberEvent, RebalanceStat
 use crate::logs::{Level, loggers};
 use crate::rest::forward::ForwardClient;
 use crate::rest::signature::sign;
-use crate::store::config_log::{ConfigEvent, SessionKey};
+use crate::store::config_log::{ConfigEvent, SessionKey, Snapshot};
 use crate::store::status_log::{StoredStatus, TopicStatus};
 use crate::store::{ConfigStore, StatusStore, StoreError};
 
@@ -346,6 +346,16 @@ impl ClusterShell {
     /// The last assignment.
     pub(crate) fn assigned(&self) -> Option<Assigned> {
         self.assigned.borrow().clone()
+    }
+
+    /// What the status topic says.
+    pub(crate) fn statuses(&self) -> &StatusStore {
+        &self.statuses
+    }
+
+    /// What the config topic says.
+    pub(crate) fn configured(&self) -> Arc<Snapshot> {
+        self.configs.snapshot()
     }
 
     /// Talks to other workers.
