@@ -32,8 +32,18 @@ impl Kafka {
     }
 
     pub(crate) async fn create_topic(&self, topic: &str, compression: &str) -> Result<()> {
-        let topic =
-            NewTopic::new(topic, 1).with_replication_factor(1).with_config("compression.type", compression);
+        self.create_partitioned(topic, 1, compression).await
+    }
+
+    pub(crate) async fn create_partitioned(
+        &self,
+        topic: &str,
+        partitions: i32,
+        compression: &str,
+    ) -> Result<()> {
+        let topic = NewTopic::new(topic, partitions)
+            .with_replication_factor(1)
+            .with_config("compression.type", compression);
         for created in self.admin.create_topics(&[topic]).await {
             created.context("create the topic")?;
         }
@@ -45,6 +55,23 @@ impl Kafka {
         let query = [(topic, 0, OffsetSpec::Latest)];
         let mut listed = self.admin.list_offsets(&query, IsolationLevel::ReadUncommitted).await;
         Ok(listed.remove(0)?.offset.unwrap_or(0))
+    }
+
+    pub(crate) async fn delete_topic(&self, topic: &str) -> Result<()> {
+        for deleted in self.admin.delete_topics(&[topic]).await {
+            deleted.context("delete the topic")?;
+        }
+        Ok(())
+    }
+
+    /// The records of a topic without transactions or compaction: the sum of the end offsets.
+    pub(crate) async fn record_count(&self, topic: &str, partitions: i32) -> Result<i64> {
+        let query: Vec<_> = (0..partitions).map(|partition| (topic, partition, OffsetSpec::Latest)).collect();
+        let mut records = 0;
+        for listed in self.admin.list_offsets(&query, IsolationLevel::ReadUncommitted).await {
+            records += listed?.offset.unwrap_or(0);
+        }
+        Ok(records)
     }
 
     pub(crate) async fn wait_for_records(&self, topic: &str, records: i64) -> Result<()> {

@@ -4,6 +4,7 @@
 mod blackhole;
 mod clients;
 mod cluster;
+mod compare;
 mod connectors;
 mod json;
 mod options;
@@ -33,6 +34,8 @@ enum Case {
     RestFlood(rest_flood::Options),
     /// Many idle connectors: what they cost, what REST and metrics cost with them, and how long they take to start
     Connectors(connectors::Options),
+    /// Our worker and Java's, side by side: the same connectors on the same records, checked, with a table and a picture
+    Compare(compare::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Case::Json(options) => local.block_on(&runtime, json::run(options)),
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
+        Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
         Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),
     }

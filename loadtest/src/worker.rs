@@ -74,6 +74,10 @@ impl Worker {
         Ok(worker)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(self.child.id())
     }

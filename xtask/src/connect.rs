@@ -50,21 +50,22 @@ impl JavaWorker {
         Self::start(libs, &[], class, bootstrap, &[&defaults, worker].concat(), connectors, &ready)
     }
 
-    /// As [`JavaWorker::standalone`] without connectors, with Connect's mock and verifiable connectors on its class path.
+    /// As [`JavaWorker::standalone`] without connectors, with the jars of these folders on its class path as well: connectors that are
+    /// not part of a Kafka distribution, such as [`Libs::test_plugins`].
     ///
     /// # Errors
     /// As [`JavaWorker::standalone`].
-    pub fn standalone_with_test_plugins(
+    pub fn standalone_with_plugins(
         libs: &Libs,
         bootstrap: &str,
         offsets_file: &Path,
         worker: &Properties<'_>,
+        plugins: &[&Path],
     ) -> Result<Self> {
         let offsets_file = offsets_file.display().to_string();
         let defaults = [("offset.storage.file.filename", offsets_file.as_str())];
         let (class, ready) = ("org.apache.kafka.connect.cli.ConnectStandalone", ["Kafka Connect started"]);
-        let plugins = libs.test_plugins();
-        Self::start(libs, &[&plugins], class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
+        Self::start(libs, plugins, class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
     }
 
     /// Starts one `connect-distributed` worker of the cluster `group_id` and waits until it has joined and serves REST.

@@ -16,12 +16,15 @@ use crate::{cargo, process, tools};
 pub struct Options {
     /// `micro` for the criterion benchmarks, `stages` for converters and transforms beside Java's, else a name that `loadtest` knows
     name: String,
+    /// Cargo's profile of what is measured; `fast` spares the long link
+    #[arg(long, default_value = "release")]
+    profile: String,
     /// Handed on to the benchmark
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-/// Runs one benchmark in the foreground, always as a release build. Whole-process benchmarks run against the broker that
+/// Runs one benchmark in the foreground, as a release build unless told otherwise. Whole-process benchmarks run against the broker that
 /// `AQUEDUCT_KAFKA` names, else against a real Kafka of their own.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     if options.name == "micro" {
         let mut bench = cargo::command("bench");
-        bench.args(["--package", "benches", "--bench", "*"]);
+        bench.args(["--package", "benches", "--bench", "*", "--profile", &options.profile]);
         if !options.arguments.is_empty() {
             bench.arg("--");
         }
@@ -37,22 +40,23 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if options.name == "stages" {
-        stages::run(&options.arguments)?;
+        stages::run(&options.profile, &options.arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
     if options.name == "clients" {
         tools::librdkafka()?;
     }
     process::run(cargo::command("build").args([
-        "--release",
+        "--profile",
+        &options.profile,
         "--package",
         "worker",
         "--package",
         "loadtest",
     ]))?;
-    let release = cargo::target_dir()?.join("release");
-    let mut loadtest = Command::new(release.join("loadtest"));
-    loadtest.arg(&options.name).args(&options.arguments).env("AQUEDUCT_BIN", release.join("aqueduct"));
+    let built = cargo::target_dir()?.join(&options.profile);
+    let mut loadtest = Command::new(built.join("loadtest"));
+    loadtest.arg(&options.name).args(&options.arguments).env("AQUEDUCT_BIN", built.join("aqueduct"));
     if env::var_os(BOOTSTRAP_VARIABLE).is_some() {
         process::run(&mut loadtest)?;
     } else {

@@ -14,11 +14,11 @@ use crate::output::say;
 use crate::{cargo, paths, process};
 
 /// Measures, and prints the table.
-pub(super) fn run(arguments: &[String]) -> Result<()> {
+pub(super) fn run(profile: &str, arguments: &[String]) -> Result<()> {
     let files = tempfile::tempdir().context("create a folder for records")?;
     let mut bench = cargo::command("bench");
     bench
-        .args(["--package", "benches", "--bench", "stages_compared"])
+        .args(["--package", "benches", "--bench", "stages_compared", "--profile", profile])
         .args(arguments)
         .arg("--")
         .arg("--files");

@@ -131,7 +131,8 @@ impl Recorder {
         let mut properties = worker_properties();
         properties.extend(own.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         let offsets = dir.path().join("offsets");
-        JavaWorker::standalone_with_test_plugins(&self.libs, &self.bootstrap, &offsets, &properties)
+        let plugins = self.libs.test_plugins();
+        JavaWorker::standalone_with_plugins(&self.libs, &self.bootstrap, &offsets, &properties, &[&plugins])
     }
 }
 

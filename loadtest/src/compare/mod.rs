@@ -1,0 +1,151 @@
+//! Aqueduct and Java's Connect worker side by side: the same connector, the same records, what each worker process spends.
+//!
+//! Method, for each case of the table in `cases`:
+//!
+//! - Three workers start, each alone on an idle core: Java's (2 GB of heap, G1, the settings of `cases::TUNING`), ours with the same
+//!   settings, and ours once more. Time until REST serves and resident memory without connectors are taken.
+//! - They take turns, in another order each round: a connector is created by REST, with the same JSON, and reads all records from the
+//!   beginning. CPU is what the kernel accounts to the process, user and system, from before the request until the broker knows the last
+//!   record (sources) or its offset is committed (sinks, every 200 ms). So it has the creation of connector and task, the group's join and the
+//!   last commit in it, for all sides alike.
+//! - The first two rounds are not counted: the JVM compiles what it runs often. Processes stay for all rounds of a case, and a case has
+//!   processes of its own, so that no other case's profile is in the compiled code.
+//! - After each round it is checked that every record has arrived once and whole: by a sum of hashes that knows no order over the file's lines or
+//!   the topic's values, and for a sink that drops everything by its own count.
+//! - Reported are medians. `again` beside `ours` shows how far two figures of one program lie apart on this machine.
+//!
+//! Java has no sink that drops everything and no cheap generator: `loadtest/java` has both, as cheap as Java can have them, under the class
+//! names of ours.
+
+mod arms;
+mod cases;
+mod input;
+mod machine;
+mod plot;
+mod records;
+mod report;
+mod round;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use serde_json::Value;
+use xtask::kafka::Libs;
+
+use self::arms::{Arm, Side};
+use self::cases::{CASES, Case};
+use self::input::Input;
+use self::report::Reports;
+use crate::cluster::Kafka;
+use crate::output::print;
+
+/// Rounds of each side that are not counted.
+const WARM_UP_ROUNDS: usize = 2;
+
+/// Settings.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Cases, by name or the beginning of one; all without any
+    cases: Vec<String>,
+    /// Kafka to use, `host:port`
+    #[arg(long, env = "AQUEDUCT_KAFKA")]
+    bootstrap: String,
+    /// The program `aqueduct`
+    #[arg(long, env = "AQUEDUCT_BIN", default_value = "target/release/aqueduct")]
+    binary: PathBuf,
+    /// Rounds that count, after two that do not
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Records of each case, in percent of what its line in the table says
+    #[arg(long, default_value_t = 100)]
+    percent: i64,
+    /// Where results are kept: a case that is measured again replaces its former figures
+    #[arg(long, default_value = "loadtest/results")]
+    results: PathBuf,
+    /// Measure nothing: table and picture of what is kept
+    #[arg(long)]
+    report: bool,
+}
+
+/// Measures the cases and reports them beside those that were measured before.
+pub(crate) async fn run(options: Options) -> Result<()> {
+    let mut reports = Reports::load(&options.results)?;
+    if !options.report {
+        measure(&options, &mut reports).await?;
+    }
+    for line in reports.table() {
+        print(&line);
+    }
+    for path in reports.draw()? {
+        print(&format!("drawn: {}", path.display()));
+    }
+    Ok(())
+}
+
+async fn measure(options: &Options, reports: &mut Reports) -> Result<()> {
+    for wanted in &options.cases {
+        if !CASES.iter().any(|case| case.name.starts_with(wanted.as_str())) {
+            let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
+            bail!("no case begins with {wanted}; there are {}", known.join(", "));
+        }
+    }
+    let chosen = CASES.iter().filter(|case| {
+        options.cases.is_empty() || options.cases.iter().any(|wanted| case.name.starts_with(wanted.as_str()))
+    });
+    let libs = Libs::fetch()?;
+    let plugins = xtask::java::compile(&xtask::paths::root().join("loadtest/java"), &libs.runtime())?;
+    let kafka = Kafka::connect(&options.bootstrap)?;
+    for case in chosen {
+        let case = Case { records: case.records * options.percent / 100, ..*case };
+        let report = measure_case(options, &kafka, &libs, plugins.path(), &case)
+            .await
+            .with_context(|| format!("case {}", case.name))?;
+        reports.add(report)?;
+    }
+    Ok(())
+}
+
+async fn measure_case(
+    options: &Options,
+    kafka: &Kafka,
+    libs: &Libs,
+    plugins: &std::path::Path,
+    case: &Case,
+) -> Result<Value> {
+    print(&format!("{}: {}, {} records", case.name, case.title(), case.records));
+    let machine = machine::facts(&options.binary);
+    let input = Input::fill(kafka, case).await.context("make the records")?;
+    let mut expected = input.expected;
+    let mut arms = Vec::new();
+    for side in Side::ALL {
+        arms.push(Arm::start(side, &options.binary, &options.bootstrap, libs, plugins).await?);
+    }
+    let mut spent = vec![Vec::new(); arms.len()];
+    for round in 0..WARM_UP_ROUNDS + options.rounds {
+        for turn in 0..arms.len() {
+            let index = (turn + round) % arms.len();
+            let one = round::run(kafka, case, &input, &mut arms[index], round, &mut expected).await?;
+            let counts = round >= WARM_UP_ROUNDS;
+            print(&format!(
+                "  {:5} {:8.1} ns/record  {:6.2} s{}",
+                arms[index].side.name(),
+                (one.user + one.system).as_nanos() as f64 / case.records as f64,
+                one.took.as_secs_f64(),
+                if counts { "" } else { "  (warming up)" },
+            ));
+            if counts {
+                spent[index].push(one);
+            }
+        }
+    }
+    let mut sides = Vec::new();
+    for (arm, rounds) in arms.iter().zip(&spent) {
+        sides.push((arm.side.name(), report::side(arm, case, rounds)?));
+    }
+    drop(arms);
+    if !case.is_source() {
+        kafka.delete_topic(&input.topic).await?;
+    }
+    Ok(report::case(case, machine, sides))
+}
