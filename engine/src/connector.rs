@@ -9,9 +9,19 @@ use api::plugin::{AlterOffsets, AnyConnector, ConnectorPlugin};
 use api::{Error, Props, Result, SinkOffsetChange, SourceOffsetChange};
 use tokio::sync::oneshot;
 
+/// Where calls of connector instances are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calls {
+    /// Each on a thread of its own.
+    OnThreads,
+    /// On the caller's thread, which waits: for worlds that have only one.
+    Here,
+}
+
 /// A started connector. Dropping it stops the connector, once no call is under way any more.
 pub struct ConnectorHandle {
     name: Arc<str>,
+    calls: Calls,
     /// `None` only while the handle is dropped.
     connector: Option<Arc<Mutex<Box<dyn AnyConnector>>>>,
 }
@@ -21,9 +31,14 @@ impl ConnectorHandle {
     ///
     /// # Errors
     /// What the connector says, or that it panicked.
-    pub async fn start(plugin: ConnectorPlugin, name: &str, props: Props) -> Result<ConnectorHandle> {
-        let connector = on_a_thread(name, move || (plugin.start)(&props)).await?;
-        Ok(ConnectorHandle { name: name.into(), connector: Some(Arc::new(Mutex::new(connector))) })
+    pub async fn start(
+        calls: Calls,
+        plugin: ConnectorPlugin,
+        name: &str,
+        props: Props,
+    ) -> Result<ConnectorHandle> {
+        let connector = calls.make(name, move || (plugin.start)(&props)).await?;
+        Ok(ConnectorHandle { name: name.into(), calls, connector: Some(Arc::new(Mutex::new(connector))) })
     }
 
     /// Splits the work into at most `tasks_max` task configurations.
@@ -34,7 +49,7 @@ impl ConnectorHandle {
         let connector = self.connector.clone().ok_or_else(ended)?;
         // One that has panicked may be asked again: what it says then is its own affair.
         let ask = move || connector.lock().unwrap_or_else(PoisonError::into_inner).task_props(tasks_max);
-        on_a_thread(&self.name, ask).await
+        self.calls.make(&self.name, ask).await
     }
 }
 
@@ -52,23 +67,34 @@ impl Drop for ConnectorHandle {
             Ok(())
         };
         // Stopping is a call like the others. Without a thread it is ours to make.
-        let _stopped_here = thread_of(&self.name, move || drop(guarded(stop)));
+        let _stopped_here = self.calls.begin(&self.name, move || drop(guarded(stop)));
     }
 }
 
-/// Has a call of a plug-in made where it may take as long as it likes. Whoever gives up waiting leaves the thread behind.
-async fn on_a_thread<T: Send + 'static>(
-    name: &str,
-    call: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (reply, outcome) = oneshot::channel();
-    thread_of(name, move || drop(reply.send(guarded(call))))
-        .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
-    outcome.await.map_err(|error| ended().with_source(error))?
-}
+impl Calls {
+    /// Has a call of a plug-in made where it may take as long as it likes. Whoever gives up waiting leaves the thread behind.
+    async fn make<T: Send + 'static>(
+        self,
+        name: &str,
+        call: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, outcome) = oneshot::channel();
+        self.begin(name, move || drop(reply.send(guarded(call))))
+            .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
+        outcome.await.map_err(|error| ended().with_source(error))?
+    }
 
-fn thread_of(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new().name(format!("connector {name}")).spawn(body).map(drop)
+    fn begin(self, name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        match self {
+            Calls::OnThreads => {
+                std::thread::Builder::new().name(format!("connector {name}")).spawn(body).map(drop)
+            }
+            Calls::Here => {
+                body();
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Offsets of a stopped connector that are changed from outside.
@@ -86,6 +112,7 @@ pub enum OffsetChanges {
 /// # Errors
 /// What the connector says, or that it panicked.
 pub async fn alter_offsets(
+    calls: Calls,
     plugin: ConnectorPlugin,
     name: &str,
     props: Props,
@@ -99,7 +126,7 @@ pub async fn alter_offsets(
             Err(Error::fatal("the offsets are not of the connector's kind"))
         }
     };
-    on_a_thread(name, tell).await
+    calls.make(name, tell).await
 }
 
 fn ended() -> Error {

@@ -41,4 +41,4 @@ pub mod version;
 
 pub use cli::run;
 pub use config::Registry;
-pub use worker::{StartError, Worker, WorkerOptions, built_in};
+pub use worker::{StartError, Surroundings, Worker, WorkerOptions, built_in};

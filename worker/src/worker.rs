@@ -12,7 +12,8 @@ use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::EngineConfig;
 use protocol::client::admin::Admin;
 use protocol::cluster::{Cluster, HostPort};
-use protocol::net::Env;
+use protocol::net::{Dialer, Env, Stream, TcpDialer};
+use tokio::sync::mpsc;
 
 use crate::config::{
     DistributedConfig, ExactlyOnceSupport, NewConnector, Plugins, RawConfig, Registry, WorkerConfig,
@@ -40,6 +41,22 @@ pub struct WorkerOptions {
     pub data_core_count: Option<NonZeroUsize>,
     /// Whether data cores are pinned; not where several workers share a machine.
     pub is_pinned: bool,
+}
+
+/// What a worker lives in.
+pub struct Surroundings {
+    /// Where its tasks and its memberships run.
+    pub executors: Executors,
+    /// How it reaches brokers, its wall clock, its chance; `control` is an executor without tasks.
+    pub env: Env,
+    /// How it reaches other workers.
+    pub peers: Arc<dyn Dialer>,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("executors", &self.executors).finish_non_exhaustive()
+    }
 }
 
 /// Why a worker did not start.
@@ -111,10 +128,40 @@ impl Worker {
     /// Whatever is missing. Nothing is left running then.
     pub async fn start(options: WorkerOptions) -> Result<Worker, StartError> {
         let WorkerOptions { config, plugins, data_core_count, is_pinned } = options;
+        let bound = Bound::open(&config.rest).await?;
+        let hang_limit = config.hang_limit;
+        let start = || {
+            let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned, hang_limit })?;
+            let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
+            Ok(Surroundings { executors, env, peers: Arc::new(TcpDialer::default()) })
+        };
+        Worker::start_bound(config, plugins, bound, start).await
+    }
+
+    /// The same worker in surroundings that its owner made: its threads, its network, its clock, chance. `rest` are connections of its REST
+    /// clients, other workers among them. Nothing here opens a socket or starts a thread.
+    ///
+    /// # Errors
+    /// As [`Worker::start`].
+    pub async fn start_within(
+        config: WorkerConfig,
+        plugins: Plugins,
+        surroundings: Surroundings,
+        rest: mpsc::UnboundedReceiver<Box<dyn Stream>>,
+    ) -> Result<Worker, StartError> {
+        let bound = Bound::within(&config.rest, rest)?;
+        Worker::start_bound(config, plugins, bound, || Ok(surroundings)).await
+    }
+
+    async fn start_bound(
+        config: WorkerConfig,
+        plugins: Plugins,
+        bound: Bound,
+        surroundings: impl FnOnce() -> Result<Surroundings, StartError>,
+    ) -> Result<Worker, StartError> {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let bound = Bound::open(&config.rest).await?;
         let urls = bound.urls();
         let worker_id: Arc<str> =
             bound.advertised(config.rest.advertised_host.as_deref(), config.rest.advertised_port).into();
@@ -139,9 +186,7 @@ impl Worker {
                 "exactly.once.source.support=enabled is not supported by this version of Aqueduct; use disabled or preparing",
             )));
         }
-        let hang_limit = config.hang_limit;
-        let executors = Executors::start(&ExecutorsConfig { data_core_count, is_pinned, hang_limit })?;
-        let env = Env { control: Arc::new(executors.control().clone()), ..Env::real() };
+        let Surroundings { executors, env, peers } = surroundings()?;
         let mode = match config.distributed.clone() {
             Some(distributed) => Mode::Distributed(distributed),
             None => {
@@ -163,7 +208,7 @@ impl Worker {
             Mode::Distributed(distributed) => {
                 state.begin_stage("reading the internal topics");
                 let url = format!("{scheme}://{worker_id}/");
-                let (stores, offsets) = open_stores(&env, &config, distributed, &url).await?;
+                let (stores, offsets) = open_stores(&env, peers, &config, distributed, &url).await?;
                 state.show_rebalances(stores.member.stats());
                 let (worker, plugins) = (Rc::new(config), Rc::new(plugins));
                 Herder::in_cluster(HerderConfig { worker_id, worker, plugins, engine, offsets }, stores)
@@ -226,6 +271,7 @@ impl Worker {
 /// What a worker of a cluster reads before it joins, and its place in the group.
 async fn open_stores(
     env: &Env,
+    peers: Arc<dyn Dialer>,
     config: &WorkerConfig,
     distributed: Arc<DistributedConfig>,
     url: &str,
@@ -247,7 +293,7 @@ async fn open_stores(
     let client_id = if distributed.client_id.is_empty() { "connect-1" } else { &distributed.client_id };
     let (cluster, _) = own_admin(config, &[("client.id", client_id)])?;
     let member = Member::spawn(env.clone(), cluster, member, Arc::new(configs.reader()));
-    let peers = Rc::new(ForwardClient::new(config.rest.client_tls.clone()));
+    let peers = Rc::new(ForwardClient::new(config.rest.client_tls.clone(), peers));
     let stores = Stores { configs, config_events, statuses, member, peers, config: distributed };
     Ok((stores, Arc::new(offsets)))
 }

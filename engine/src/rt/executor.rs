@@ -39,7 +39,8 @@ pub enum Ending {
 pub struct Executor {
     handle: ExecutorHandle,
     thread: Option<thread::JoinHandle<()>>,
-    ended: sync_mpsc::Receiver<Ending>,
+    /// `None`: it has no thread of its own.
+    ended: Option<sync_mpsc::Receiver<Ending>>,
 }
 
 impl Executor {
@@ -49,17 +50,8 @@ impl Executor {
     ///
     /// When the thread or its runtime can't be made.
     pub fn start(name: &str, core: Option<usize>) -> io::Result<Executor> {
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            name: name.into(),
-            core,
-            thread: OnceLock::new(),
-            tasks: AtomicUsize::new(0),
-            went_idle: Notify::new(),
-            stopping: watch::Sender::new(false),
-            pulse: Pulse::new(name),
-        });
-        let handle = ExecutorHandle { shared: Arc::clone(&shared), commands };
+        let (handle, inbox) = ExecutorHandle::new(name, core);
+        let shared = Arc::clone(&handle.shared);
         let (started, start) = sync_mpsc::channel();
         let (ending, ended) = sync_mpsc::channel();
         let body = move || {
@@ -75,7 +67,19 @@ impl Executor {
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(body)?;
         start.recv().unwrap_or_else(|_| Err(io::Error::other("the executor's thread ended at its start")))?;
-        Ok(Executor { handle, thread: Some(thread), ended })
+        Ok(Executor { handle, thread: Some(thread), ended: Some(ended) })
+    }
+
+    /// An executor without a thread: its tasks share the caller's, and its `LocalSet`, with whatever else runs there. For worlds whose time
+    /// is virtual and in which everything happens on one thread; nothing else keeps what this module promises.
+    ///
+    /// # Panics
+    /// Outside of a tokio `LocalSet`.
+    pub fn here(name: &str) -> Executor {
+        let (handle, inbox) = ExecutorHandle::new(name, None);
+        let shared = Arc::clone(&handle.shared);
+        tokio::task::spawn_local(async move { serve(&shared, inbox).await });
+        Executor { handle, thread: None, ended: None }
     }
 
     /// The handle to start tasks with.
@@ -89,11 +93,18 @@ impl Executor {
         let _ended = self.handle.commands.send(Command::Stop(deadline));
     }
 
-    /// Asks to stop, waits for it and joins the thread. Blocks the calling thread, which must not be an executor's.
+    /// Asks to stop, waits for it and joins the thread. Blocks the calling thread, which must not be an executor's. One without a thread
+    /// can't be waited for: what has not ended then goes with the `LocalSet`.
     pub fn shutdown(mut self, deadline: Instant) -> Ending {
         self.ask_to_stop(deadline);
+        let Some(ended) = &self.ended else {
+            return match self.handle.task_count() {
+                0 => Ending::Idle,
+                count => Ending::Dropped(count),
+            };
+        };
         let patience = deadline.saturating_duration_since(clock::now()) + DROP_ALLOWANCE;
-        match self.ended.recv_timeout(patience) {
+        match ended.recv_timeout(patience) {
             Ok(ending) => {
                 self.join();
                 ending
@@ -132,6 +143,20 @@ pub struct ExecutorHandle {
 }
 
 impl ExecutorHandle {
+    fn new(name: &str, core: Option<usize>) -> (ExecutorHandle, mpsc::UnboundedReceiver<Command>) {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            name: name.into(),
+            core,
+            thread: OnceLock::new(),
+            tasks: AtomicUsize::new(0),
+            went_idle: Notify::new(),
+            stopping: watch::Sender::new(false),
+            pulse: Pulse::new(name),
+        });
+        (ExecutorHandle { shared, commands }, inbox)
+    }
+
     /// Runs what `make` makes; `make` itself is called on the executor, so that only it has to be `Send`.
     ///
     /// On an executor that has ended, the handle says [`TaskError::Cancelled`].
@@ -217,7 +242,7 @@ enum Command {
 struct Shared {
     name: Box<str>,
     core: Option<usize>,
-    /// Set before `Executor::start` returns.
+    /// Set before `Executor::start` returns; never where there is no thread of its own.
     thread: OnceLock<ThreadId>,
     tasks: AtomicUsize,
     /// Told when `tasks` falls to zero.

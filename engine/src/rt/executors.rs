@@ -50,6 +50,7 @@ pub struct Executors(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    has_threads: bool,
     cores: Arc<Cores>,
     control: ExecutorHandle,
     /// Emptied by shutdown.
@@ -102,16 +103,42 @@ impl Executors {
         let mut data = Data::default();
         for index in 0..count {
             let is_pinned = config.is_pinned && !allowed.is_empty();
-            data.add(is_pinned.then(|| allowed[index % allowed.len()]))?;
+            data.start(is_pinned.then(|| allowed[index % allowed.len()]))?;
         }
         let control = Executor::start("control", None)?;
         let cores = Arc::new(Cores { count, hang_limit: config.hang_limit, data: Mutex::new(data) });
         measure_regularly(control.handle(), Arc::clone(&cores));
         Ok(Executors(Arc::new(Inner {
+            has_threads: true,
             cores,
             control: control.handle().clone(),
             owned_control: Mutex::new(Some(control)),
         })))
+    }
+
+    /// Executors that share the caller's thread and its `LocalSet` ([`Executor::here`]), under the same names. Nobody looks for hangs, and no
+    /// work is measured.
+    ///
+    /// # Panics
+    /// Outside of a tokio `LocalSet`.
+    pub fn here(data_core_count: NonZeroUsize) -> Executors {
+        let mut data = Data::default();
+        for _ in 0..data_core_count.get() {
+            data.add(Executor::here(&data.next_name()));
+        }
+        let control = Executor::here("control");
+        let cores = Cores { count: data_core_count.get(), hang_limit: HANG_LIMIT, data: Mutex::new(data) };
+        Executors(Arc::new(Inner {
+            has_threads: false,
+            cores: Arc::new(cores),
+            control: control.handle().clone(),
+            owned_control: Mutex::new(Some(control)),
+        }))
+    }
+
+    /// Whether they have threads of their own: where not, nothing else may have one either.
+    pub fn has_threads(&self) -> bool {
+        self.0.has_threads
     }
 
     /// The data core for the next task: the one with the least measured work and the fewest tasks, and none that hangs if there is
@@ -175,7 +202,7 @@ impl Cores {
             && working < self.count
             && data.cores.len() < self.count + SPARES_MAX
             && !data.is_ending
-            && let Err(error) = data.add(core)
+            && let Err(error) = data.start(core)
         {
             error!(%error, "failed to start a thread in the place of one that hangs");
         }
@@ -183,9 +210,17 @@ impl Cores {
 }
 
 impl Data {
+    fn next_name(&self) -> String {
+        format!("data-{}", self.cores.len())
+    }
+
     /// Starts one more executor.
-    fn add(&mut self, core: Option<usize>) -> io::Result<()> {
-        let executor = Executor::start(&format!("data-{}", self.cores.len()), core)?;
+    fn start(&mut self, core: Option<usize>) -> io::Result<()> {
+        self.add(Executor::start(&self.next_name(), core)?);
+        Ok(())
+    }
+
+    fn add(&mut self, executor: Executor) {
         let (handle, now) = (executor.handle().clone(), clock::now());
         self.cores.push(DataCore {
             looker: Looker::new(Arc::clone(handle.pulse()), now),
@@ -196,7 +231,6 @@ impl Data {
             busy_permille: 0,
             tasks_measured: 0,
         });
-        Ok(())
     }
 }
 

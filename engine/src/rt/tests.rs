@@ -351,3 +351,28 @@ fn thread_cpu_time_counts_work() {
         assert!(clock::now() < limit, "CPU time does not grow");
     }
 }
+
+/// Goal: without threads, time is the runtime's alone, and what a worker starts goes with its `LocalSet`.
+#[test]
+fn executors_without_threads_share_the_caller_s_thread_and_its_virtual_time() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let own = std::thread::current().id();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let executors = Executors::here(NonZeroUsize::MIN);
+        assert!(!executors.has_threads());
+        let task = executors.place().spawn(move || async move {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            std::thread::current().id()
+        });
+        assert_eq!(task.await, Ok(own));
+        let endless = executors.control().spawn(pending::<()>);
+        tokio::task::yield_now().await;
+        let endings = executors.shutdown(Duration::ZERO);
+        assert_eq!(
+            endings,
+            [("data-0".to_owned(), Ending::Idle), ("control".to_owned(), Ending::Dropped(1))]
+        );
+        drop(endless);
+    });
+}

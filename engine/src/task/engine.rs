@@ -8,6 +8,7 @@ use protocol::net::Env;
 use tokio::sync::{mpsc, watch};
 
 use super::{Exit, Order, Target, TaskEvent, TaskHandle, TaskKind, TaskSpec, run};
+use crate::connector::Calls;
 use crate::metrics::{Observer, TaskMetrics, Windowed};
 use crate::pipeline::RateLimiters;
 use crate::rt::Executors;
@@ -47,6 +48,11 @@ impl Engine {
     /// The executors.
     pub fn executors(&self) -> &Executors {
         &self.config.executors
+    }
+
+    /// Where calls of connector instances are made.
+    pub fn calls(&self) -> Calls {
+        if self.executors().has_threads() { Calls::OnThreads } else { Calls::Here }
     }
 
     /// Looks at what runs on them.

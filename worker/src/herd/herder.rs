@@ -109,7 +109,7 @@ impl Herder {
     pub fn new(config: HerderConfig) -> Herder {
         let stop_timeout_ms = config.worker.shutdown_timeout.as_millis() as u64;
         let herd = Herd::new(Arc::clone(&config.worker_id), stop_timeout_ms)
-            .with_clock(clock::unix_ms(), config.engine.env().random.next_u64());
+            .with_clock(config.engine.env().now_ms(), config.engine.env().random.next_u64());
         Herder::around(config, Machine::Standalone(Box::new(herd)), None)
     }
 
@@ -125,7 +125,7 @@ impl Herder {
             key_ttl_ms: millis(distributed.key_ttl),
             key_algorithm: distributed.key_algorithm.as_str().into(),
             queues_during_rebalance: distributed.queues_during_rebalance,
-            unix_ms_at_zero: clock::unix_ms(),
+            unix_ms_at_zero: config.engine.env().now_ms(),
             seed: config.engine.env().random.next_u64(),
         };
         let statuses: Rc<dyn Statuses> = Rc::new(stores.statuses.clone());

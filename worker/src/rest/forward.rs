@@ -3,6 +3,8 @@
 //! A request that came from a user is passed on with `forward=true`; whoever gets that may pass it on once more, with `forward=false`.
 //! What the other worker answers is the answer, errors included.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, Heade
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use protocol::net::tls::{TlsClient, TlsConfig};
-use protocol::net::{Dialer as _, SocketBuffers, Stream, TcpDialer};
+use protocol::net::{Dialer, SocketBuffers, Stream};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -74,11 +76,17 @@ pub struct Forwarded {
 }
 
 /// Talks to other workers.
-#[derive(Debug)]
 pub struct ForwardClient {
     /// How, over https; or what is wrong with the configuration of that.
     tls: Result<TlsConfig, String>,
     tls_client: OnceCell<TlsClient>,
+    dialer: Arc<dyn Dialer>,
+}
+
+impl fmt::Debug for ForwardClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardClient").field("tls", &self.tls).finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -89,8 +97,8 @@ struct ErrorMessage {
 
 impl ForwardClient {
     /// A client that reads the files of `tls` when it first needs them.
-    pub fn new(tls: Result<TlsConfig, String>) -> ForwardClient {
-        ForwardClient { tls, tls_client: OnceCell::new() }
+    pub fn new(tls: Result<TlsConfig, String>, dialer: Arc<dyn Dialer>) -> ForwardClient {
+        ForwardClient { tls, tls_client: OnceCell::new(), dialer }
     }
 
     /// Passes a request on.
@@ -129,7 +137,7 @@ impl ForwardClient {
         body: Option<Bytes>,
         headers: Vec<(HeaderName, HeaderValue)>,
     ) -> Result<Forwarded, RestError> {
-        let failed = |error: &dyn std::fmt::Display| {
+        let failed = |error: &dyn fmt::Display| {
             RestError::Thrown(format!("IO Error trying to forward REST request: {error}"))
         };
         let uri: Uri = url.parse().map_err(|error| thrown(&error))?;
@@ -137,7 +145,7 @@ impl ForwardClient {
         let is_https = uri.scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let tls = if is_https { Some(self.tls_client().await?) } else { None };
-        let connecting = timeout(CONNECT_TIMEOUT, connect(host, port, tls)).await;
+        let connecting = timeout(CONNECT_TIMEOUT, self.connect(host, port, tls)).await;
         let stream =
             connecting.map_err(|_elapsed| failed(&"connect timed out"))?.map_err(|error| failed(&error))?;
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -161,9 +169,24 @@ impl ForwardClient {
         answer(status, body)
     }
 
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        tls: Option<&TlsClient>,
+    ) -> Result<Box<dyn Stream>, String> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = self.dialer.dial(bare, port, SocketBuffers::default()).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        match tls {
+            Some(tls) => tls.connect(host, stream).await.map_err(|error| error.to_string()),
+            None => Ok(stream),
+        }
+    }
+
     async fn tls_client(&self) -> Result<&TlsClient, RestError> {
         let failed =
-            |error: &dyn std::fmt::Display| RestError::Thrown(format!("Failed to start RestClient: {error}"));
+            |error: &dyn fmt::Display| RestError::Thrown(format!("Failed to start RestClient: {error}"));
         self.tls_client
             .get_or_try_init(|| async {
                 let config = self.tls.clone().map_err(|error| failed(&error))?;
@@ -175,18 +198,8 @@ impl ForwardClient {
     }
 }
 
-fn thrown(error: &dyn std::fmt::Display) -> RestError {
+fn thrown(error: &dyn fmt::Display) -> RestError {
     RestError::Thrown(format!("Error trying to forward REST request: {error}"))
-}
-
-async fn connect(host: &str, port: u16, tls: Option<&TlsClient>) -> Result<Box<dyn Stream>, String> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpDialer::default().dial(bare, port, SocketBuffers::default()).await;
-    let stream = stream.map_err(|error| error.to_string())?;
-    match tls {
-        Some(tls) => tls.connect(host, stream).await.map_err(|error| error.to_string()),
-        None => Ok(stream),
-    }
 }
 
 async fn exchange(
@@ -235,6 +248,7 @@ fn answer(status: StatusCode, body: Bytes) -> Result<Forwarded, RestError> {
 
 #[cfg(test)]
 mod tests {
+    use protocol::net::TcpDialer;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -265,7 +279,7 @@ mod tests {
     }
 
     fn client() -> ForwardClient {
-        ForwardClient::new(Err("no ssl keys".to_owned()))
+        ForwardClient::new(Err("no ssl keys".to_owned()), Arc::new(TcpDialer::default()))
     }
 
     fn get(target: Option<String>) -> Forward {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -10,10 +11,11 @@ use std::sync::Arc;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use protocol::net::Stream;
 use protocol::net::tls::TlsServer;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::connections::{Connection, Connections};
 use super::front::{Caller, Front};
@@ -52,10 +54,10 @@ pub enum BindError {
 }
 
 /// Open listeners that nobody serves yet.
-#[derive(Debug)]
 pub struct Bound {
     main: Vec<Socket>,
     admin: Vec<Socket>,
+    streams: Option<mpsc::UnboundedReceiver<Box<dyn Stream>>>,
     fronts: (Arc<Front>, Arc<Front>),
     advertised_protocol: Protocol,
 }
@@ -87,7 +89,21 @@ impl Bound {
             AdminListeners::Separate(listeners, tls) => open(listeners, tls.as_ref()).await?,
             AdminListeners::Shared | AdminListeners::Off => Vec::new(),
         };
-        Ok(Bound { main, admin, fronts, advertised_protocol: config.advertised_protocol })
+        Ok(Bound { main, admin, streams: None, fronts, advertised_protocol: config.advertised_protocol })
+    }
+
+    /// No listener, but streams that come from within the process as if one had accepted them. Others have to be told host and port by the
+    /// configuration (`rest.advertised.*`).
+    ///
+    /// # Errors
+    /// The users can't be read.
+    pub fn within(
+        config: &RestConfig,
+        streams: mpsc::UnboundedReceiver<Box<dyn Stream>>,
+    ) -> Result<Bound, BindError> {
+        let fronts = Front::both(config).map_err(|detail| BindError::Users { detail })?;
+        let advertised_protocol = config.advertised_protocol;
+        Ok(Bound { main: Vec::new(), admin: Vec::new(), streams: Some(streams), fronts, advertised_protocol })
     }
 
     /// Where each listener can be reached, the real port filled in; without those for admin resources only.
@@ -139,6 +155,20 @@ impl Bound {
         let stop = watch::channel(false).0;
         let connections = Connections::new();
         let (main, admin) = self.fronts;
+        if let Some(mut streams) = self.streams {
+            let serving = Serving {
+                front: Arc::clone(&main),
+                state: Rc::clone(state),
+                connections: Rc::clone(&connections),
+                stop: stop.subscribe(),
+                tls: None,
+            };
+            tokio::task::spawn_local(async move {
+                while let Some(stream) = streams.recv().await {
+                    serving.admit(stream, IpAddr::from([127, 0, 0, 1]));
+                }
+            });
+        }
         for (sockets, front) in [(self.main, main), (self.admin, admin)] {
             for socket in sockets {
                 let serving = Serving {
@@ -152,6 +182,12 @@ impl Bound {
             }
         }
         Server { stop, connections }
+    }
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("main", &self.main).field("admin", &self.admin).finish_non_exhaustive()
     }
 }
 
@@ -246,6 +282,17 @@ impl Serving {
         }
     }
 
+    /// Serves a stream of which no handshake is expected.
+    fn admit(&self, stream: Box<dyn Stream>, peer: IpAddr) {
+        match Connections::admit(&self.connections) {
+            Some(connection) => {
+                let caller = Caller { peer, scheme: "http", activity: Arc::clone(connection.activity()) };
+                tokio::task::spawn_local(self.clone().serve(stream, caller, connection));
+            }
+            None => drop(tokio::task::spawn_local(turn_away(stream))),
+        }
+    }
+
     async fn shake_hands(self, stream: TcpStream, peer: IpAddr, connection: Connection) {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let caller = Caller { peer, scheme, activity: Arc::clone(connection.activity()) };
@@ -293,7 +340,7 @@ impl Serving {
     }
 }
 
-async fn turn_away(mut stream: TcpStream) {
+async fn turn_away(mut stream: impl AsyncWrite + Unpin) {
     const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 1\r\n\r\n";
     let _caller_gone = stream.write_all(ANSWER).await;
 }

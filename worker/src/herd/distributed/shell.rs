@@ -201,7 +201,8 @@ impl Herder {
             ClusterAction::Write { id, records } => {
                 let (herder, shell) = (self.clone(), Rc::clone(shell));
                 tokio::task::spawn_local(async move {
-                    let result = shell.write(records).await.map_err(|error| WriteFailure {
+                    let now_ms = herder.engine().env().now_ms();
+                    let result = shell.write(records, now_ms).await.map_err(|error| WriteFailure {
                         message: error.to_string(),
                         is_privilege_lost: error.is_privilege_lost(),
                     });
@@ -295,7 +296,7 @@ impl Herder {
                     let is_new = shell.told.borrow_mut().insert((Arc::clone(&connector), Arc::clone(&topic)));
                     if is_new && shell.statuses.topic(&connector, &topic).is_none() {
                         let connector = Arc::clone(&connector);
-                        let discovered_ms = clock::unix_ms();
+                        let discovered_ms = self.engine().env().now_ms();
                         shell.statuses.put_topic(&TopicStatus { topic, connector, task, discovered_ms });
                     }
                 }
@@ -363,7 +364,7 @@ impl ClusterShell {
         &self.peers
     }
 
-    async fn write(&self, records: Vec<ConfigWrite>) -> Result<(), StoreError> {
+    async fn write(&self, records: Vec<ConfigWrite>, now_ms: i64) -> Result<(), StoreError> {
         let configs = &self.configs;
         for record in records {
             match record {
@@ -374,7 +375,7 @@ impl ClusterShell {
                 ConfigWrite::Tasks(name, tasks) => configs.put_task_configs(&name, &tasks).await?,
                 ConfigWrite::Target(name, state) => configs.put_target_state(&name, state).await?,
                 ConfigWrite::Restart(request) => configs.put_restart_request(&request).await?,
-                ConfigWrite::NewSessionKey => configs.put_session_key(&self.new_key()).await?,
+                ConfigWrite::NewSessionKey => configs.put_session_key(&self.new_key(now_ms)).await?,
                 ConfigWrite::ReadToEnd => configs.refresh(self.config.worker_sync_timeout).await?,
             }
         }
@@ -382,7 +383,7 @@ impl ClusterShell {
     }
 
     /// A key of the configured kind.
-    fn new_key(&self) -> SessionKey {
+    fn new_key(&self, created_ms: i64) -> SessionKey {
         let algorithm: Arc<str> = self.config.key_algorithm.as_str().into();
         // As many as Java's generators make of themselves.
         let default_bits = match &*algorithm {
@@ -392,7 +393,7 @@ impl ClusterShell {
         };
         let mut key = vec![0; (self.config.key_bits.unwrap_or(default_bits) as usize).div_ceil(8)];
         SystemRandom::new().fill(&mut key).expect("the system gives random numbers");
-        SessionKey { key: key.into(), algorithm, created_ms: clock::unix_ms() }
+        SessionKey { key: key.into(), algorithm, created_ms }
     }
 
     /// Becomes the only one who writes as the leader; tried until it works or another leads.

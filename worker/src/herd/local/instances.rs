@@ -23,7 +23,10 @@ impl Herder {
                 let herder = self.clone();
                 tokio::task::spawn_local(async move {
                     let started = match herder.resolve(&connector, &config).await {
-                        Ok(config) => ConnectorHandle::start(plugin, &connector, config).await,
+                        Ok(config) => {
+                            let calls = herder.engine().calls();
+                            ConnectorHandle::start(calls, plugin, &connector, config).await
+                        }
                         Err(error) => Err(error),
                     };
                     herder.instance_started(connector, epoch, started);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use api::Props;
 use api::plugin::ConnectorPlugin;
+use engine::connector::{Calls, OffsetChanges};
 
 pub use request::{OffsetRequest, RequestedOffset};
 pub(crate) use source::{plan as plan_source_offsets, shown as shown_source_offsets};
@@ -76,9 +77,9 @@ pub(in super::super) fn still_running(verb: &str, connector: &str, is_source: bo
 }
 
 /// What the connector itself says to a change, in the words of Java's answers.
-async fn ask_connector(owner: &Owner, changes: engine::connector::OffsetChanges) -> Result<bool, Refusal> {
+async fn ask_connector(calls: Calls, owner: &Owner, changes: OffsetChanges) -> Result<bool, Refusal> {
     let Owner { connector, plugin, config } = owner;
-    let asked = engine::connector::alter_offsets(*plugin, connector, config.clone(), changes).await;
+    let asked = engine::connector::alter_offsets(calls, *plugin, connector, config.clone(), changes).await;
     asked.map_err(|error| {
         let kind = if plugin.is_source() { "source" } else { "sink" };
         match error.java_class() {

@@ -59,7 +59,8 @@ pub(super) async fn change(
         clients(herder, owner).map_err(|error| Refusal::Failed(error.message().to_owned()))?;
     match wanted {
         Some(wanted) => {
-            let knows_all = ask_connector(owner, OffsetChanges::Sink(changes(&wanted))).await?;
+            let knows_all =
+                ask_connector(herder.engine.calls(), owner, OffsetChanges::Sink(changes(&wanted))).await?;
             if wanted.values().flatten().any(|offset| *offset < 0) {
                 return Err(Refusal::Failed(format!(
                     "Failed to modify offsets for sink connector {}",
@@ -73,7 +74,8 @@ pub(super) async fn change(
         None => {
             let committed = committed(&admin, &group).await.map_err(|error| refusal(owner, verb, &error))?;
             let all: IndexMap<_, _> = committed.into_iter().map(|(partition, _)| (partition, None)).collect();
-            let knows_all = ask_connector(owner, OffsetChanges::Sink(changes(&all))).await?;
+            let knows_all =
+                ask_connector(herder.engine.calls(), owner, OffsetChanges::Sink(changes(&all))).await?;
             let deleted = admin.delete_groups(&[&group]).await.pop().unwrap_or(Ok(()));
             match deleted {
                 Err(error) if error.code() != Some(ErrorCode::GROUP_ID_NOT_FOUND) => {

@@ -23,7 +23,7 @@ pub(super) async fn change(
 ) -> Result<bool, Refusal> {
     let stored = herder.offsets.entries(&owner.connector).await.map_err(failed)?;
     let Plan { changes, entries } = plan(&owner.connector, stored, request).map_err(Refusal::Failed)?;
-    let knows_all = ask_connector(owner, OffsetChanges::Source(changes)).await?;
+    let knows_all = ask_connector(herder.engine.calls(), owner, OffsetChanges::Source(changes)).await?;
     if !entries.is_empty() {
         herder.offsets.set(entries).await.map_err(failed)?;
     }
