@@ -6,6 +6,7 @@ mod clients;
 mod cluster;
 mod compare;
 mod connectors;
+mod distributed;
 mod json;
 mod options;
 mod output;
@@ -36,6 +37,8 @@ enum Case {
     Connectors(connectors::Options),
     /// Our worker and Java's, side by side: the same connectors on the same records, checked, with a table and a picture
     Compare(compare::Options),
+    /// Clusters of worker processes, Java's and ours mixed: replaced, killed, frozen and reconfigured while they work
+    Cluster(distributed::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
+        Case::Cluster(options) => local.block_on(&runtime, distributed::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
         Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),
     }

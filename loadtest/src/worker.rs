@@ -33,7 +33,7 @@ impl Worker {
         extra: &str,
         connectors: &[String],
     ) -> Result<Worker> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port()?;
         let worker = write(
             dir,
             "worker.properties",
@@ -91,14 +91,19 @@ impl Drop for Worker {
     }
 }
 
-fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+/// A port of loopback that nobody listens on now.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+pub(crate) fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = dir.join(name);
     fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
 }
 
 /// Whether `GET /` is answered.
-fn answers(port: u16) -> bool {
+pub(crate) fn answers(port: u16) -> bool {
     let ask = || -> std::io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;

@@ -78,6 +78,29 @@ impl JavaWorker {
         group_id: &str,
         worker: &Properties<'_>,
     ) -> Result<Self> {
+        Self::distributed_with(libs, &[], bootstrap, group_id, worker)
+    }
+
+    /// As [`JavaWorker::distributed`], with Connect's mock and verifiable connectors on its class path.
+    ///
+    /// # Errors
+    /// As [`JavaWorker::standalone`].
+    pub fn distributed_with_test_plugins(
+        libs: &Libs,
+        bootstrap: &str,
+        group_id: &str,
+        worker: &Properties<'_>,
+    ) -> Result<Self> {
+        Self::distributed_with(libs, &[&libs.test_plugins()], bootstrap, group_id, worker)
+    }
+
+    fn distributed_with(
+        libs: &Libs,
+        plugins: &[&Path],
+        bootstrap: &str,
+        group_id: &str,
+        worker: &Properties<'_>,
+    ) -> Result<Self> {
         let topic = |store: &str| format!("{group_id}-{store}");
         let (configs, offsets, status) = (topic("configs"), topic("offsets"), topic("status"));
         let defaults = [
@@ -91,7 +114,7 @@ impl JavaWorker {
         ];
         let class = "org.apache.kafka.connect.cli.ConnectDistributed";
         let ready = ["Kafka Connect started", "Finished starting connectors and tasks"];
-        Self::start(libs, &[], class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
+        Self::start(libs, plugins, class, bootstrap, &[&defaults, worker].concat(), &[], &ready)
     }
 
     fn start(
@@ -148,6 +171,12 @@ impl JavaWorker {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.jvm.pid()
+    }
+
+    /// The file with all that it logged; gone when it is dropped.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        self.jvm.log()
     }
 
     /// Waits until its log contains `text`, for instance `Created connector NAME`.

@@ -26,7 +26,7 @@ rootLogger.appenderRef.console.ref = console
 appender.console.type = Console
 appender.console.name = console
 appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d] %p %m (%c)%n
+appender.console.layout.pattern = [%d{ISO8601}{UTC}] %p %m (%c)%n
 ";
 
 /// What to start.

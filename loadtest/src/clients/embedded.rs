@@ -10,16 +10,16 @@ use crate::usage::Usage;
 
 /// A running `aqueduct broker`. Killed when dropped.
 #[derive(Debug)]
-pub(super) struct EmbeddedBroker {
+pub(crate) struct EmbeddedBroker {
     child: Child,
     /// Kept open: a broker whose log lines find no reader would complain about that.
     output: BufReader<ChildStdout>,
-    pub(super) bootstrap: String,
+    pub(crate) bootstrap: String,
 }
 
 impl EmbeddedBroker {
     /// Starts it on a free port and waits until it says where it listens.
-    pub(super) fn start(binary: &Path) -> Result<EmbeddedBroker> {
+    pub(crate) fn start(binary: &Path) -> Result<EmbeddedBroker> {
         let mut child = Command::new(binary)
             .args(["broker", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
@@ -40,7 +40,7 @@ impl EmbeddedBroker {
         bail!("the embedded broker ended without saying where it listens")
     }
 
-    pub(super) fn usage(&self) -> Result<Usage> {
+    pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(self.child.id())
     }
 }

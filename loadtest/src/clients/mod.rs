@@ -12,7 +12,7 @@
 //! Last, our consumer reads such records from the embedded broker, as many as fit into its memory, and the CPU time that the
 //! broker spends on that is printed.
 
-mod embedded;
+pub(crate) mod embedded;
 mod own;
 mod rdkafka;
 

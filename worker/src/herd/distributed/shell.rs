@@ -237,7 +237,10 @@ impl Herder {
                 });
             }
             ClusterAction::AcknowledgeRevoked => shell.tell(MemberCommand::Revoked),
-            ClusterAction::Resolved { generation } => shell.tell(MemberCommand::Resolved(generation)),
+            ClusterAction::Resolved { generation } => {
+                tracing::info!(generation, "Finished starting connectors and tasks");
+                shell.tell(MemberCommand::Resolved(generation));
+            }
             ClusterAction::Rejoin(reason) => shell.tell(MemberCommand::Rejoin(reason)),
             ClusterAction::Leave(reason) => shell.tell(MemberCommand::Leave(reason)),
             ClusterAction::Join => shell.tell(MemberCommand::Join),
