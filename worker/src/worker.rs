@@ -207,9 +207,9 @@ impl Worker {
             }
             Mode::Distributed(distributed) => {
                 state.begin_stage("reading the internal topics");
-                let url = format!("{scheme}://{worker_id}/");
-                let (stores, offsets) = open_stores(&env, peers, &config, distributed, &url).await?;
-                state.show_rebalances(stores.member.stats());
+                let (stores, offsets) =
+                    open_stores(&env, peers, &config, distributed, scheme, &worker_id).await?;
+                state.show_membership(stores.member.metrics());
                 let (worker, plugins) = (Rc::new(config), Rc::new(plugins));
                 Herder::in_cluster(HerderConfig { worker_id, worker, plugins, engine, offsets }, stores)
             }
@@ -274,14 +274,15 @@ async fn open_stores(
     peers: Arc<dyn Dialer>,
     config: &WorkerConfig,
     distributed: Arc<DistributedConfig>,
-    url: &str,
+    scheme: &str,
+    worker_id: &str,
 ) -> Result<(Stores, Arc<dyn OffsetStore>), StartError> {
     let admin = shared_admin(env, config, &distributed)?;
     let offsets = KafkaOffsetStore::start(env, config, &distributed, &admin).await?;
     let statuses = StatusStore::start(env, config, &distributed, &admin).await?;
     let (configs, config_events) = ConfigStore::start(env, config, &distributed, &admin).await?;
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let mut member = MemberConfig::new(&distributed.group_id, url);
+    let mut member = MemberConfig::new(&distributed.group_id, &format!("{scheme}://{worker_id}/"));
     member.group.session_timeout_ms = millis(distributed.session_timeout);
     member.group.heartbeat_interval_ms = millis(distributed.heartbeat_interval);
     member.group.rebalance_timeout_ms = millis(distributed.rebalance_timeout);
@@ -290,7 +291,8 @@ async fn open_stores(
     member.max_delay = distributed.scheduled_rebalance_max_delay;
     member.windows = config.windows;
     // As Java names a client that has no name.
-    let client_id = if distributed.client_id.is_empty() { "connect-1" } else { &distributed.client_id };
+    let unnamed = format!("connect-{worker_id}");
+    let client_id = if distributed.client_id.is_empty() { &unnamed } else { &distributed.client_id };
     let (cluster, _) = own_admin(config, &[("client.id", client_id)])?;
     let member = Member::spawn(env.clone(), cluster, member, Arc::new(configs.reader()));
     let peers = Rc::new(ForwardClient::new(config.rest.client_tls.clone(), peers));

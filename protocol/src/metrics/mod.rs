@@ -16,7 +16,7 @@ mod stat;
 mod table;
 
 pub use config::MetricsConfig;
-pub use table::{Client, Definition, Metric, Tag, Unit};
+pub use table::{Client, Definition, MemberGroups, Metric, Tag, Unit};
 
 pub(crate) use stat::{Elapsed, Stat, millis};
 pub(crate) use table::{Report, Row, define, row};

@@ -14,6 +14,19 @@ pub enum Client {
     Consumer,
     /// An admin client.
     Admin,
+    /// A member of a group that is no consumer.
+    Member(MemberGroups),
+}
+
+/// What the groups of a member's metrics are called: that depends on what the group is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberGroups {
+    /// What is counted of all connections.
+    pub all: &'static str,
+    /// The same per broker.
+    pub node: &'static str,
+    /// What is counted of the membership.
+    pub coordinator: &'static str,
 }
 
 impl Client {
@@ -23,6 +36,7 @@ impl Client {
             Self::Producer => "producer-metrics",
             Self::Consumer => "consumer-metrics",
             Self::Admin => "admin-client-metrics",
+            Self::Member(groups) => groups.all,
         }
     }
 
@@ -32,6 +46,7 @@ impl Client {
             Self::Producer => "producer-node-metrics",
             Self::Consumer => "consumer-node-metrics",
             Self::Admin => "admin-client-node-metrics",
+            Self::Member(groups) => groups.node,
         }
     }
 }
@@ -42,6 +57,7 @@ impl fmt::Display for Client {
             Self::Producer => "producer",
             Self::Consumer => "consumer",
             Self::Admin => "admin",
+            Self::Member(_) => "member",
         })
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::assignor::ConfigSnapshots;
 use super::leader::{Leader, Shared};
-use super::metrics::RebalanceStats;
+use super::metrics::{MembershipMetrics, RebalanceStats};
 use super::protocol::{ConnectProtocol, ProtocolError, Subscription};
 use super::session::{Action, Claim, Event, MemberEvent, RevokedBy, Session};
 
@@ -70,6 +70,7 @@ pub struct Member {
     snapshots: Arc<dyn ConfigSnapshots>,
     protocol: ConnectProtocol,
     url: Arc<str>,
+    client_id: Arc<str>,
     stats: Rc<RebalanceStats>,
     is_group_gone: bool,
 }
@@ -93,6 +94,7 @@ impl Member {
         let max_delay_ms = u64::try_from(max_delay.as_millis()).unwrap_or(u64::MAX).min(i32::MAX as u64);
         let session = Session::new(protocol, max_delay_ms);
         let shared = Arc::new(Shared::default());
+        let client_id = Arc::clone(&cluster.client_id);
         let leading = (Arc::clone(&url), Arc::clone(&shared), Arc::clone(&snapshots));
         let (group, events) = Group::spawn(env, cluster, group, move || {
             let (url, shared, snapshots) = leading;
@@ -108,6 +110,7 @@ impl Member {
             snapshots,
             protocol,
             url,
+            client_id,
             stats: Rc::new(RebalanceStats::new(protocol, windows)),
             is_group_gone: false,
         };
@@ -186,6 +189,15 @@ impl Member {
     /// What is counted of rebalances.
     pub fn stats(&self) -> Rc<RebalanceStats> {
         Rc::clone(&self.stats)
+    }
+
+    /// What there is to measure of it.
+    pub fn metrics(&self) -> MembershipMetrics {
+        MembershipMetrics {
+            client_id: Arc::clone(&self.client_id),
+            stats: Rc::clone(&self.stats),
+            group: Rc::downgrade(&self.group),
+        }
     }
 
     fn feed(&mut self, event: Event) {

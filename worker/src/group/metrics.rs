@@ -1,15 +1,50 @@
 //! What is counted of rebalances (`DistributedHerder.HerderMetrics`): from an assignment's arrival to the start of its work.
 
 use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::metrics::{Reading, Windowed};
 use engine::rt::clock::{self, Instant};
-use protocol::metrics::MetricsConfig;
+use protocol::client::group::Group;
+use protocol::metrics::{MemberGroups, Metric, MetricsConfig};
 
 use super::protocol::ConnectProtocol;
 use super::session::Assigned;
+
+/// Java's groups of what a worker's membership and its connections count.
+pub const GROUPS: MemberGroups = MemberGroups {
+    all: "connect-metrics",
+    node: "connect-node-metrics",
+    coordinator: "connect-coordinator-metrics",
+};
+
+/// Everything that there is to measure of a membership; it does not keep it alive.
+#[derive(Debug, Clone)]
+pub struct MembershipMetrics {
+    pub(super) client_id: Arc<str>,
+    pub(super) stats: Rc<RebalanceStats>,
+    pub(super) group: Weak<Group>,
+}
+
+impl MembershipMetrics {
+    /// The `client.id` with which the worker is in the group.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// What is counted of rebalances.
+    pub fn sample(&self) -> RebalanceSample {
+        self.stats.sample()
+    }
+
+    /// Has `add` told what the group's client counts; `None` where it has ended.
+    pub async fn client<T: Default + Send + 'static>(&self, add: fn(&mut T, &Metric<'_>)) -> Option<T> {
+        let group = self.group.upgrade()?;
+        group.observe(GROUPS, add).await.ok()
+    }
+}
 
 /// Counted by the member, read by `/metrics`.
 #[derive(Debug)]

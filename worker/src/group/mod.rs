@@ -26,7 +26,7 @@ mod metrics;
 pub use self::protocol::ConnectProtocol;
 pub use assignor::{ConfigSnapshots, Configured};
 pub use member::{Member, MemberConfig};
-pub use metrics::{RebalanceSample, RebalanceStats};
+pub use metrics::{GROUPS as METRIC_GROUPS, MembershipMetrics, RebalanceSample, RebalanceStats};
 pub use owners::{MemberWork, Owners};
 pub use session::{Action, Assigned, Claim, Event, MemberEvent, RevokedBy, Session};
 

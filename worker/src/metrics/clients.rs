@@ -50,6 +50,7 @@ pub(crate) fn name(group: &str, name: &str) -> String {
     let domain = match group {
         group if group.starts_with("producer-") => "kafka.producer",
         group if group.starts_with("consumer-") => "kafka.consumer",
+        group if group.starts_with("connect-") => "kafka.connect",
         _ => "kafka.admin.client",
     };
     page::name(domain, group, name)

@@ -3,9 +3,14 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use protocol::client::group::Group;
+use protocol::metrics::Definition;
+
+use super::clients;
 use super::page::{Kind, name};
 use super::scrape::{DOMAIN, EXECUTOR_DOC, OWN};
 use super::tables::{self, Row};
+use crate::group::METRIC_GROUPS;
 
 const BEGIN: &str = "<!-- The worker's list: written by a test of crate worker -->\n";
 const END: &str = "<!-- The end of the worker's list -->\n";
@@ -44,7 +49,12 @@ fn list() -> String {
     }
     head(&mut out, "Workers of a cluster");
     group(&mut out, "connect-worker-rebalance-metrics", "", tables::REBALANCES);
-    group(&mut out, "connect-coordinator-metrics", "", tables::MEMBERSHIP);
+    group(&mut out, METRIC_GROUPS.coordinator, "client_id", tables::MEMBERSHIP);
+    for Definition { group, name, tags, unit, doc, .. } in Group::definitions(METRIC_GROUPS) {
+        let (full, kind) = (clients::name(group, name), kind(clients::kind(name, unit)));
+        let labels = tags.join(", ").replace('-', "_");
+        writeln!(out, "| `{full}` | {labels} | {kind} | {doc} ({unit}) |").unwrap();
+    }
     head(&mut out, "Connectors");
     group(&mut out, "connector-metrics", connector, tables::CONNECTOR);
     head(&mut out, "Tasks");

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use engine::metrics::{Look, Stage};
 use engine::rt::clock;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use super::clients::ClientSamples;
 use super::page::{Format, Kind, Page, name};
 use super::tables::{self, ConnectorSample, Row, StartupSample, TaskSample, Value, WorkerSample};
-use crate::group::RebalanceStats;
+use crate::group::{METRIC_GROUPS, MembershipMetrics};
 use crate::herd::Herder;
 use crate::version;
 
@@ -44,7 +45,7 @@ pub(crate) struct Scraper {
     turn: Rc<Semaphore>,
     started_ms: u64,
     /// Of a worker in a cluster.
-    rebalances: RefCell<Option<Rc<RebalanceStats>>>,
+    membership: RefCell<Option<MembershipMetrics>>,
 }
 
 impl Scraper {
@@ -53,13 +54,13 @@ impl Scraper {
             current: RefCell::new(None),
             turn: Rc::new(Semaphore::new(1)),
             started_ms: u64::try_from(clock::unix_ms()).unwrap_or(0),
-            rebalances: RefCell::new(None),
+            membership: RefCell::new(None),
         }
     }
 
-    /// Shows what is counted of rebalances from now on.
-    pub(crate) fn show_rebalances(&self, stats: Rc<RebalanceStats>) {
-        *self.rebalances.borrow_mut() = Some(stats);
+    /// Shows what is counted of the worker's membership from now on.
+    pub(crate) fn show_membership(&self, metrics: MembershipMetrics) {
+        *self.membership.borrow_mut() = Some(metrics);
     }
 
     /// A page as of now, or as of the scrape that is under way.
@@ -94,7 +95,11 @@ impl Scraper {
     }
 
     async fn scrape(&self, herder: &Herder, wanted: Wanted) -> String {
-        let looks = herder.engine().observer().look(LOOK_LIMIT, ClientSamples::add).await;
+        let membership = self.membership.borrow().clone();
+        let looking = herder.engine().observer();
+        let (looks, member) = tokio::join!(looking.look(LOOK_LIMIT, ClientSamples::add), async {
+            timeout(LOOK_LIMIT, membership.as_ref()?.client(ClientSamples::add)).await.ok()?
+        });
         let now = clock::now();
         let unix_secs = clock::unix_ms() as f64 / 1_000.0;
         let (connectors, tasks, mut worker) = herder.measured(|connectors, tasks, measured| {
@@ -118,8 +123,12 @@ impl Scraper {
         }
         worker.tasks = samples.len();
         let mut page = Page::new(wanted.format, wanted.names.into_iter().collect::<HashSet<_>>());
-        self.app_info(&mut page, herder.worker_id());
-        self.rebalances(&mut page);
+        let member_id = membership.as_ref().map(MembershipMetrics::client_id);
+        let clients_of_info: Vec<&str> = [herder.worker_id()].into_iter().chain(member_id).collect();
+        self.app_info(&mut page, &clients_of_info);
+        if let Some(membership) = &membership {
+            show_membership(&mut page, membership);
+        }
         for row in tables::WORKER {
             page.family(name(DOMAIN, "connect-worker-metrics", row.name), row.kind, row.doc);
             write(&mut page, row.name, &[], (row.read)(&worker));
@@ -140,35 +149,40 @@ impl Scraper {
         tasks_table(&mut page, "sink-task-metrics", tables::SINK_TASK, &samples, |t| !t.is_source).await;
         tasks_table(&mut page, "task-error-metrics", tables::TASK_ERRORS, &samples, all).await;
         own(&mut page, &samples).await;
-        clients(&mut page, looks).await;
+        clients(&mut page, looks, member).await;
         page.finish()
     }
 
-    fn rebalances(&self, page: &mut Page) {
-        let Some(sample) = self.rebalances.borrow().as_ref().map(|stats| stats.sample()) else { return };
-        for (group, rows) in [
-            ("connect-worker-rebalance-metrics", tables::REBALANCES),
-            ("connect-coordinator-metrics", tables::MEMBERSHIP),
-        ] {
-            for row in rows {
-                page.family(name(DOMAIN, group, row.name), row.kind, row.doc);
-                write(page, row.name, &[], (row.read)(&sample));
-            }
-        }
-    }
-
     /// Java's `app-info`, without the beans that repeat it under another id.
-    fn app_info(&self, page: &mut Page, worker_id: &str) {
+    fn app_info(&self, page: &mut Page, clients: &[&str]) {
         for (attribute, value) in [("version", version::COMPATIBLE), ("commit-id", version::COMMIT)] {
             let label = attribute.replace('-', "_");
             page.family(name(DOMAIN, "app-info", attribute), Kind::Gauge, "What runs.");
-            page.sample(&[("client-id", worker_id), (&label, value)], 1.0);
+            for client in clients {
+                page.sample(&[("client-id", client), (&label, value)], 1.0);
+            }
         }
         let started = name(DOMAIN, "app-info", "start-time-ms");
         page.family(started, Kind::Gauge, "When the worker started, in ms since 1970.");
-        page.sample(&[("client-id", worker_id)], self.started_ms as f64);
+        for client in clients {
+            page.sample(&[("client-id", client)], self.started_ms as f64);
+        }
         page.family("aqueduct_info".to_owned(), Kind::Gauge, "The version of Aqueduct.");
         page.sample(&[("version", version::AQUEDUCT)], 1.0);
+    }
+}
+
+fn show_membership(page: &mut Page, membership: &MembershipMetrics) {
+    let sample = membership.sample();
+    let client = [("client-id", membership.client_id())];
+    for (group, labels, rows) in [
+        ("connect-worker-rebalance-metrics", &[][..], tables::REBALANCES),
+        (METRIC_GROUPS.coordinator, &client[..], tables::MEMBERSHIP),
+    ] {
+        for row in rows {
+            page.family(name(DOMAIN, group, row.name), row.kind, row.doc);
+            write(page, row.name, labels, (row.read)(&sample));
+        }
     }
 }
 
@@ -244,10 +258,10 @@ async fn own(page: &mut Page, tasks: &[TaskSample]) {
     }
 }
 
-/// What the executors answered: whether they did, and the metrics of their clients.
-async fn clients(page: &mut Page, looks: Vec<Look<ClientSamples>>) {
+/// What the executors answered: whether they did, and the metrics of their clients; and those of the group's client.
+async fn clients(page: &mut Page, looks: Vec<Look<ClientSamples>>, member: Option<ClientSamples>) {
     page.family("aqueduct_executor_up".to_owned(), Kind::Gauge, EXECUTOR_DOC);
-    let mut all = ClientSamples::default();
+    let mut all = member.unwrap_or_default();
     for look in looks {
         page.sample(&[("executor", &look.executor)], f64::from(u8::from(look.seen.is_some())));
         all.merge(look.seen.unwrap_or_default());

@@ -9,7 +9,7 @@ use engine::rt::clock;
 use tokio::sync::watch;
 
 use super::error::RestError;
-use crate::group::RebalanceStats;
+use crate::group::MembershipMetrics;
 use crate::herd::{Command, CommandKind, Herder, Outcome};
 use crate::logs::Time;
 use crate::metrics::Scraper;
@@ -64,9 +64,9 @@ impl RestState {
         self.cluster_id.send_replace(Some(cluster_id));
     }
 
-    /// Shows at `/metrics` what is counted of rebalances from now on.
-    pub fn show_rebalances(&self, stats: Rc<RebalanceStats>) {
-        self.scraper.show_rebalances(stats);
+    /// Shows at `/metrics` what is counted of the worker's membership from now on.
+    pub fn show_membership(&self, metrics: MembershipMetrics) {
+        self.scraper.show_membership(metrics);
     }
 
     /// Answers requests about connectors from now on.

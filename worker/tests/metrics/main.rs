@@ -8,6 +8,7 @@
 mod support;
 
 mod dashboard;
+mod distributed;
 mod page;
 mod watchdog;
 
@@ -108,6 +109,38 @@ impl Setup {
     }
 }
 
+/// Each recorded MBean is among the samples, but for those left out; `connector_of` names the subject's connector, if its worker is ours.
+/// How many there are.
+#[track_caller]
+fn check_mbeans<'a>(samples: &[Sample], connector_of: impl Fn(&str) -> Option<&'a str>) -> usize {
+    let mut missing = BTreeSet::new();
+    let mut found = 0;
+    for line in include_str!("mbeans.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [subject, domain, group, tags, attribute, kind] = fields[..] else { panic!("{line}") };
+        let Some(connector) = connector_of(subject).filter(|_| !is_left_out(domain, group, attribute)) else {
+            continue;
+        };
+        let name = format!("{domain}_{group}_{attribute}").replace(['.', '-'], "_").to_lowercase();
+        let is_there = samples.iter().any(|sample| {
+            let is_of = |tag: &str| match (tag, sample.label(&tag.replace('-', "_"))) {
+                ("connector", value) => value == Some(connector),
+                ("client-id", Some(id)) => id.contains(connector),
+                (_, value) => value.is_some(),
+            };
+            let is_text = kind != "String" || sample.label(&attribute.replace('-', "_")).is_some();
+            sample.name == name && tags.split(',').filter(|tag| !tag.is_empty()).all(is_of) && is_text
+        });
+        if is_there {
+            found += 1;
+        } else {
+            missing.insert(format!("{subject} {name} {{{tags}}}"));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    found
+}
+
 #[test]
 fn every_mbean_of_java_is_there() {
     let setup = Setup::new(&[]);
@@ -138,38 +171,14 @@ fn every_mbean_of_java_is_there() {
     setup.worker.rest.wait_for_states(&failed, "RUNNING: FAILED");
 
     let samples = setup.scrape();
-    let mut missing = BTreeSet::new();
-    let mut found = 0;
-    for line in include_str!("mbeans.tsv").lines().filter(|line| !line.starts_with('#')) {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let [subject, domain, group, tags, attribute, kind] = fields[..] else { panic!("{line}") };
-        if is_left_out(domain, group, attribute) {
-            continue;
-        }
-        let connector = match subject {
-            "source" => &source,
-            "sink" | "sink-dlq" => &sink,
-            "paused" => &paused,
-            "failed" => &failed,
-            _ => "",
-        };
-        let name = format!("{domain}_{group}_{attribute}").replace(['.', '-'], "_").to_lowercase();
-        let is_there = samples.iter().any(|sample| {
-            let is_of = |tag: &str| match (tag, sample.label(&tag.replace('-', "_"))) {
-                ("connector", value) => value == Some(connector),
-                ("client-id", Some(id)) => id.contains(connector),
-                (_, value) => value.is_some(),
-            };
-            let is_text = kind != "String" || sample.label(&attribute.replace('-', "_")).is_some();
-            sample.name == name && tags.split(',').filter(|tag| !tag.is_empty()).all(is_of) && is_text
-        });
-        if is_there {
-            found += 1;
-        } else {
-            missing.insert(format!("{subject} {name} {{{tags}}}"));
-        }
-    }
-    assert!(missing.is_empty(), "{missing:#?}");
+    let found = check_mbeans(&samples, |subject| match subject {
+        "source" => Some(&source),
+        "sink" | "sink-dlq" => Some(&sink),
+        "paused" => Some(&paused),
+        "failed" => Some(&failed),
+        "worker" => Some(""),
+        _ => None,
+    });
     assert!(found > 550, "{found}");
     let status = |connector: &str| {
         let is_it = |sample: &&Sample| {

@@ -241,7 +241,11 @@ impl InProcess {
     pub(crate) fn start(properties: &[(String, String)], registry: worker::Registry) -> InProcess {
         let props: api::Props = properties.iter().cloned().collect();
         let plugins = worker::config::Plugins::new(registry);
-        let config = worker::config::WorkerConfig::standalone(props, &plugins).unwrap();
+        let config = match props.contains_key("group.id") {
+            true => worker::config::WorkerConfig::distributed(props, &plugins),
+            false => worker::config::WorkerConfig::standalone(props, &plugins),
+        };
+        let config = config.unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, url) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

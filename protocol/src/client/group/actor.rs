@@ -1,5 +1,6 @@
 //! The thin shell around the membership core: performs its actions, feeds it replies, commands and time. Decides nothing itself.
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,17 @@ pub(super) enum Command {
     StepOut(&'static str),
     Commit { offsets: Vec<(TopicPartition, OffsetAndMetadata)>, reply: oneshot::Sender<Result<(), Error>> },
     Committed { partitions: Vec<TopicPartition>, reply: oneshot::Sender<Result<CommittedOffsets, Error>> },
+    Look(Look),
     Leave(oneshot::Sender<()>),
+}
+
+/// A look at the member's cluster.
+pub(super) struct Look(pub(super) Box<dyn FnOnce(&Cluster) + Send>);
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
 }
 
 /// What a finished future has to say.
@@ -177,6 +188,7 @@ impl Actor {
             }
             Command::RequestRejoin(reason) => self.feed(Event::RequestRejoin(reason)),
             Command::StepOut(reason) => self.feed(Event::StepOut(reason)),
+            Command::Look(Look(look)) => look(&self.coordinator.cluster),
             Command::Leave(reply) => {
                 self.leaver = Some(reply);
                 self.feed(Event::Leave);

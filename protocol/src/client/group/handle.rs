@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::actor::{Actor, Command, Ends};
+use super::actor::{Actor, Command, Ends, Look};
 use super::membership::{GroupEvent, ProtocolMetadata};
 use super::metrics::GroupMetrics;
 use super::protocol::GroupProtocol;
 use crate::client::{OffsetAndMetadata, TopicPartition};
-use crate::cluster::ClusterConfig;
+use crate::cluster::{Cluster, ClusterConfig};
 use crate::net::Env;
 use crate::{Error, ErrorKind};
 
@@ -191,6 +191,20 @@ impl Group {
             // Whether it answered or not, the member is gone for us; the coordinator's session timeout does the rest.
             drop(timeout(limit.min(LEAVE_TIMEOUT), receiver).await);
         }
+    }
+
+    /// Looks at the member's cluster, on the thread that it lives on.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Cluster) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, receiver) = oneshot::channel();
+        let look = move |cluster: &Cluster| {
+            // Whoever asked may have gone.
+            drop(reply.send(look(cluster)));
+        };
+        self.send(Command::Look(Look(Box::new(look)))).await?;
+        receiver.await.map_err(|_gone| closed())
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {

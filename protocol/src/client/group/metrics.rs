@@ -1,12 +1,16 @@
 //! What a membership counts. Written on the control thread and read on the user's, hence the lock: it is taken once per heartbeat, join,
 //! sync and commit, never per record.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::Group;
-use crate::metrics::{Client, Definition, MetricsConfig, Report, Row, Stat, Unit, define, millis, row};
+use crate::Error;
+use crate::metrics::{
+    Client, Definition, MemberGroups, Metric, MetricsConfig, Report, Row, Stat, Unit, define, millis, row,
+};
+use crate::net::ConnectionMetrics;
 
 /// Seconds of an hour, in which rebalances are counted.
 const HOUR: f64 = 3_600.0;
@@ -106,27 +110,60 @@ impl Stat {
 }
 
 impl Group {
-    /// Reports what the membership counts, under `group`.
+    /// Reports what the membership and its commits count, under `group`.
     pub(crate) fn report(&self, group: &'static str, report: &mut Report<'_>) {
-        report.table(group, &[], COORDINATOR, self.metrics.lock());
+        report.table(group, &[], COMMITS, self.metrics.lock());
+        report.table(group, &[], MEMBERSHIP, self.metrics.lock());
+    }
+
+    /// Has `add` told every metric of a membership that commits nothing, and of its connections, where these live: on the control thread.
+    ///
+    /// # Errors
+    /// `Closed` when the actor is gone.
+    pub async fn observe<T: Default + Send + 'static>(
+        &self,
+        groups: MemberGroups,
+        add: fn(&mut T, &Metric<'_>),
+    ) -> Result<T, Error> {
+        let metrics = Arc::clone(&self.metrics);
+        self.look(move |cluster| {
+            let mut seen = T::default();
+            let mut visit = |metric: &Metric<'_>| add(&mut seen, metric);
+            let mut report = Report::new(&cluster.config().client_id, &mut visit);
+            cluster.report(Client::Member(groups), &mut report);
+            report.table(groups.coordinator, &[], MEMBERSHIP, metrics.lock());
+            seen
+        })
+        .await
+    }
+
+    /// The definition of everything that [`observe`](Self::observe) tells.
+    pub fn definitions(groups: MemberGroups) -> impl Iterator<Item = Definition> {
+        let client = Client::Member(groups);
+        let own = define(client, groups.coordinator, &["client-id"], MEMBERSHIP);
+        ConnectionMetrics::definitions(client).chain(own)
     }
 }
 
 pub(crate) fn definitions(client: Client, group: &'static str) -> impl Iterator<Item = Definition> {
-    define(client, group, &["client-id"], COORDINATOR)
+    let commits = define(client, group, &["client-id"], COMMITS);
+    commits.chain(define(client, group, &["client-id"], MEMBERSHIP))
 }
 
 fn seconds_ago(at: Option<Instant>, now: Instant) -> f64 {
     at.map_or(-1.0, |at| now.duration_since(at).as_secs_f64())
 }
 
-const COORDINATOR: &[Row<GroupStats>] = &[
+const COMMITS: &[Row<GroupStats>] = &[
     row("commit-rate", Unit::PerSecond, "Commits that succeeded.", |s, now| s.commit.count_rate(now)),
     row("commit-total", Unit::Count, "Commits that succeeded.", |s, _| s.commit.count()),
     row("commit-latency-avg", Unit::Millis, "How long a commit took, retries included.", |s, now| {
         s.commit.avg(now)
     }),
     row("commit-latency-max", Unit::Millis, "The longest that a commit took.", |s, now| s.commit.max(now)),
+];
+
+const MEMBERSHIP: &[Row<GroupStats>] = &[
     row("heartbeat-rate", Unit::PerSecond, "Heartbeats answered.", |s, now| s.heartbeat.count_rate(now)),
     row("heartbeat-total", Unit::Count, "Heartbeats answered.", |s, _| s.heartbeat.count()),
     row(
