@@ -1,5 +1,6 @@
 //! What REST shows of the herd, in Java's JSON: field order is the order in these types.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use api::Props;
@@ -73,7 +74,7 @@ pub struct InstanceState {
     #[serde(serialize_with = "text")]
     pub worker_id: Arc<str>,
     /// Version of the plug-in; null for a task that failed before it was put together.
-    pub version: Option<&'static str>,
+    pub version: Option<Cow<'static, str>>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,

@@ -100,6 +100,8 @@ pub enum ClusterAction {
         state: State,
         /// Why it failed.
         trace: Option<String>,
+        /// Of its class, where it was put together.
+        version: Option<&'static str>,
         /// The group's generation.
         generation: i32,
         /// Only if no newer owner has said anything since.

@@ -91,6 +91,7 @@ impl Cluster {
             subject: Subject::Connector(Arc::clone(name)),
             state: State::Unassigned,
             trace: None,
+            version: None,
             generation: self.generation(),
             safely: true,
         });
@@ -179,6 +180,7 @@ impl Cluster {
                     subject: Subject::Task(id.clone()),
                     state: State::Restarting,
                     trace: None,
+                    version: None,
                     generation,
                     safely: false,
                 });
@@ -229,11 +231,13 @@ impl Cluster {
         out: &mut Vec<ClusterAction>,
     ) {
         let generation = self.generation();
+        let version = self.plugin_of(name).map(|plugin| plugin.version);
         let Some(instance) = self.instances.get_mut(name) else { return };
         instance.shown = Some(state);
         instance.trace.clone_from(&trace);
         let subject = Subject::Connector(Arc::clone(name));
-        out.push(ClusterAction::Status { subject, state, trace, generation, safely: state == State::Failed });
+        let safely = state == State::Failed;
+        out.push(ClusterAction::Status { subject, state, trace, version, generation, safely });
     }
 }
 

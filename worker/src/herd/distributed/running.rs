@@ -159,6 +159,7 @@ impl Cluster {
     ) {
         let generation = self.generation();
         let chance = self.chance();
+        let version = self.plugin_of(&id.connector).map(|plugin| plugin.version);
         let Some(task) = task_of(&mut self.tasks, id, epoch) else { return };
         let (state, trace, safely) = match state {
             TaskState::Running => {
@@ -177,8 +178,10 @@ impl Cluster {
         };
         task.shown = Some(state);
         task.trace.clone_from(&trace);
+        // As in Java, what does not run has none, nor what failed before it was put together.
+        let version = version.filter(|_| state != State::Unassigned && !task.is_unbuilt);
         let subject = Subject::Task(id.clone());
-        out.push(ClusterAction::Status { subject, state, trace, generation, safely });
+        out.push(ClusterAction::Status { subject, state, trace, version, generation, safely });
     }
 
     pub(super) fn task_ended(
@@ -234,6 +237,7 @@ impl Cluster {
                     subject: Subject::Task(id.clone()),
                     state: State::Unassigned,
                     trace: None,
+                    version: None,
                     generation,
                     safely: true,
                 });

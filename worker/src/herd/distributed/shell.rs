@@ -16,7 +16,6 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::herder::Herder;
-use super::super::state::State;
 use super::event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure};
 use super::machine::Statuses;
 use crate::config::{DistributedConfig, RawConfig};
@@ -209,17 +208,9 @@ impl Herder {
                     herder.cluster_step(ClusterEvent::Written { id, result });
                 });
             }
-            ClusterAction::Status { subject, state, trace, generation, safely } => {
+            ClusterAction::Status { subject, state, trace, version, generation, safely } => {
                 let worker_id = Arc::clone(&self.shared.config.worker_id);
-                let connector = match &subject {
-                    Subject::Connector(name) => name,
-                    Subject::Task(id) => &id.connector,
-                };
-                // As in Java, what does not run has none.
-                let version = match state {
-                    State::Unassigned => None,
-                    _ => self.look(|view| view.owner(connector)).map(|owner| owner.plugin.version.into()),
-                };
+                let version = version.map(Arc::from);
                 let status = StoredStatus { state, trace, worker_id, generation, version };
                 let statuses = &shell.statuses;
                 match (subject, safely) {

@@ -199,9 +199,10 @@ impl World {
                 self.read(number, usize::MAX);
                 self.workers[number].inbox.push_back(ClusterEvent::Written { id, result });
             }
-            ClusterAction::Status { subject, state, trace, generation, .. } => {
+            ClusterAction::Status { subject, state, trace, version, generation, .. } => {
                 let worker_id = Arc::clone(&setup(number).worker_id);
-                let status = StoredStatus { state, trace, worker_id, generation, version: None };
+                let status =
+                    StoredStatus { state, trace, worker_id, generation, version: version.map(Arc::from) };
                 self.statuses.0.borrow_mut().insert(subject, status);
             }
             ClusterAction::FlushStatuses => worker.inbox.push_back(ClusterEvent::StatusesFlushed),
@@ -691,6 +692,13 @@ fn a_failed_task_stays_failed_until_it_is_restarted() {
     world.settle();
     assert_eq!(world.running().len(), 1);
     assert_eq!(world.statuses.task("c", id.task).unwrap().state, State::Failed);
+    let shown = world.workers[0].cluster.task_status("c", id.task).unwrap();
+    assert_eq!(shown.state.version.as_deref(), Some("1.0"));
+    // What another worker says of its own plug-in counts, whatever is here.
+    let other = StoredStatus { version: Some("2.0".into()), ..world.statuses.task("c", id.task).unwrap() };
+    world.statuses.0.borrow_mut().insert(Subject::Task(id.clone()), other);
+    let shown = world.workers[0].cluster.task_status("c", id.task).unwrap();
+    assert_eq!(shown.state.version.as_deref(), Some("2.0"));
     let restarted = world.send(0, "c", CommandKind::RestartTask { task: id.task });
     world.settle();
     assert_eq!((world.replies[&restarted].clone(), world.running().len()), (Ok(Outcome::Done), 2));

@@ -67,10 +67,9 @@ impl View for Cluster {
     fn status(&self, connector: &str) -> Option<ConnectorStateInfo> {
         let status = self.statuses.connector(connector)?;
         let plugin = self.plugin_of(connector);
-        let version = plugin.map(|plugin| plugin.version);
         let name: Arc<str> = connector.into();
         let own = self.instances.get(&name);
-        let mut shown = state_of(status, version);
+        let mut shown = state_of(status);
         if let Some(own) = own.filter(|_| shown.worker_id == self.setup.worker_id) {
             shown.restart =
                 own.retry.info_of(&own.policy, shown.state, own.trace.as_deref(), self.setup.unix_ms_at_zero);
@@ -79,7 +78,7 @@ impl View for Cluster {
             .statuses
             .tasks(connector)
             .into_iter()
-            .map(|(id, status)| TaskStateInfo { id, state: self.task_state_of(&name, id, status, version) })
+            .map(|(id, status)| TaskStateInfo { id, state: self.task_state_of(&name, id, status) })
             .collect();
         tasks.sort_by_key(|task| task.id);
         Some(ConnectorStateInfo { connector: shown, tasks, r#type: kind(plugin), name })
@@ -87,8 +86,7 @@ impl View for Cluster {
 
     fn task_status(&self, connector: &str, task: u32) -> Option<TaskStateInfo> {
         let status = self.statuses.task(connector, task)?;
-        let version = self.plugin_of(connector).map(|plugin| plugin.version);
-        Some(TaskStateInfo { id: task, state: self.task_state_of(&connector.into(), task, status, version) })
+        Some(TaskStateInfo { id: task, state: self.task_state_of(&connector.into(), task, status) })
     }
 
     fn stage(&self, connector: &str) -> Option<(String, i64)> {
@@ -133,24 +131,15 @@ impl View for Cluster {
 }
 
 impl Cluster {
-    fn plugin_of(&self, connector: &str) -> Option<ConnectorPlugin> {
+    pub(super) fn plugin_of(&self, connector: &str) -> Option<ConnectorPlugin> {
         self.plugin(self.snapshot.config(connector)?).ok()
     }
 
-    fn task_state_of(
-        &self,
-        connector: &Arc<str>,
-        task: u32,
-        status: StoredStatus,
-        version: Option<&'static str>,
-    ) -> InstanceState {
-        let mut shown = state_of(status, version);
+    fn task_state_of(&self, connector: &Arc<str>, task: u32, status: StoredStatus) -> InstanceState {
+        let mut shown = state_of(status);
         let id = TaskId { connector: Arc::clone(connector), task };
         // Only this worker knows more of its own tasks than the topic says.
         if let Some(own) = self.tasks.get(&id).filter(|_| shown.worker_id == self.setup.worker_id) {
-            if own.is_unbuilt && shown.state == State::Failed {
-                shown.version = None;
-            }
             shown.stuck = own.stuck.as_deref().filter(|_| shown.state == State::Running).map(str::to_owned);
             shown.restart =
                 own.retry.info_of(&own.policy, shown.state, own.trace.as_deref(), self.setup.unix_ms_at_zero);
@@ -159,11 +148,12 @@ impl Cluster {
     }
 }
 
-fn state_of(status: StoredStatus, version: Option<&'static str>) -> InstanceState {
+/// The version is that of the worker that wrote the status; there may be another one here.
+fn state_of(status: StoredStatus) -> InstanceState {
     InstanceState {
         state: status.state,
         worker_id: status.worker_id,
-        version,
+        version: status.version.map(|version| version.to_string().into()),
         trace: status.trace,
         restart: None,
         stuck: None,

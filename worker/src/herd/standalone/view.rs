@@ -151,7 +151,7 @@ impl Herd {
         InstanceState {
             state: status.state,
             worker_id: Arc::clone(&self.worker_id),
-            version: status.has_version.then_some(connector.plugin.version),
+            version: status.has_version.then_some(connector.plugin.version.into()),
             trace: status.trace.clone(),
             restart,
             stuck: status.stuck.as_deref().map(str::to_owned),
