@@ -98,6 +98,17 @@ impl DistributedConfig {
         format!("connect-cluster-{}", self.group_id)
     }
 
+    /// Bytes of a session key.
+    pub fn key_length(&self) -> usize {
+        // As many as Java's generators make of themselves.
+        let default_bits = match self.key_algorithm.as_str() {
+            "HmacSHA256" => 256,
+            "HmacSHA384" => 384,
+            _ => 512,
+        };
+        (self.key_bits.unwrap_or(default_bits) as usize).div_ceil(8)
+    }
+
     /// Takes the worker's properties apart, which its table has read. `warnings` gets what has no effect.
     pub(super) fn new(config: &Config, warnings: &mut Vec<String>) -> Result<DistributedConfig> {
         let millis = |key| Duration::from_millis(config.long(key).max(0).unsigned_abs());

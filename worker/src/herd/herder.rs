@@ -124,6 +124,7 @@ impl Herder {
             unsync_backoff_ms: millis(distributed.worker_unsync_backoff),
             key_ttl_ms: millis(distributed.key_ttl),
             key_algorithm: distributed.key_algorithm.as_str().into(),
+            key_length: distributed.key_length(),
             queues_during_rebalance: distributed.queues_during_rebalance,
             unix_ms_at_zero: config.engine.env().now_ms(),
             seed: config.engine.env().random.next_u64(),

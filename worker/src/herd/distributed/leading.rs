@@ -14,7 +14,9 @@ impl Cluster {
         let is_being_written = self.writes.values().any(|write| write.is_session_key());
         assigned.filter(|_| leads && !is_being_written)?;
         let due_ms = match self.snapshot.session_key() {
-            Some(key) if key.algorithm == self.setup.key_algorithm => {
+            Some(key)
+                if key.algorithm == self.setup.key_algorithm && key.key.len() == self.setup.key_length =>
+            {
                 if self.setup.key_ttl_ms == 0 {
                     return None;
                 }

@@ -32,6 +32,8 @@ pub struct ClusterSetup {
     pub key_ttl_ms: u64,
     /// `inter.worker.key.generation.algorithm`.
     pub key_algorithm: Arc<str>,
+    /// Bytes of a key, from `inter.worker.key.size`.
+    pub key_length: usize,
     /// `aqueduct.rest.queue.during.rebalance`: changes wait for a rebalance instead of being refused.
     pub queues_during_rebalance: bool,
     /// The time of day at which the clock of [`Cluster::step`] is zero.

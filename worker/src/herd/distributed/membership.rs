@@ -199,7 +199,9 @@ impl Cluster {
             }
             if lag.attempts == CATCH_UP_RETRIES {
                 lag.attempts = 0;
+                lag.until_ms = None;
                 out.push(ClusterAction::RevokeAll);
+                return self.refresh(out);
             }
             // 30 s in 5, 4, 3, 2 parts, and whole, with Java's defaults.
             lag.until_ms = Some(now_ms + self.setup.max_delay_ms / 10 / (CATCH_UP_RETRIES - lag.attempts));

@@ -40,4 +40,6 @@ pub(crate) use shell::ClusterShell;
 pub use shell::Stores;
 
 #[cfg(test)]
+mod membership_tests;
+#[cfg(test)]
 mod tests;

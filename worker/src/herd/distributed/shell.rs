@@ -379,13 +379,7 @@ impl ClusterShell {
     /// A key of the configured kind.
     fn new_key(&self, created_ms: i64) -> SessionKey {
         let algorithm: Arc<str> = self.config.key_algorithm.as_str().into();
-        // As many as Java's generators make of themselves.
-        let default_bits = match &*algorithm {
-            "HmacSHA256" => 256,
-            "HmacSHA384" => 384,
-            _ => 512,
-        };
-        let mut key = vec![0; (self.config.key_bits.unwrap_or(default_bits) as usize).div_ceil(8)];
+        let mut key = vec![0; self.config.key_length()];
         SystemRandom::new().fill(&mut key).expect("the system gives random numbers");
         SessionKey { key: key.into(), algorithm, created_ms }
     }

@@ -107,6 +107,7 @@ fn setup(worker: usize) -> ClusterSetup {
         unsync_backoff_ms: 300_000,
         key_ttl_ms: 3_600_000,
         key_algorithm: "HmacSHA256".into(),
+        key_length: 1,
         queues_during_rebalance: false,
         unix_ms_at_zero: 1_700_000_000_000,
         seed: 7,
