@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod across;
 mod cluster_page;
 mod mixed;
+mod secured;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,6 +19,13 @@ use std::path::Path;
 use support::{Broker, Process, Properties, Rest, complete_lines, unique, wait_for, write_properties};
 
 fn start(broker: &Broker, group: &str, dir: &Path, name: &str, more: &Properties<'_>) -> (Process, Rest) {
+    let (process, rest) = launch(broker, group, dir, name, more);
+    wait_for("the worker to be ready", || (rest.get("/health").status == 200).then_some(()));
+    (process, rest)
+}
+
+/// A worker that listens, whatever it speaks.
+fn launch(broker: &Broker, group: &str, dir: &Path, name: &str, more: &Properties<'_>) -> (Process, Rest) {
     let topic = |kind: &str| format!("{group}-{kind}");
     let (configs, offsets, statuses) = (topic("configs"), topic("offsets"), topic("status"));
     let defaults = [
@@ -43,7 +52,6 @@ fn start(broker: &Broker, group: &str, dir: &Path, name: &str, more: &Properties
     let mut process = Process::start(&["distributed", file.to_str().unwrap()]);
     process.wait_for_output("ready in");
     let rest = process.rest();
-    wait_for("the worker to be ready", || (rest.get("/health").status == 200).then_some(()));
     (process, rest)
 }
 

@@ -8,7 +8,6 @@ mod support;
 
 mod auth;
 mod canary;
-mod https;
 mod limits;
 mod providers;
 mod tls;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use protocol::net::tls::{TlsConfig, TlsVersion};
 
-use crate::https::{Authority, get, send, store};
+use crate::support::https::{Authority, get, send, store};
 use crate::support::{PATIENCE, Process, Rest, wait_for, worker_properties, write_properties};
 use crate::{Setup, owned};
 

@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "every test binary uses another part")]
 #![expect(clippy::print_stdout, reason = "what a failed worker printed")]
 
+pub(crate) mod https;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;

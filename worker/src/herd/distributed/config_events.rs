@@ -49,7 +49,7 @@ impl Cluster {
                 }
             }
             // The snapshot has it.
-            ConfigEvent::SessionKeyUpdated(_) => {}
+            ConfigEvent::SessionKeyUpdated(_) => tracing::info!("Session key updated"),
             ConfigEvent::LoggerLevelUpdated { namespace, level } => {
                 out.push(ClusterAction::SetLoggerLevel { namespace, level });
             }

@@ -7,7 +7,7 @@ use protocol::net::tls::{Store, StoreFormat, TlsClient, TlsConfig};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Answer, PATIENCE};
+use super::{Answer, PATIENCE};
 
 /// An authority of its own.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
