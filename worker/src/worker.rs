@@ -16,8 +16,8 @@ use protocol::net::{Dialer, Env, Stream, TcpDialer};
 use tokio::sync::mpsc;
 
 use crate::config::{
-    DistributedConfig, ExactlyOnceSupport, NewConnector, Plugins, RawConfig, Registry, WorkerConfig,
-    admin_client, own_admin, validate,
+    DistributedConfig, NewConnector, Plugins, RawConfig, Registry, WorkerConfig, admin_client, own_admin,
+    validate,
 };
 use crate::group::{Member, MemberConfig};
 use crate::herd::distributed::Stores;
@@ -181,11 +181,6 @@ impl Worker {
         let scheme = bound.advertised_scheme();
         let state = RestState::new();
         let server = bound.serve(&state);
-        if config.distributed.as_ref().is_some_and(|own| own.exactly_once == ExactlyOnceSupport::Enabled) {
-            return Err(StartError::Config(api::Error::config(
-                "exactly.once.source.support=enabled is not supported by this version of Aqueduct; use disabled or preparing",
-            )));
-        }
         let Surroundings { executors, env, peers } = surroundings()?;
         let mode = match config.distributed.clone() {
             Some(distributed) => Mode::Distributed(distributed),

@@ -34,7 +34,7 @@ enum Command {
         /// Connector configurations: properties or JSON
         connectors: Vec<PathBuf>,
     },
-    /// Run a worker of a cluster with Java Connect's configuration file (no exactly-once sources yet)
+    /// Run a worker of a cluster with Java Connect's configuration file
     #[command(alias = JAVA_DISTRIBUTED)]
     Distributed {
         /// The worker's properties; as in Java, an empty argument means none

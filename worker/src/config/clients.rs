@@ -26,7 +26,7 @@ pub enum ClientSpec {
     Consumer(ClusterConfig, ConsumerConfig),
 }
 
-/// The settings of one task's client.
+/// The settings of one task's client. With a `transactional_id` it is a source task that writes exactly once.
 ///
 /// # Errors
 /// The first key that is wrong, with Java's message.
@@ -36,10 +36,14 @@ pub fn client_specs(
     props: &Props,
     task: u32,
     is_source: bool,
+    transactional_id: Option<&str>,
 ) -> Result<ClientSpec> {
     if is_source {
         let id = format!("connector-producer-{connector}-{task}");
-        let (cluster, producer) = producer(worker, id, props)?;
+        let (cluster, producer) = match transactional_id {
+            Some(transactional_id) => transactional_producer(worker, id, props, transactional_id)?,
+            None => producer(worker, id, props)?,
+        };
         return Ok(ClientSpec::Producer(cluster, producer));
     }
     let id = format!("connector-consumer-{connector}-{task}");
@@ -60,6 +64,35 @@ pub fn producer(
     client_id: String,
     props: &Props,
 ) -> Result<(ClusterConfig, ProducerConfig)> {
+    configured_producer(&producer_layers(worker, client_id, props)?)
+}
+
+/// The producer of a source task with exactly-once support, and of whoever writes offsets in its place
+/// (`Worker#exactlyOnceSourceTaskProducerConfigs`).
+///
+/// # Errors
+/// The first key that is wrong, with Java's message.
+pub(crate) fn transactional_producer(
+    worker: &WorkerConfig,
+    client_id: String,
+    props: &Props,
+    transactional_id: &str,
+) -> Result<(ClusterConfig, ProducerConfig)> {
+    let mut layers = producer_layers(worker, client_id, props)?;
+    for (key, value) in [("enable.idempotence", "true"), ("transactional.id", transactional_id)] {
+        let former = layers.insert(key.to_owned(), value.to_owned());
+        if let Some(former) = former.filter(|former| !former.eq_ignore_ascii_case(value)) {
+            let warning = format!(
+                "The value '{former}' for the '{key}' property will be ignored as it cannot be overridden for connectors when \
+                 exactly-once source support is enabled. The value '{value}' will be used instead."
+            );
+            warn_once("producer", vec![warning]);
+        }
+    }
+    configured_producer(&layers)
+}
+
+fn producer_layers(worker: &WorkerConfig, client_id: String, props: &Props) -> Result<Props> {
     let base = [
         ("acks", "all"),
         ("batch.size", BATCH_BYTES),
@@ -68,7 +101,11 @@ pub fn producer(
     ];
     let mut layers = worker_layers(worker, "producer", client_id, &base);
     layers.extend(allowed_overrides(worker, "producer", props)?);
-    let configured = ProducerConfig::from_properties(&layers).map_err(refusal)?;
+    Ok(layers)
+}
+
+fn configured_producer(layers: &Props) -> Result<(ClusterConfig, ProducerConfig)> {
+    let configured = ProducerConfig::from_properties(layers).map_err(refusal)?;
     warn_once("producer", configured.warnings);
     Ok((configured.cluster, configured.client))
 }
@@ -289,7 +326,7 @@ mod tests {
     }
 
     fn producer(of_worker: &[(&str, &str)], of_connector: &[(&str, &str)]) -> Result<ClientSpec> {
-        client_specs(&worker(of_worker), "c", &props(of_connector), 3, true)
+        client_specs(&worker(of_worker), "c", &props(of_connector), 3, true, None)
     }
 
     #[test]
@@ -324,6 +361,7 @@ mod tests {
             &props(connector),
             0,
             false,
+            None,
         )
         .unwrap()
         {

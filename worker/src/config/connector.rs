@@ -7,7 +7,8 @@ use api::java_regex::JavaRegex;
 use api::plugin::ConnectorPlugin;
 use api::{Error, Props, Result};
 use engine::task::{
-    ConverterSpec, ErrorLog, ErrorPolicy, HeaderConverterSpec, RateLimits, Tolerance, Topics, TransformSpec,
+    ConverterSpec, ErrorLog, ErrorPolicy, HeaderConverterSpec, RateLimits, Tolerance, Topics,
+    TransactionBoundary, TransformSpec,
 };
 use indexmap::IndexMap;
 
@@ -45,6 +46,8 @@ pub struct ConnectorConfig {
     pub rate_limits: RateLimits,
     /// `topics` or `topics.regex` of a sink.
     pub topics: Option<Topics>,
+    /// `transaction.boundary` of a source and its interval, for exactly-once support.
+    pub boundary: TransactionBoundary,
     /// `topic.creation.*` of a source, unless the worker's `topic.creation.enable` is false.
     pub topic_rules: Option<TopicRules>,
 }
@@ -142,6 +145,11 @@ impl ConnectorConfig {
             errors: errors(&config),
             dead_letters: if is_source { None } else { dead_letters(&config) },
             rate_limits: aqueduct_table::rate_limits(&config),
+            boundary: if is_source {
+                boundary(&config, worker.offset_flush_interval)
+            } else {
+                TransactionBoundary::Poll
+            },
             topic_rules: if is_source && worker.creates_topics { TopicRules::parse(props)? } else { None },
             topics,
         })
@@ -182,6 +190,20 @@ pub fn validate(
     }
     clients::check_overrides(&props, plugin.is_source()).map_err(Invalid::config)?;
     Ok(plugin)
+}
+
+/// Where a source's transactions end, with exactly-once support.
+fn boundary(config: &Config, flush_interval: Duration) -> TransactionBoundary {
+    let is = |boundary: &str| config.string("transaction.boundary").trim().eq_ignore_ascii_case(boundary);
+    if is("connector") {
+        return TransactionBoundary::Connector;
+    }
+    if !is("interval") {
+        return TransactionBoundary::Poll;
+    }
+    let interval_ms = config.long_or_null("transaction.boundary.interval.ms");
+    let interval = interval_ms.map(|interval_ms| Duration::from_millis(interval_ms.max(0).unsigned_abs()));
+    TransactionBoundary::Interval(interval.unwrap_or(flush_interval))
 }
 
 /// A sink's topics; a regular expression where there is one.

@@ -109,6 +109,11 @@ impl DistributedConfig {
         (self.key_bits.unwrap_or(default_bits) as usize).div_ceil(8)
     }
 
+    /// The `transactional.id` with which a source task writes, with exactly-once support (`Worker#taskTransactionalId`).
+    pub fn task_transactional_id(&self, connector: &str, task: u32) -> String {
+        format!("{}-{connector}-{task}", self.group_id)
+    }
+
     /// Takes the worker's properties apart, which its table has read. `warnings` gets what has no effect.
     pub(super) fn new(config: &Config, warnings: &mut Vec<String>) -> Result<DistributedConfig> {
         let millis = |key| Duration::from_millis(config.long(key).max(0).unsigned_abs());

@@ -67,6 +67,8 @@ pub enum CommandKind {
     Offsets(OffsetRequest),
     /// Replace its tasks: what another worker, which has its instance, found them to be. Within a cluster only.
     SetTasks(Vec<RawConfig>),
+    /// Shut out the producers of former tasks of an exactly-once source, so that the present ones may write. Within a cluster only.
+    Fence,
     /// Restart one task.
     RestartTask {
         /// Its number.

@@ -13,13 +13,13 @@ use engine::rt::clock::{self, Instant};
 use engine::task::{TaskEvent, TaskId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::distributed::{Cluster, ClusterEvent, ClusterSetup, ClusterShell, Statuses, Stores};
-use super::event::{Command, Event, Outcome, Refusal, Token};
-use super::local::{Measured, MeasuredTask, Owner, Running, list_offsets};
+use super::distributed::{Cluster, ClusterEvent, ClusterSetup, ClusterShell, NotToWrite, Statuses, Stores};
+use super::event::{Command, Epoch, Event, Outcome, Refusal, Token};
+use super::local::{Measured, MeasuredTask, Owner, Running};
 use super::standalone::Herd;
 use super::state::State;
 use super::view::{MeasuredConnector, View};
-use crate::config::{Plugins, WorkerConfig};
+use crate::config::{ExactlyOnceSupport, Plugins, WorkerConfig};
 
 /// What a herder works with.
 #[derive(Clone)]
@@ -126,6 +126,7 @@ impl Herder {
             key_algorithm: distributed.key_algorithm.as_str().into(),
             key_length: distributed.key_length(),
             queues_during_rebalance: distributed.queues_during_rebalance,
+            is_exactly_once: distributed.exactly_once == ExactlyOnceSupport::Enabled,
             unix_ms_at_zero: config.engine.env().now_ms(),
             seed: config.engine.env().random.next_u64(),
         };
@@ -192,6 +193,16 @@ impl Herder {
         }
     }
 
+    /// Whether a task is still to run here, by what the config topic says now.
+    pub(super) fn may_write(&self, id: &TaskId, epoch: Epoch) -> Result<(), NotToWrite> {
+        match (&*self.shared.machine.borrow(), &self.shared.cluster) {
+            (Machine::Cluster(cluster), Some(shell)) => {
+                cluster.may_write(&shell.configs.snapshot(), id, epoch)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What a worker of a cluster has beside what every worker has.
     pub(crate) fn cluster_shell(&self) -> Option<Rc<ClusterShell>> {
         self.shared.cluster.clone()
@@ -219,7 +230,7 @@ impl Herder {
     pub async fn offsets(&self, connector: &str) -> Result<String, Refusal> {
         let owner = self.look(|herd| herd.owner(connector));
         let owner = owner.ok_or_else(|| Refusal::NotFound(format!("Connector {connector} not found")))?;
-        list_offsets(&self.shared.config, &self.resolve_owner(owner).await?).await
+        self.list_offsets(&self.resolve_owner(owner).await?).await
     }
 
     /// The same with the variables of its configuration replaced.

@@ -22,6 +22,7 @@ impl Debug for CommandKind {
                 .field("only_failed", only_failed)
                 .finish(),
             CommandKind::RestartTask { task } => f.debug_struct("RestartTask").field("task", task).finish(),
+            CommandKind::Fence => f.write_str("Fence"),
             CommandKind::SetTasks(tasks) => f.debug_tuple("SetTasks").field(&tasks.len()).finish(),
             CommandKind::Offsets(request) => f.debug_tuple("Offsets").field(request).finish(),
             CommandKind::Delete => f.write_str("Delete"),

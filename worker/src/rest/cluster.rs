@@ -13,7 +13,7 @@ use super::request::Parts;
 use super::requests;
 use super::signature::{Proof, Signature, Verifier};
 use super::state::RestState;
-use crate::herd::{CommandKind, Refusal};
+use crate::herd::{CommandKind, Outcome, Refusal};
 
 /// Passes a request on that another worker has to serve (`HerderRequestHandler#completeOrForwardRequest`).
 pub(super) async fn forward(
@@ -56,7 +56,17 @@ pub(super) async fn forward(
 pub(super) async fn set_tasks(state: &RestState, head: &Head, name: &str, body: &[u8]) -> Answer {
     let tasks = requests::task_configs(body)?;
     admit(state, head, body).await?;
-    match state.command(name, CommandKind::SetTasks(tasks)).await {
+    done_here(state.command(name, CommandKind::SetTasks(tasks)).await)
+}
+
+/// `PUT /connectors/{c}/fence`: the worker that starts a source's task has former ones shut out.
+pub(super) async fn fence(state: &RestState, head: &Head, name: &str) -> Answer {
+    admit(state, head, b"").await?;
+    done_here(state.command(name, CommandKind::Fence).await)
+}
+
+fn done_here(outcome: Result<Outcome, RestError>) -> Answer {
+    match outcome {
         Ok(_) => Ok(empty(StatusCode::NO_CONTENT)),
         // Java passes it on without the signature, which nobody then takes.
         Err(RestError::Refused(Refusal::Elsewhere { .. })) => Err(RestError::Conflict(
@@ -64,14 +74,6 @@ pub(super) async fn set_tasks(state: &RestState, head: &Head, name: &str, body: 
         )),
         Err(error) => Err(error),
     }
-}
-
-/// `PUT /connectors/{c}/fence`: exactly-once sources need it, and this version runs none.
-pub(super) async fn fence(state: &RestState, head: &Head) -> Answer {
-    admit(state, head, b"").await?;
-    Err(RestError::Thrown(
-        "exactly-once source connectors are not supported by this version of Aqueduct".to_owned(),
-    ))
 }
 
 async fn admit(state: &RestState, head: &Head, body: &[u8]) -> Result<(), RestError> {

@@ -20,9 +20,9 @@ pub(super) async fn set_tasks(state: &RestState, head: &Head, name: &str, body: 
 }
 
 /// Nobody else could write as this worker's tasks.
-pub(super) async fn fence(state: &RestState, head: &Head) -> Answer {
+pub(super) async fn fence(state: &RestState, head: &Head, name: &str) -> Answer {
     if state.herder().await?.cluster_shell().is_some() {
-        return cluster::fence(state, head).await;
+        return cluster::fence(state, head, name).await;
     }
     admit(head, b"")?;
     Err(RestError::Standalone(

@@ -129,7 +129,7 @@ async fn dispatch(
         ("PUT", ["connectors", name, "pause"]) => lifecycle::pause(state, name).await,
         ("PUT", ["connectors", name, "resume"]) => lifecycle::resume(state, name).await,
         ("PUT", ["connectors", name, "stop"]) => lifecycle::stop(state, name).await,
-        ("PUT", ["connectors", _, "fence"]) => internal::fence(state, &request.into_parts().0).await,
+        ("PUT", ["connectors", name, "fence"]) => internal::fence(state, &request.into_parts().0, name).await,
         ("GET", ["connectors", name, "offsets"]) => offsets::list(state, name).await,
         ("PATCH", ["connectors", name, "offsets"]) => {
             offsets::alter(state, name, &keep(kept, request).await?).await

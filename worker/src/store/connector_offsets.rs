@@ -9,89 +9,108 @@
 use std::fmt;
 use std::sync::Arc;
 
-use api::Props;
+use api::{Props, Result};
 use bytes::Bytes;
 use engine::offset::{OffsetEntry, OffsetStore, StoreFuture};
 use indexmap::IndexMap;
 use protocol::client::admin::Admin;
-use protocol::cluster::{Cluster, HostPort};
+use protocol::client::producer::ProducerConfig;
+use protocol::cluster::{Cluster, ClusterConfig, HostPort};
 use protocol::net::Env;
 
 use super::KafkaOffsetStore;
 use super::offset_store::canonical;
 use super::topic_log::{LogSettings, StoreError};
 use crate::config::{
-    DistributedConfig, InternalTopic, WorkerConfig, connector_admin, offsets_consumer, producer,
+    DistributedConfig, ExactlyOnceSupport, InternalTopic, WorkerConfig, connector_admin, offsets_consumer,
+    producer,
 };
 
-/// Where a connector's offsets are.
-#[derive(Clone)]
-pub struct ConnectorStore {
-    /// Reads, and writes for tasks that are not exactly once.
-    pub store: Arc<dyn OffsetStore>,
-    /// The topic that exactly-once tasks write to themselves.
+/// Where a source connector's offsets are.
+#[derive(Debug, Clone)]
+pub struct OffsetsPlace {
+    /// The topic.
     pub topic: Arc<str>,
-    /// Where they write once more after they have committed.
-    pub secondary: Option<Arc<dyn OffsetStore>>,
+    /// It is the worker's, on the worker's brokers: nothing is written to a second store.
+    pub is_workers: bool,
+    /// The worker's own store reads and writes it. With exactly-once support that reads only what is committed, and so serves connectors
+    /// that say nothing of their clients, too: Java gives each of their tasks a consumer of the whole topic.
+    pub is_shared: bool,
+    connector: Arc<str>,
+    props: Props,
+    producer: (ClusterConfig, ProducerConfig),
 }
 
-/// Opens what a connector's offsets are kept in, of_worker being the worker's own store. Within a `LocalSet`, which serves it.
-///
-/// # Errors
-/// Settings of the connector that are wrong; a topic that cannot be used.
-pub async fn open_connector_offsets(
-    env: &Env,
-    worker: &WorkerConfig,
-    distributed: &DistributedConfig,
-    of_worker: Arc<dyn OffsetStore>,
-    connector: &str,
-    props: &Props,
-    is_exactly_once: bool,
-) -> Result<ConnectorStore, StoreError> {
-    let own = props.get("offsets.storage.topic").map(|topic| topic.trim()).filter(|topic| !topic.is_empty());
-    let of_workers_name = distributed.offset_topic.name.as_str();
-    let name = match own {
-        None if !is_exactly_once => {
-            let topic = of_workers_name.into();
-            return Ok(ConnectorStore { store: of_worker, topic, secondary: None });
-        }
-        own => own.unwrap_or(of_workers_name),
-    };
-    let wrong = |error: api::Error| StoreError::Config(error.message().to_owned());
-    let id = |kind: &str| format!("connector-{kind}-{connector}");
-    let settings = LogSettings {
-        consumer: offsets_consumer(worker, id("consumer"), props, is_exactly_once).map_err(wrong)?,
-        producer: producer(worker, id("producer"), props).map_err(wrong)?,
-    };
-    let is_workers = name == of_workers_name && same(&settings.producer.0.bootstrap, &worker.bootstrap);
-    let (cluster, admin) = connector_admin(worker, id("adminclient"), props).map_err(wrong)?;
-    let admin = Admin::new(Cluster::new(env.clone(), cluster)).with_timeout(admin.api_timeout);
-    let topic = InternalTopic { name: name.to_owned(), ..distributed.offset_topic.clone() };
-    let primary: Arc<dyn OffsetStore> =
-        Arc::new(KafkaOffsetStore::open(env, &admin, settings, &topic).await?);
-    let topic = name.into();
-    if is_workers {
-        return Ok(ConnectorStore { store: primary, topic, secondary: None });
+impl OffsetsPlace {
+    /// Where they are by the connector's configuration.
+    ///
+    /// # Errors
+    /// Settings of the connector's producer that are wrong.
+    pub fn of(
+        worker: &WorkerConfig,
+        distributed: &DistributedConfig,
+        connector: &Arc<str>,
+        props: &Props,
+    ) -> Result<OffsetsPlace> {
+        let own =
+            props.get("offsets.storage.topic").map(|topic| topic.trim()).filter(|topic| !topic.is_empty());
+        let of_workers_name = distributed.offset_topic.name.as_str();
+        let is_exactly_once = distributed.exactly_once == ExactlyOnceSupport::Enabled;
+        let name = own.unwrap_or(of_workers_name);
+        let producer = producer(worker, format!("connector-producer-{connector}"), props)?;
+        let is_workers = name == of_workers_name && same(&producer.0.bootstrap, &worker.bootstrap);
+        let has_clients = || {
+            let of_clients = ["consumer.override.", "admin.override."];
+            props.keys().any(|key| of_clients.iter().any(|prefix| key.starts_with(prefix)))
+        };
+        let is_shared =
+            if is_exactly_once { is_workers && own.is_none() && !has_clients() } else { own.is_none() };
+        Ok(OffsetsPlace {
+            topic: name.into(),
+            is_workers: is_workers || is_shared,
+            is_shared,
+            connector: Arc::clone(connector),
+            props: props.clone(),
+            producer,
+        })
     }
-    let secondary = Some(Arc::clone(&of_worker));
-    Ok(ConnectorStore {
-        store: Arc::new(ConnectorOffsets { primary, secondary: of_worker }),
-        topic,
-        secondary,
-    })
+
+    /// The store there, `of_worker` being the worker's own. Within a `LocalSet`, which serves it.
+    ///
+    /// # Errors
+    /// Settings of the connector that are wrong; a topic that cannot be used.
+    pub async fn open(
+        &self,
+        env: &Env,
+        worker: &WorkerConfig,
+        distributed: &DistributedConfig,
+        of_worker: Arc<dyn OffsetStore>,
+    ) -> Result<Arc<dyn OffsetStore>, StoreError> {
+        if self.is_shared {
+            return Ok(of_worker);
+        }
+        let wrong = |error: api::Error| StoreError::Config(error.message().to_owned());
+        let OffsetsPlace { connector, props, .. } = self;
+        let id = |kind: &str| format!("connector-{kind}-{connector}");
+        let is_exactly_once = distributed.exactly_once == ExactlyOnceSupport::Enabled;
+        let settings = LogSettings {
+            consumer: offsets_consumer(worker, id("consumer"), props, is_exactly_once).map_err(wrong)?,
+            producer: self.producer.clone(),
+        };
+        let (cluster, admin) = connector_admin(worker, id("adminclient"), props).map_err(wrong)?;
+        let admin = Admin::new(Cluster::new(env.clone(), cluster)).with_timeout(admin.api_timeout);
+        let topic = InternalTopic { name: self.topic.to_string(), ..distributed.offset_topic.clone() };
+        let primary: Arc<dyn OffsetStore> =
+            Arc::new(KafkaOffsetStore::open(env, &admin, settings, &topic).await?);
+        if self.is_workers {
+            return Ok(primary);
+        }
+        Ok(Arc::new(ConnectorOffsets { primary, secondary: of_worker }))
+    }
 }
 
 fn same(one: &[HostPort], other: &[HostPort]) -> bool {
     one.iter().all(|server| other.contains(server)) && other.iter().all(|server| one.contains(server))
-}
-
-impl fmt::Debug for ConnectorStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectorStore")
-            .field("topic", &self.topic)
-            .field("has_secondary", &self.secondary.is_some())
-            .finish_non_exhaustive()
-    }
 }
 
 /// The offsets of a connector that has a topic of its own, beside the worker's: what its topic does not have is found in the worker's.

@@ -15,7 +15,7 @@ mod status_store;
 pub mod topic_log;
 
 pub use config_store::{ConfigStore, SnapshotReader};
-pub use connector_offsets::{ConnectorOffsets, ConnectorStore, open_connector_offsets};
+pub use connector_offsets::{ConnectorOffsets, OffsetsPlace};
 pub use file::{FileOffsetStore, OpenError, read_offsets_file};
 pub use java_map::{Entries, JavaMapError, read as read_java_map, write as write_java_map};
 pub use offset_store::KafkaOffsetStore;

@@ -8,6 +8,11 @@ mod support;
 
 mod across;
 mod cluster_page;
+
+mod committed;
+
+mod exactly_once;
+
 mod mixed;
 mod secured;
 
@@ -158,28 +163,4 @@ fn workers_share_the_work_take_requests_for_each_other_and_replace_one_that_was_
     append(dir.path(), 200..300);
     wait_for_lines(dir.path(), 300);
     c.wait_for_states("source", "RUNNING: RUNNING");
-}
-
-#[test]
-fn exactly_once_sources_are_refused_until_they_can_be_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let properties = [
-        ("bootstrap.servers", "127.0.0.1:1"),
-        ("group.id", "g"),
-        ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
-        ("value.converter", "org.apache.kafka.connect.storage.StringConverter"),
-        ("config.storage.topic", "c"),
-        ("offset.storage.topic", "o"),
-        ("status.storage.topic", "s"),
-        ("listeners", "http://127.0.0.1:0"),
-        ("exactly.once.source.support", "enabled"),
-    ];
-    let file = write_properties(&dir.path().join("worker.properties"), &properties);
-    let mut process = Process::start(&["distributed", file.to_str().unwrap()]);
-    assert_eq!(process.wait(), Some(2));
-    assert!(
-        process.output().contains("exactly.once.source.support=enabled is not supported"),
-        "{}",
-        process.output()
-    );
 }

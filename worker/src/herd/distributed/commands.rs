@@ -44,6 +44,13 @@ impl Cluster {
         let mut held: BTreeSet<Arc<str>> = BTreeSet::new();
         for (token, command) in std::mem::take(&mut self.waiting) {
             let Command { connector, kind } = command;
+            // A task that is being started waits for it: not for the group, nor for what else happens to the connector.
+            if matches!(kind, CommandKind::Fence) {
+                if let Err(refusal) = self.fence(token, &connector) {
+                    reply(token, Err(refusal), out);
+                }
+                continue;
+            }
             let needs_no_group = matches!(kind, CommandKind::Pause | CommandKind::Resume);
             if held.contains(&connector) || self.is_busy(&connector) || !(is_settled || needs_no_group) {
                 held.insert(Arc::clone(&connector));
@@ -154,6 +161,8 @@ impl Cluster {
                 self.check_leader()?;
                 self.write(token_of, name, vec![ConfigWrite::ReadToEnd], Then::ChangeOffsets(request), out);
             }
+            // Served before.
+            CommandKind::Fence => self.fence(token, name)?,
             CommandKind::SetTasks(tasks) => {
                 self.check_leader()?;
                 check(format!("Connector {name} not found"))?;
@@ -241,6 +250,9 @@ impl Cluster {
         {
             let message = still_running(verb, name, plugin.is_source());
             return reply(token, Err(Refusal::Failed(message)), out);
+        }
+        if self.fence_for_offsets(token, name, plugin.is_source(), &request) {
+            return;
         }
         let epoch = self.epoch();
         let change = OffsetChange {

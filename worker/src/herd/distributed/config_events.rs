@@ -33,6 +33,7 @@ impl Cluster {
             ConfigEvent::TasksUpdated { connector, .. } => {
                 // They come again with the next assignment, as far as they are still this worker's.
                 self.own_tasks.retain(|id| id.connector != connector);
+                self.supersede_fencing(&connector, out);
                 self.rejoin_for_configuration("there are new task configurations", out);
             }
             ConfigEvent::TargetStateChanged { connector } => {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use api::Props;
 use engine::task::TaskId;
 
-use super::super::event::{Action, Event, Token};
+use super::super::event::{Action, Epoch, Event, Token};
 use super::super::state::State;
 use crate::config::{RawConfig, TargetState};
 use crate::group::MemberEvent;
@@ -35,6 +36,15 @@ pub enum ClusterEvent {
         /// Whether all of them were.
         result: Result<(), WriteFailure>,
     },
+    /// The producers of a source's former tasks were shut out, or not all of them.
+    ProducersFenced {
+        /// Whose.
+        connector: Arc<str>,
+        /// For which round.
+        round: Epoch,
+        /// Why not.
+        result: Result<(), String>,
+    },
     /// The leader has been given a connector's tasks, or has not.
     Published {
         /// Whose.
@@ -64,6 +74,8 @@ pub enum ConfigWrite {
     Tasks(Arc<str>, Vec<RawConfig>),
     /// The state that a connector is asked to be in.
     Target(Arc<str>, TargetState),
+    /// Of a source's tasks only so many may write: all others have been fenced.
+    TaskCount(Arc<str>, u32),
     /// Restart it, wherever it runs.
     Restart(RestartRequest),
     /// A new key for requests between workers.
@@ -142,6 +154,17 @@ pub enum ClusterAction {
         /// The tasks.
         tasks: Vec<RawConfig>,
     },
+    /// Shut out the producers of a source's former tasks; answer with [`ClusterEvent::ProducersFenced`].
+    FenceProducers {
+        /// Whose.
+        connector: Arc<str>,
+        /// For which round.
+        round: Epoch,
+        /// Its configuration.
+        config: Props,
+        /// How many tasks there were.
+        task_count: u32,
+    },
     /// A logger's level was set for all workers.
     SetLoggerLevel {
         /// The logger.
@@ -159,6 +182,7 @@ impl std::fmt::Debug for ConfigWrite {
             ConfigWrite::Removed(name) => write!(f, "Removed({name})"),
             ConfigWrite::Tasks(name, tasks) => write!(f, "Tasks({name}, {})", tasks.len()),
             ConfigWrite::Target(name, state) => write!(f, "Target({name}, {state:?})"),
+            ConfigWrite::TaskCount(name, count) => write!(f, "TaskCount({name}, {count})"),
             ConfigWrite::Restart(request) => write!(f, "Restart({request})"),
             ConfigWrite::NewSessionKey => f.write_str("NewSessionKey"),
             ConfigWrite::ReadToEnd => f.write_str("ReadToEnd"),
@@ -187,6 +211,9 @@ impl std::fmt::Debug for ClusterAction {
             ClusterAction::ClaimPrivileges => f.write_str("ClaimPrivileges"),
             ClusterAction::Publish { connector, tasks, .. } => {
                 write!(f, "Publish({connector}, {})", tasks.len())
+            }
+            ClusterAction::FenceProducers { connector, task_count, .. } => {
+                write!(f, "FenceProducers({connector}, {task_count})")
             }
             ClusterAction::SetLoggerLevel { namespace, level } => {
                 write!(f, "SetLoggerLevel({namespace}, {level})")

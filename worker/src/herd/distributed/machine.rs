@@ -10,6 +10,7 @@ use engine::task::TaskId;
 use super::super::event::{Action, Command, Epoch, Event, Outcome, Refusal, Token};
 use super::super::retry::chance;
 use super::event::{ClusterAction, ClusterEvent, WriteId};
+use super::fencing::Fencing;
 use super::membership::Membership;
 use super::work::{Generation, Instance, Task};
 use super::writes::{OffsetChange, Write};
@@ -36,6 +37,8 @@ pub struct ClusterSetup {
     pub key_length: usize,
     /// `aqueduct.rest.queue.during.rebalance`: changes wait for a rebalance instead of being refused.
     pub queues_during_rebalance: bool,
+    /// `exactly.once.source.support=enabled`.
+    pub is_exactly_once: bool,
     /// The time of day at which the clock of [`Cluster::step`] is zero.
     pub unix_ms_at_zero: i64,
     /// For what is left to chance.
@@ -73,6 +76,10 @@ pub struct Cluster {
     pub(super) waiting: VecDeque<(Token, Command)>,
     pub(super) writes: BTreeMap<WriteId, Write>,
     pub(super) offset_changes: BTreeMap<Epoch, OffsetChange>,
+    /// Who waits for former tasks to be shut out, by connector.
+    pub(super) fencings: BTreeMap<Arc<str>, Fencing>,
+    /// Changes of offsets for which that is done.
+    pub(super) fenced_changes: BTreeSet<Token>,
     /// Restarts that the config topic asks for, until the group is settled.
     pub(super) restarts: BTreeMap<Arc<str>, RestartRequest>,
     pub(super) key_write_due_ms: u64,
@@ -111,6 +118,8 @@ impl Cluster {
             waiting: VecDeque::new(),
             writes: BTreeMap::new(),
             offset_changes: BTreeMap::new(),
+            fencings: BTreeMap::new(),
+            fenced_changes: BTreeSet::new(),
             restarts: BTreeMap::new(),
             key_write_due_ms: 0,
             claim_due_ms: None,
@@ -131,15 +140,22 @@ impl Cluster {
             ClusterEvent::Herd(event) => self.herd_event(event, now_ms, &mut out),
             ClusterEvent::Config(event) => self.config_event(event, now_ms, &mut out),
             ClusterEvent::Member(event) => self.member_event(event, &mut out),
-            ClusterEvent::Abandoned(token) => self.waiting.retain(|(waiting, _)| *waiting != token),
+            ClusterEvent::Abandoned(token) => {
+                self.waiting.retain(|(waiting, _)| *waiting != token);
+                self.forget_fencing(token);
+            }
             ClusterEvent::StatusesFlushed => self.statuses_flushed(&mut out),
             ClusterEvent::Refreshed(result) => self.refreshed(result, now_ms, &mut out),
             ClusterEvent::Written { id, result } => self.written(id, result, now_ms, &mut out),
+            ClusterEvent::ProducersFenced { connector, round, result } => {
+                self.producers_fenced(&connector, round, result, &mut out);
+            }
             ClusterEvent::Published { connector, result } => self.published(&connector, result, now_ms),
         }
         self.advance_membership(now_ms, &mut out);
         self.apply_restarts();
         self.serve(&mut out);
+        self.advance_fencing(&mut out);
         self.reconcile(now_ms, &mut out);
         self.advance_revocation(&mut out);
         self.lead(now_ms, &mut out);
@@ -154,8 +170,8 @@ impl Cluster {
     pub fn deadline_ms(&self) -> Option<u64> {
         let stops = self.tasks.values().filter_map(|task| task.run?.stops_by_ms);
         let is_settled = self.is_settled();
-        let generations = self.instances.values().filter_map(move |instance| match instance.generation {
-            Generation::Due(due_ms) if is_settled => Some(due_ms),
+        let generations = self.instances.iter().filter_map(|(name, instance)| match instance.generation {
+            Generation::Due(due_ms) if is_settled && !self.is_busy(name) => Some(due_ms),
             _ => None,
         });
         let tries = self.instances.values().filter_map(|instance| instance.retry.due_ms);
@@ -205,6 +221,7 @@ impl Cluster {
         let waiting = std::mem::take(&mut self.waiting);
         let changes = std::mem::take(&mut self.offset_changes);
         let mut tokens: Vec<Token> = waiting.into_iter().map(|(token, _)| token).collect();
+        tokens.extend(self.end_fencing());
         for (epoch, change) in changes {
             out.push(ClusterAction::Herd(Action::AbandonOffsets { epoch }));
             tokens.push(change.token);

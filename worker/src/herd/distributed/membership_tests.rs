@@ -53,6 +53,7 @@ impl Lone {
             key_algorithm: "HmacSHA256".into(),
             key_length: 32,
             queues_during_rebalance: false,
+            is_exactly_once: false,
             unix_ms_at_zero: CREATED_MS,
             seed: 7,
         };

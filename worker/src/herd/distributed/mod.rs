@@ -28,6 +28,10 @@ mod running;
 
 mod leading;
 
+mod fencing;
+
+mod starting;
+
 mod work;
 
 mod view;
@@ -35,9 +39,11 @@ mod view;
 mod shell;
 
 pub use event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure, WriteId};
+pub use fencing::NotToWrite;
 pub use machine::{Cluster, ClusterSetup, Statuses};
 pub(crate) use shell::ClusterShell;
 pub use shell::Stores;
+pub(super) use starting::TaskOffsets;
 
 #[cfg(test)]
 mod membership_tests;

@@ -70,6 +70,7 @@ impl Cluster {
                 if let Generation::Due(due_ms) = instance.generation
                     && due_ms <= now_ms
                     && self.is_settled()
+                    && !self.is_busy(name)
                 {
                     self.ask_for_tasks(name, epoch, out);
                 }
@@ -206,7 +207,12 @@ impl Cluster {
                 self.next_epoch += 1;
                 let config = props(config);
                 task.policy = RestartPolicy::of(&config);
-                task.run = Some(TaskRun { epoch, is_paused: pauses, stops_by_ms: None });
+                task.run = Some(TaskRun {
+                    epoch,
+                    generation: snapshot.task_config_generation(&id.connector),
+                    is_paused: pauses,
+                    stops_by_ms: None,
+                });
                 task.trace = None;
                 task.is_unbuilt = false;
                 let waiters = std::mem::take(&mut task.waiters);

@@ -97,7 +97,7 @@ impl Cluster {
             && tasks.iter().zip(0..).all(|(task, number)| {
                 self.snapshot.task_config(name, number).is_some_and(|known| **known == *task)
             });
-        let is_settled = self.is_settled();
+        let can_publish = self.is_settled() && !self.is_busy(name);
         let leader_url = self.leader_url();
         let is_leader = self.is_leader();
         let Some(instance) = self.instances.get_mut(name) else { return };
@@ -106,8 +106,8 @@ impl Cluster {
             self.generation_attempts.remove(name);
             return;
         }
-        if !is_settled {
-            // Whoever leads next is given them.
+        if !can_publish {
+            // Whoever leads next is given them, once nothing else is being written for the connector.
             instance.generation = Generation::Due(now_ms);
             return;
         }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::rt::clock;
 use engine::task::TaskId;
 use hyper::Method;
@@ -18,9 +19,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::herder::Herder;
 use super::event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure};
 use super::machine::Statuses;
+use super::starting::{OpenedOffsets, Question};
 use crate::config::{DistributedConfig, RawConfig};
 use crate::group::{Assigned, ConnectProtocol, Member, MemberEvent, RebalanceStats};
 use crate::logs::{Level, loggers};
+use crate::rest::RestError;
 use crate::rest::forward::ForwardClient;
 use crate::rest::signature::sign;
 use crate::store::config_log::{ConfigEvent, SessionKey, Snapshot};
@@ -66,6 +69,9 @@ pub(crate) struct ClusterShell {
     told: RefCell<HashSet<(Arc<str>, Arc<str>)>>,
     pub(in super::super) assigned: RefCell<Option<Assigned>>,
     pub(in super::super) rebalances: Rc<RebalanceStats>,
+    /// Where tasks' gates ask.
+    pub(super) questions: mpsc::UnboundedSender<Question>,
+    pub(super) opened: OpenedOffsets,
 }
 
 /// Who speaks to the machine.
@@ -73,6 +79,7 @@ pub(in super::super) struct Voices {
     config_events: mpsc::UnboundedReceiver<ConfigEvent>,
     member: Member,
     orders: mpsc::UnboundedReceiver<MemberCommand>,
+    questions: mpsc::UnboundedReceiver<Question>,
 }
 
 enum MemberCommand {
@@ -104,6 +111,7 @@ impl ClusterShell {
     pub(in super::super) fn new(stores: Stores) -> (ClusterShell, Voices) {
         let Stores { configs, config_events, statuses, member, peers, config } = stores;
         let (commands, orders) = mpsc::unbounded_channel();
+        let (questions, asked) = mpsc::unbounded_channel();
         let shell = ClusterShell {
             configs,
             statuses,
@@ -113,8 +121,10 @@ impl ClusterShell {
             told: RefCell::default(),
             assigned: RefCell::default(),
             rebalances: member.stats(),
+            questions,
+            opened: OpenedOffsets::default(),
         };
-        (shell, Voices { config_events, member, orders })
+        (shell, Voices { config_events, member, orders, questions: asked })
     }
 
     fn tell(&self, command: MemberCommand) {
@@ -132,7 +142,8 @@ impl ClusterShell {
 
 impl Herder {
     /// Has topics and group speak to the machine.
-    pub(in super::super) fn run_cluster(&self, Voices { config_events: mut events, member, orders }: Voices) {
+    pub(in super::super) fn run_cluster(&self, voices: Voices) {
+        let Voices { config_events: mut events, member, orders, questions } = voices;
         let herder = self.clone();
         tokio::task::spawn_local(async move {
             while let Some(event) = events.recv().await {
@@ -140,6 +151,7 @@ impl Herder {
             }
         });
         tokio::task::spawn_local(self.clone().drive_member(member, orders));
+        tokio::task::spawn_local(self.clone().answer_tasks(questions));
         if self.worker().topic_tracking.is_enabled {
             tokio::task::spawn_local(self.clone().tell_topics());
         }
@@ -256,6 +268,14 @@ impl Herder {
                     herder.cluster_step(ClusterEvent::Published { connector, result });
                 });
             }
+            ClusterAction::FenceProducers { connector, round, config, task_count } => {
+                let (herder, shell) = (self.clone(), Rc::clone(shell));
+                tokio::task::spawn_local(async move {
+                    let fenced = herder.fence_producers(&shell, &connector, &config, task_count).await;
+                    let result = fenced.map_err(|error| error.to_string());
+                    herder.cluster_step(ClusterEvent::ProducersFenced { connector, round, result });
+                });
+            }
             ClusterAction::SetLoggerLevel { namespace, level } => {
                 let Some(parsed) = Level::parse(&level) else {
                     tracing::warn!(
@@ -368,6 +388,7 @@ impl ClusterShell {
                 ConfigWrite::Removed(name) => configs.remove_connector_config(&name).await?,
                 ConfigWrite::Tasks(name, tasks) => configs.put_task_configs(&name, &tasks).await?,
                 ConfigWrite::Target(name, state) => configs.put_target_state(&name, state).await?,
+                ConfigWrite::TaskCount(name, count) => configs.put_task_count_record(&name, count).await?,
                 ConfigWrite::Restart(request) => configs.put_restart_request(&request).await?,
                 ConfigWrite::NewSessionKey => configs.put_session_key(&self.new_key(now_ms)).await?,
                 ConfigWrite::ReadToEnd => configs.refresh(self.config.worker_sync_timeout).await?,
@@ -418,17 +439,34 @@ impl ClusterShell {
     async fn publish(&self, connector: &str, leader_url: &str, tasks: &[RawConfig]) -> Result<(), String> {
         let body = serde_json::to_vec(&tasks.iter().map(Shown).collect::<Vec<_>>())
             .map_err(|error| error.to_string())?;
+        let asked = self.ask_leader(Method::POST, leader_url, connector, "tasks", Some(body.into())).await;
+        asked.map_err(|error| error.message())
+    }
+
+    /// `PUT /connectors/{c}/fence` at the leader.
+    pub(super) async fn ask_to_fence(&self, connector: &str, leader_url: &str) -> Result<(), RestError> {
+        self.ask_leader(Method::PUT, leader_url, connector, "fence", None).await
+    }
+
+    /// An internal request, signed where there is a key.
+    async fn ask_leader(
+        &self,
+        method: Method,
+        leader_url: &str,
+        connector: &str,
+        what: &str,
+        body: Option<Bytes>,
+    ) -> Result<(), RestError> {
         let headers = match self.configs.snapshot().session_key() {
             Some(key) => {
-                let signed = sign(&key.key, &self.config.signature_algorithm, &body);
-                signed.map_err(|error| error.message())?.to_vec()
+                let signed = body.as_deref().unwrap_or_default();
+                sign(&key.key, &self.config.signature_algorithm, signed)?.to_vec()
             }
             None => Vec::new(),
         };
         let path = crate::rest::encode_name(connector);
-        let url = format!("{}/connectors/{path}/tasks", leader_url.trim_end_matches('/'));
-        let sent = self.peers.send(&url, Method::POST, Some(body.into()), headers).await;
-        sent.map(|_| ()).map_err(|error| error.message())
+        let url = format!("{}/connectors/{path}/{what}", leader_url.trim_end_matches('/'));
+        self.peers.send(&url, method, body, headers).await.map(|_| ())
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Task {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TaskRun {
     pub(super) epoch: Epoch,
+    /// Of the tasks' configurations that it was started with.
+    pub(super) generation: Option<i32>,
     pub(super) is_paused: bool,
     /// It was told to stop, and is given up at this time.
     pub(super) stops_by_ms: Option<u64>,

@@ -12,7 +12,7 @@ use super::machine::{Cluster, reply};
 const CLAIM_BACKOFF_MS: u64 = 250;
 
 /// Java's words when another worker has taken over.
-const RACE: &str = "Failed to write to config topic; this may be due to a transient error and the request can be safely retried";
+pub(super) const RACE: &str = "Failed to write to config topic; this may be due to a transient error and the request can be safely retried";
 
 /// Records that are being written.
 pub(super) struct Write {
@@ -32,6 +32,12 @@ pub(super) enum Then {
     /// A connector's own tasks.
     Published,
     SessionKey,
+    /// The config topic is read for those who ask for a fencing.
+    FencingRead(Arc<str>),
+    /// It is read once more, after the fencing.
+    FencingReadAgain(Epoch),
+    /// The record of a fencing.
+    FencingRecorded(Epoch),
 }
 
 impl Write {
@@ -92,6 +98,9 @@ impl Cluster {
                 }
                 return;
             }
+            Then::FencingRead(name) => return self.fencing_read(&name, result, out),
+            Then::FencingReadAgain(round) => return self.fencing_read_again(&connector, round, result, out),
+            Then::FencingRecorded(round) => return self.fencing_recorded(&connector, round, result, out),
             _ => {}
         }
         let Some(token) = token else { return };
@@ -107,7 +116,7 @@ impl Cluster {
             Then::ChangeOffsets(request) => {
                 return self.change_offsets(token, &connector, request, now_ms, out);
             }
-            Then::Done | Then::Published | Then::SessionKey => Outcome::Done,
+            _ => Outcome::Done,
         };
         reply(token, Ok(outcome), out);
     }

@@ -9,7 +9,7 @@ use engine::task::trace;
 
 use super::super::event::{Action, Epoch, Event, GenerateError};
 use super::super::herder::Herder;
-use super::offsets::{self, OffsetRequest, Owner};
+use super::offsets::{OffsetRequest, Owner};
 use super::resolving::Resolving;
 use super::running::RunningTask;
 use crate::config::{ConnectorConfig, providers};
@@ -146,7 +146,7 @@ impl Herder {
             let verb = request.verb();
             let connector = Arc::clone(&owner.connector);
             let result = match herder.resolve_owner(owner).await {
-                Ok(owner) => offsets::change(&herder.shared.config, &owner, request).await,
+                Ok(owner) => herder.set_offsets(&owner, request).await,
                 Err(refusal) => Err(refusal),
             };
             match &result {

@@ -20,6 +20,6 @@ mod topics;
 pub(crate) use measured::{Measured, MeasuredTask, Startups};
 pub(crate) use offsets::Owner;
 pub use offsets::{OffsetRequest, RequestedOffset};
-pub(super) use offsets::{list as list_offsets, offsets_changed, still_running};
+pub(super) use offsets::{offsets_changed, still_running};
 pub(crate) use offsets::{plan_source_offsets, shown_source_offsets};
 pub(super) use running::Running;

@@ -11,7 +11,7 @@ use super::super::herder::Herder;
 use super::super::view::View;
 use super::running::Running;
 
-/// What was asked of a task while its configuration providers were asked.
+/// What was asked of a task while its configuration providers were asked, and its connector's offsets opened.
 pub(super) struct Resolving {
     pub(super) starts_paused: bool,
     pub(super) is_stopped: bool,
@@ -62,7 +62,10 @@ impl Herder {
     /// Starts a task with its configuration, variables replaced, unless it was stopped meanwhile.
     pub(super) async fn resolve_task(self, id: TaskId, epoch: Epoch, connector: Props, props: Props) {
         let resolved = async {
-            Ok((self.resolve(&id.connector, &connector).await?, self.resolve(&id.connector, &props).await?))
+            let connector = self.resolve(&id.connector, &connector).await?;
+            let props = self.resolve(&id.connector, &props).await?;
+            let offsets = self.task_offsets(&id, epoch, &connector).await?;
+            Ok((connector, props, offsets))
         };
         let resolved: Result<_, Error> = resolved.await;
         let asked = self.shared.running.borrow_mut().resolving.remove(&epoch);
@@ -71,7 +74,9 @@ impl Herder {
             return;
         };
         match resolved {
-            Ok((connector, props)) => self.start_task(id, epoch, &connector, props, starts_paused),
+            Ok((connector, props, offsets)) => {
+                self.start_task(id, epoch, &connector, props, starts_paused, offsets);
+            }
             Err(error) => self.task_not_started(id, epoch, &error),
         }
     }

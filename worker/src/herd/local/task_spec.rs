@@ -1,11 +1,11 @@
 //! From configurations to what the engine runs.
 
-use std::sync::Arc;
-
 use api::{Error, Props, Result};
-use engine::offset::OffsetStore;
-use engine::task::{DeadLetterSpec, SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec, TopicCreation};
+use engine::task::{
+    DeadLetterSpec, ExactlyOnce, SinkSpec, SourceSpec, TaskId, TaskKind, TaskSpec, TopicCreation,
+};
 
+use super::super::distributed::TaskOffsets;
 use crate::config::{
     ClientSpec, ConnectorConfig, DeadLetters, Plugins, TopicRules, WorkerConfig, client_specs,
     connector_admin, producer,
@@ -22,16 +22,14 @@ pub(super) fn task_spec(
     starts_paused: bool,
     plugins: &Plugins,
     worker: &WorkerConfig,
-    offsets: &Arc<dyn OffsetStore>,
+    TaskOffsets { store, exactly_once }: TaskOffsets,
 ) -> Result<TaskSpec> {
-    if worker.distributed.is_some() && connector.contains_key("offsets.storage.topic") {
-        return Err(Error::config(
-            "offsets.storage.topic is not supported by this version of Aqueduct: leave it out, and offsets are kept in the worker's topic",
-        ));
-    }
     let config = ConnectorConfig::parse(connector, plugins, worker)?;
     let plugin = config.plugin;
-    let kind = match client_specs(worker, &id.connector, connector, id.task, plugin.is_source())? {
+    let transactional_id = exactly_once.as_ref().map(|it| &*it.transactional_id);
+    let client =
+        client_specs(worker, &id.connector, connector, id.task, plugin.is_source(), transactional_id)?;
+    let kind = match client {
         ClientSpec::Producer(cluster, producer) => TaskKind::Source(SourceSpec {
             cluster,
             producer,
@@ -39,8 +37,8 @@ pub(super) fn task_spec(
                 Some(rules) => Some(Box::new(topic_creation(worker, &id, connector, rules)?)),
                 None => None,
             },
-            offsets: Arc::clone(offsets),
-            exactly_once: None,
+            offsets: store,
+            exactly_once: exactly_once.map(|it| Box::new(ExactlyOnce { boundary: config.boundary, ..*it })),
             offset_flush_interval: worker.offset_flush_interval,
             offset_flush_timeout: worker.offset_flush_timeout,
             shutdown_timeout: worker.shutdown_timeout,

@@ -7,6 +7,7 @@ use api::{Error, Props};
 use engine::rt::Hang;
 use engine::task::{TaskEvent, TaskHandle, TaskId, TaskState, trace};
 
+use super::super::distributed::TaskOffsets;
 use super::super::event::{Epoch, Event};
 use super::super::herder::{Herder, HerderConfig};
 use super::instances::chain;
@@ -23,8 +24,9 @@ impl Herder {
         connector: &Props,
         props: Props,
         starts_paused: bool,
+        offsets: TaskOffsets,
     ) {
-        let HerderConfig { worker, plugins, engine, offsets, .. } = &self.shared.config;
+        let HerderConfig { worker, plugins, engine, .. } = &self.shared.config;
         let spec = match task_spec(id.clone(), connector, props, starts_paused, plugins, worker, offsets) {
             Ok(spec) => spec,
             Err(error) => return self.task_not_started(id, epoch, &error),

@@ -218,6 +218,12 @@ impl Herd {
                         .to_owned(),
                 ));
             }
+            CommandKind::Fence => {
+                return Err(Refusal::Failed(
+                    "Kafka Connect in standalone mode does not support exactly-once source connectors."
+                        .to_owned(),
+                ));
+            }
             CommandKind::RestartTask { task } => {
                 let connector = self.present(name, || format!("Connector {name} not found"))?;
                 if connector.tasks.len() <= task as usize {

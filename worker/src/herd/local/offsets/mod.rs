@@ -19,7 +19,7 @@ pub use request::{OffsetRequest, RequestedOffset};
 pub(crate) use source::{plan as plan_source_offsets, shown as shown_source_offsets};
 
 use super::super::event::Refusal;
-use super::super::herder::HerderConfig;
+use super::super::herder::Herder;
 
 /// Whose offsets.
 pub(crate) struct Owner {
@@ -28,27 +28,29 @@ pub(crate) struct Owner {
     pub(in super::super) config: Props,
 }
 
-/// The offsets of a connector as Java's REST answer: `{"offsets":[…]}`.
-///
-/// # Errors
-/// When the store or the brokers do not answer.
-pub(in super::super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String, Refusal> {
-    if owner.plugin.is_source() { source::list(herder, owner).await } else { sink::list(herder, owner).await }
-}
+impl Herder {
+    /// The offsets of a connector as Java's REST answer: `{"offsets":[…]}`.
+    ///
+    /// # Errors
+    /// When the store or the brokers do not answer.
+    pub(in super::super) async fn list_offsets(&self, owner: &Owner) -> Result<String, Refusal> {
+        if owner.plugin.is_source() {
+            self.list_source_offsets(owner).await
+        } else {
+            sink::list(&self.shared.config, owner).await
+        }
+    }
 
-/// Changes offsets; durable when it returns. `true`: the connector knows all its offsets to be changed.
-///
-/// # Errors
-/// When something of the request can't be; nothing has changed then, except that a sink's good partitions have.
-pub(super) async fn change(
-    herder: &HerderConfig,
-    owner: &Owner,
-    request: OffsetRequest,
-) -> Result<bool, Refusal> {
-    if owner.plugin.is_source() {
-        source::change(herder, owner, request).await
-    } else {
-        sink::change(herder, owner, request).await
+    /// Changes offsets; durable when it returns. `true`: the connector knows all its offsets to be changed.
+    ///
+    /// # Errors
+    /// When something of the request can't be; nothing has changed then, except that a sink's good partitions have.
+    pub(super) async fn set_offsets(&self, owner: &Owner, request: OffsetRequest) -> Result<bool, Refusal> {
+        if owner.plugin.is_source() {
+            self.change_source_offsets(owner, request).await
+        } else {
+            sink::change(&self.shared.config, owner, request).await
+        }
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) async fn change(
 fn clients(herder: &HerderConfig, owner: &Owner) -> api::Result<(Admin, String)> {
     let id = format!("connector-worker-adminclient-{}", owner.connector);
     let (cluster, admin) = connector_admin(&herder.worker, id, &owner.config)?;
-    let group = match client_specs(&herder.worker, &owner.connector, &owner.config, 0, false)? {
+    let group = match client_specs(&herder.worker, &owner.connector, &owner.config, 0, false, None)? {
         ClientSpec::Consumer(_, consumer) => consumer.group_id.as_deref().map(str::to_owned),
         ClientSpec::Producer(..) => None,
     };

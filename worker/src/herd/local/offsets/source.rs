@@ -7,27 +7,30 @@ use engine::offset::{OffsetEntry, decode_offset, decode_partition_key, encode_of
 use indexmap::IndexMap;
 
 use super::super::super::event::Refusal;
-use super::super::super::herder::HerderConfig;
+use super::super::super::herder::Herder;
 use super::request::flat;
 use super::{OffsetRequest, Owner, RequestedOffset, ask_connector};
 
-pub(super) async fn list(herder: &HerderConfig, owner: &Owner) -> Result<String, Refusal> {
-    let stored = herder.offsets.entries(&owner.connector).await.map_err(failed)?;
-    shown(stored).map_err(failed)
-}
-
-pub(super) async fn change(
-    herder: &HerderConfig,
-    owner: &Owner,
-    request: OffsetRequest,
-) -> Result<bool, Refusal> {
-    let stored = herder.offsets.entries(&owner.connector).await.map_err(failed)?;
-    let Plan { changes, entries } = plan(&owner.connector, stored, request).map_err(Refusal::Failed)?;
-    let knows_all = ask_connector(herder.engine.calls(), owner, OffsetChanges::Source(changes)).await?;
-    if !entries.is_empty() {
-        herder.offsets.set(entries).await.map_err(failed)?;
+impl Herder {
+    pub(super) async fn list_source_offsets(&self, owner: &Owner) -> Result<String, Refusal> {
+        let store = self.connector_offsets(&owner.connector, &owner.config).await.map_err(failed)?;
+        shown(store.entries(&owner.connector).await.map_err(failed)?).map_err(failed)
     }
-    Ok(knows_all)
+
+    pub(super) async fn change_source_offsets(
+        &self,
+        owner: &Owner,
+        request: OffsetRequest,
+    ) -> Result<bool, Refusal> {
+        let store = self.connector_offsets(&owner.connector, &owner.config).await.map_err(failed)?;
+        let stored = store.entries(&owner.connector).await.map_err(failed)?;
+        let Plan { changes, entries } = plan(&owner.connector, stored, request).map_err(Refusal::Failed)?;
+        let knows_all = ask_connector(self.engine().calls(), owner, OffsetChanges::Source(changes)).await?;
+        if !entries.is_empty() {
+            store.set(entries).await.map_err(failed)?;
+        }
+        Ok(knows_all)
+    }
 }
 
 /// Stored entries of one connector as Java's REST shows them.

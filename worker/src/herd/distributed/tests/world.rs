@@ -1,4 +1,4 @@
-//! Machines alone: several workers, one topic and a group made up here, driven by chance.
+//! Workers without anything around them: machines, one config topic and a group made up here.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,26 +8,23 @@ use std::sync::Arc;
 use api::plugin::{AlterOffsets, ConnectorPlugin, CreateTask};
 use api::{Error, Props};
 use engine::task::{TaskId, TaskState};
-use indexmap::IndexMap;
-use proptest::prelude::*;
 
-use super::super::event::{
+use super::super::super::event::{
     Action, Command, CommandKind, Epoch, Event, GenerateError, Outcome, Refusal, Token,
 };
-use super::super::state::State;
-use super::super::view::View as _;
-use super::work::complete_task;
-use super::*;
+use super::super::super::state::State;
+use super::super::*;
+use super::producers::Producers;
 use crate::config::{Plugins, TargetState};
 use crate::group::{Assigned, ConnectProtocol, MemberEvent, RevokedBy};
 use crate::store::LogRecord;
 use crate::store::config_log::{ConfigLog, SessionKey, records};
 use crate::store::status_log::StoredStatus;
 
-const STOP_TIMEOUT_MS: u64 = 5_000;
-const CLASS: &str = "test.TestSinkConnector";
+pub(super) const STOP_TIMEOUT_MS: u64 = 5_000;
+pub(super) const CLASS: &str = "test.TestSinkConnector";
 
-const PLUGIN: ConnectorPlugin = ConnectorPlugin {
+pub(super) const PLUGIN: ConnectorPlugin = ConnectorPlugin {
     class: CLASS,
     start: |_| Err(Error::fatal("never started")),
     create_task: CreateTask::Sink(|_| Err(Error::fatal("never created"))),
@@ -39,8 +36,16 @@ const PLUGIN: ConnectorPlugin = ConnectorPlugin {
     can_define_transaction_boundaries: |_| false,
 };
 
+pub(super) const SOURCE: ConnectorPlugin = ConnectorPlugin {
+    class: "test.TestSourceConnector",
+    create_task: CreateTask::Source(|_| Err(Error::fatal("never created"))),
+    task_class: "test.TestSourceTask",
+    alter_offsets: AlterOffsets::Source(|_, _| Ok(true)),
+    ..PLUGIN
+};
+
 #[derive(Default)]
-struct Topic(RefCell<BTreeMap<Subject, StoredStatus>>);
+pub(super) struct Topic(pub(super) RefCell<BTreeMap<Subject, StoredStatus>>);
 
 impl Statuses for Topic {
     fn connector(&self, connector: &str) -> Option<StoredStatus> {
@@ -61,45 +66,48 @@ impl Statuses for Topic {
     }
 }
 
-struct Worker {
-    cluster: Cluster,
-    log: ConfigLog,
-    read: usize,
-    instances: BTreeMap<Epoch, Arc<str>>,
-    tasks: BTreeMap<Epoch, (TaskId, bool)>,
-    starts: BTreeMap<TaskId, u32>,
-    connectors: BTreeSet<Arc<str>>,
-    assigned: BTreeSet<TaskId>,
-    inbox: VecDeque<ClusterEvent>,
+pub(super) struct Worker {
+    pub(super) cluster: Cluster,
+    pub(super) log: ConfigLog,
+    pub(super) read: usize,
+    pub(super) instances: BTreeMap<Epoch, Arc<str>>,
+    pub(super) tasks: BTreeMap<Epoch, (TaskId, bool)>,
+    pub(super) starts: BTreeMap<TaskId, u32>,
+    pub(super) connectors: BTreeSet<Arc<str>>,
+    pub(super) assigned: BTreeSet<TaskId>,
+    pub(super) inbox: VecDeque<ClusterEvent>,
     /// What the group took and the worker has not acknowledged.
-    revoked: Option<(BTreeSet<Arc<str>>, BTreeSet<TaskId>)>,
-    wants_rebalance: bool,
-    has_ended: bool,
-    resolved: i32,
+    pub(super) revoked: Option<(BTreeSet<Arc<str>>, BTreeSet<TaskId>)>,
+    pub(super) wants_rebalance: bool,
+    pub(super) has_ended: bool,
+    pub(super) resolved: i32,
 }
 
 /// Workers with a topic and a group.
-struct World {
-    workers: Vec<Worker>,
-    topic: Vec<LogRecord>,
-    statuses: Rc<Topic>,
-    now_ms: u64,
-    generation: i32,
+pub(super) struct World {
+    pub(super) workers: Vec<Worker>,
+    pub(super) topic: Vec<LogRecord>,
+    pub(super) statuses: Rc<Topic>,
+    pub(super) now_ms: u64,
+    pub(super) generation: i32,
     /// Members that the running rebalance still waits for.
-    joining: bool,
-    next_token: Token,
-    replies: BTreeMap<Token, Result<Outcome, Refusal>>,
+    pub(super) joining: bool,
+    pub(super) next_token: Token,
+    pub(super) replies: BTreeMap<Token, Result<Outcome, Refusal>>,
     /// How connectors and tasks behave.
-    task_count: usize,
-    fails_start: bool,
-    fails_generate: bool,
-    ignores_stop: bool,
-    fails_writes: bool,
+    pub(super) task_count: usize,
+    pub(super) fails_start: bool,
+    pub(super) fails_generate: bool,
+    pub(super) ignores_stop: bool,
+    pub(super) fails_writes: bool,
+    /// With exactly-once support, whose first writes take several steps.
+    pub(super) is_exactly_once: bool,
+    pub(super) producers: Producers,
     /// Where new work goes.
-    turn: usize,
+    pub(super) turn: usize,
 }
 
-fn setup(worker: usize) -> ClusterSetup {
+pub(super) fn setup(worker: usize) -> ClusterSetup {
     ClusterSetup {
         worker_id: format!("w{worker}:8083").into(),
         stop_timeout_ms: STOP_TIMEOUT_MS,
@@ -109,27 +117,32 @@ fn setup(worker: usize) -> ClusterSetup {
         key_algorithm: "HmacSHA256".into(),
         key_length: 1,
         queues_during_rebalance: false,
+        is_exactly_once: true,
         unix_ms_at_zero: 1_700_000_000_000,
         seed: 7,
     }
 }
 
-fn url(worker: usize) -> Arc<str> {
+pub(super) fn url(worker: usize) -> Arc<str> {
     format!("http://w{worker}:8083/").into()
 }
 
-fn config(value: &str) -> Props {
-    [("connector.class", CLASS), ("name", "c"), ("k", value)]
+pub(super) fn config(value: &str) -> Props {
+    config_of(CLASS, value)
+}
+
+pub(super) fn config_of(class: &str, value: &str) -> Props {
+    [("connector.class", class), ("name", "c"), ("k", value)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into_iter()
         .collect()
 }
 
 impl World {
-    fn new(workers: usize) -> World {
+    pub(super) fn new(workers: usize) -> World {
         let statuses = Rc::new(Topic::default());
         let plugins =
-            Rc::new(Plugins::new(crate::Registry { connectors: vec![PLUGIN], ..crate::built_in() }));
+            Rc::new(Plugins::new(crate::Registry { connectors: vec![PLUGIN, SOURCE], ..crate::built_in() }));
         let workers = (0..workers).map(|number| {
             let log = ConfigLog::new();
             let statuses: Rc<dyn Statuses> = Rc::<Topic>::clone(&statuses);
@@ -163,11 +176,13 @@ impl World {
             fails_generate: false,
             ignores_stop: false,
             fails_writes: false,
+            is_exactly_once: false,
+            producers: Producers::default(),
             turn: 0,
         }
     }
 
-    fn send(&mut self, worker: usize, name: &str, kind: CommandKind) -> Token {
+    pub(super) fn send(&mut self, worker: usize, name: &str, kind: CommandKind) -> Token {
         self.next_token += 1;
         let command = Command { connector: name.into(), kind };
         let event = Event::Command { token: self.next_token, command };
@@ -175,7 +190,7 @@ impl World {
         self.next_token
     }
 
-    fn step(&mut self, number: usize, event: ClusterEvent) {
+    pub(super) fn step(&mut self, number: usize, event: ClusterEvent) {
         let worker = &mut self.workers[number];
         let actions = worker.cluster.step(event, worker.log.snapshot(), self.now_ms);
         for action in actions {
@@ -183,7 +198,7 @@ impl World {
         }
     }
 
-    fn perform(&mut self, number: usize, action: ClusterAction) {
+    pub(super) fn perform(&mut self, number: usize, action: ClusterAction) {
         let worker = &mut self.workers[number];
         match action {
             ClusterAction::Herd(action) => self.perform_here(number, action),
@@ -232,6 +247,9 @@ impl World {
                 self.read(number, usize::MAX);
                 self.workers[number].inbox.push_back(ClusterEvent::Refreshed(Ok(())));
             }
+            ClusterAction::FenceProducers { connector, round, task_count, .. } => {
+                self.begin_round(number, connector, round, task_count);
+            }
             ClusterAction::BeginToLead { .. }
             | ClusterAction::ClaimPrivileges
             | ClusterAction::SetLoggerLevel { .. } => {}
@@ -239,7 +257,7 @@ impl World {
         }
     }
 
-    fn publishing(&mut self, number: usize, connector: Arc<str>, token: Token) {
+    pub(super) fn publishing(&mut self, number: usize, connector: Arc<str>, token: Token) {
         // In this world the leader's answer is awaited at once: let it settle what it has.
         for _ in 0..50 {
             if let Some(result) = self.replies.remove(&token) {
@@ -254,7 +272,7 @@ impl World {
         self.workers[number].inbox.push_back(ClusterEvent::Published { connector, result });
     }
 
-    fn append(&mut self, record: &ConfigWrite) {
+    pub(super) fn append(&mut self, record: &ConfigWrite) {
         match record {
             ConfigWrite::Connector(name, config, initial) => {
                 self.topic.extend(initial.map(|state| records::target_state(name, state)));
@@ -268,6 +286,7 @@ impl World {
                 self.topic.push(records::commit(name, tasks.len()));
             }
             ConfigWrite::Target(name, state) => self.topic.push(records::target_state(name, *state)),
+            ConfigWrite::TaskCount(name, count) => self.topic.push(records::task_count(name, *count as i32)),
             ConfigWrite::Restart(request) => self.topic.push(records::restart(request)),
             ConfigWrite::NewSessionKey => self.topic.push(records::session_key(&SessionKey {
                 key: vec![1].into(),
@@ -279,7 +298,7 @@ impl World {
     }
 
     /// A worker reads so many records.
-    fn read(&mut self, number: usize, count: usize) {
+    pub(super) fn read(&mut self, number: usize, count: usize) {
         let worker = &mut self.workers[number];
         for record in self.topic.iter().skip(worker.read).take(count) {
             let event = worker.log.apply(worker.read as i64, Some(&record.key), record.value.as_deref());
@@ -288,7 +307,7 @@ impl World {
         }
     }
 
-    fn perform_here(&mut self, number: usize, action: Action) {
+    pub(super) fn perform_here(&mut self, number: usize, action: Action) {
         let (fails_start, fails_generate, ignores_stop) =
             (self.fails_start, self.fails_generate, self.ignores_stop);
         let worker = &mut self.workers[number];
@@ -317,6 +336,9 @@ impl World {
             Action::StartTask { id, epoch, starts_paused, .. } => {
                 *worker.starts.entry(id.clone()).or_default() += 1;
                 worker.tasks.insert(epoch, (id.clone(), false));
+                if self.is_exactly_once && !starts_paused {
+                    return self.begin_start(number, id, epoch);
+                }
                 let state = if starts_paused { TaskState::Paused } else { TaskState::Running };
                 Event::TaskReported { id, epoch, state }
             }
@@ -327,7 +349,9 @@ impl World {
                 let Some((id, _)) = worker.tasks.remove(&epoch) else { return };
                 let reported = Event::TaskReported { id: id.clone(), epoch, state: TaskState::Stopped };
                 worker.inbox.push_back(ClusterEvent::Herd(reported));
-                Event::TaskEnded { id, epoch }
+                self.end_producer(number, epoch);
+                self.workers[number].inbox.push_back(ClusterEvent::Herd(Event::TaskEnded { id, epoch }));
+                return self.check_single();
             }
             Action::AbandonTask { epoch, .. } => {
                 if let Some((_, is_abandoned)) = worker.tasks.get_mut(&epoch) {
@@ -338,6 +362,13 @@ impl World {
             Action::PauseTask { epoch } | Action::ResumeTask { epoch } => {
                 let is_pause = matches!(action, Action::PauseTask { .. });
                 let Some((id, _)) = worker.tasks.get(&epoch).cloned() else { return };
+                let writes = |world: &World| {
+                    let mut live = world.producers.live.values();
+                    live.any(|live| (live.worker, live.epoch) == (number, epoch))
+                };
+                if self.is_exactly_once && !is_pause && !writes(self) {
+                    return self.begin_start(number, id, epoch);
+                }
                 let state = if is_pause { TaskState::Paused } else { TaskState::Running };
                 Event::TaskReported { id, epoch, state }
             }
@@ -354,12 +385,12 @@ impl World {
                 return;
             }
         };
-        worker.inbox.push_back(ClusterEvent::Herd(event));
+        self.workers[number].inbox.push_back(ClusterEvent::Herd(event));
         self.check_single();
     }
 
     /// I11: no task runs twice.
-    fn check_single(&self) {
+    pub(super) fn check_single(&self) {
         let mut seen = BTreeSet::new();
         let tasks = self.workers.iter().flat_map(|worker| worker.tasks.values());
         for (id, _) in tasks.filter(|(_, is_abandoned)| !is_abandoned) {
@@ -368,7 +399,7 @@ impl World {
     }
 
     /// The group's part: one step of a rebalance where one is wanted. `shuffles`: work moves.
-    fn group(&mut self, shuffles: bool) {
+    pub(super) fn group(&mut self, shuffles: bool) {
         let members: Vec<usize> = (0..self.workers.len()).filter(|n| !self.workers[*n].has_ended).collect();
         if self.joining {
             if members.iter().all(|n| self.workers[*n].revoked.is_none()) {
@@ -402,7 +433,7 @@ impl World {
     }
 
     /// Who should run what.
-    fn target(
+    pub(super) fn target(
         &mut self,
         members: &[usize],
         shuffles: bool,
@@ -423,7 +454,7 @@ impl World {
         (connectors, tasks)
     }
 
-    fn owner(&mut self, owner: Option<usize>, members: &[usize], shuffles: bool) -> usize {
+    pub(super) fn owner(&mut self, owner: Option<usize>, members: &[usize], shuffles: bool) -> usize {
         self.turn += 1;
         match owner {
             Some(owner) if !shuffles || !self.turn.is_multiple_of(3) => owner,
@@ -431,7 +462,7 @@ impl World {
         }
     }
 
-    fn assign(&mut self, members: &[usize]) {
+    pub(super) fn assign(&mut self, members: &[usize]) {
         self.joining = false;
         self.generation += 1;
         let target = self.target(members, false);
@@ -463,7 +494,7 @@ impl World {
         }
     }
 
-    fn pass(&mut self, ms: u64) {
+    pub(super) fn pass(&mut self, ms: u64) {
         self.now_ms += ms;
         for number in 0..self.workers.len() {
             if self.workers[number].cluster.deadline_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
@@ -473,7 +504,7 @@ impl World {
     }
 
     /// One thing happens that is due; false if nothing is.
-    fn advance(&mut self, pick: usize) -> bool {
+    pub(super) fn advance(&mut self, pick: usize) -> bool {
         let count = self.workers.len();
         for offset in 0..count {
             let number = (pick + offset) % count;
@@ -486,13 +517,16 @@ impl World {
                 return true;
             }
         }
+        if self.go_on_starting(pick) || self.end_round(pick) {
+            return true;
+        }
         let before = (self.joining, self.generation);
         self.group(false);
         before != (self.joining, self.generation)
     }
 
     /// Until nothing is to be done any more.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for round in 0..100_000 {
             if self.advance(round) {
                 continue;
@@ -509,338 +543,20 @@ impl World {
         panic!("it never settles");
     }
 
-    fn running(&self) -> BTreeSet<TaskId> {
+    pub(super) fn running(&self) -> BTreeSet<TaskId> {
         let tasks = self.workers.iter().flat_map(|worker| worker.tasks.values());
         tasks.filter(|(_, is_abandoned)| !is_abandoned).map(|(id, _)| id.clone()).collect()
     }
 
-    fn state(&self, name: &str) -> Option<State> {
+    pub(super) fn state(&self, name: &str) -> Option<State> {
         self.statuses.connector(name).map(|status| status.state)
     }
 }
 
-fn create(value: &str) -> CommandKind {
+pub(super) fn create(value: &str) -> CommandKind {
     CommandKind::Create { plugin: PLUGIN, config: config(value), initial: TargetState::Started }
 }
 
-fn configure(value: &str) -> CommandKind {
+pub(super) fn configure(value: &str) -> CommandKind {
     CommandKind::Configure { plugin: PLUGIN, config: config(value), base: None }
-}
-
-#[test]
-fn a_created_connector_and_its_tasks_run_somewhere_each_once() {
-    let mut world = World::new(3);
-    world.settle();
-    let created = world.send(0, "c", create("1"));
-    world.settle();
-    let Some(Ok(Outcome::Created(info))) = world.replies.get(&created) else { panic!("{:?}", world.replies) };
-    assert!(info.tasks.is_empty(), "as in Java the answer shows the tasks there were before");
-    assert_eq!(world.running().len(), 2);
-    assert_eq!(world.state("c"), Some(State::Running));
-    assert_eq!(world.workers[1].cluster.info("c").unwrap().tasks.len(), 2);
-}
-
-#[test]
-fn only_the_leader_creates_and_everybody_knows_where_it_is() {
-    let mut world = World::new(2);
-    world.settle();
-    let refused = world.send(1, "c", create("1"));
-    assert_eq!(world.replies[&refused], Err(Refusal::Elsewhere { url: Some(url(0)) }));
-}
-
-#[test]
-fn a_rebalance_restarts_nothing_that_does_not_move() {
-    let mut world = World::new(3);
-    world.settle();
-    for name in ["a", "b", "c"] {
-        world.send(0, name, create("1"));
-    }
-    world.settle();
-    let before: Vec<_> = world.workers.iter().map(|worker| worker.starts.clone()).collect();
-    world.send(0, "d", create("1"));
-    world.settle();
-    assert_eq!(world.running().len(), 8);
-    for (worker, before) in world.workers.iter().zip(before) {
-        for (id, starts) in before {
-            assert_eq!(worker.starts[&id], starts, "{id}");
-        }
-    }
-}
-
-#[test]
-fn a_new_configuration_restarts_the_instance_and_all_of_its_tasks_once() {
-    let mut world = World::new(2);
-    world.settle();
-    world.send(0, "c", create("1"));
-    world.settle();
-    world.send(0, "c", configure("2"));
-    world.settle();
-    let starts: u32 = world.workers.iter().flat_map(|worker| worker.starts.values()).sum();
-    assert_eq!((world.running().len(), starts), (2, 4));
-}
-
-#[test]
-fn pause_keeps_tasks_and_stop_ends_them() {
-    let mut world = World::new(2);
-    world.settle();
-    world.send(0, "c", create("1"));
-    world.settle();
-    let paused = world.send(1, "c", CommandKind::Pause);
-    world.settle();
-    assert_eq!(world.replies[&paused], Ok(Outcome::Done));
-    assert_eq!((world.state("c"), world.running().len()), (Some(State::Paused), 2));
-    world.send(0, "c", CommandKind::Stop);
-    world.settle();
-    assert_eq!((world.state("c"), world.running().len()), (Some(State::Stopped), 0));
-    let reset = world.send(0, "c", CommandKind::Offsets(super::super::OffsetRequest::Reset));
-    world.settle();
-    assert!(matches!(world.replies[&reset], Ok(Outcome::OffsetsChanged(_))));
-    world.send(1, "c", CommandKind::Resume);
-    world.settle();
-    assert_eq!((world.state("c"), world.running().len()), (Some(State::Running), 2));
-}
-
-#[test]
-fn offsets_of_what_is_not_stopped_are_left_alone() {
-    let mut world = World::new(1);
-    world.settle();
-    world.send(0, "c", create("1"));
-    world.settle();
-    let reset = world.send(0, "c", CommandKind::Offsets(super::super::OffsetRequest::Reset));
-    world.settle();
-    assert!(
-        matches!(&world.replies[&reset], Err(Refusal::BadRequest(message)) if message.contains("STOPPED"))
-    );
-}
-
-#[test]
-fn tasks_that_do_not_stop_hold_a_revocation_up_only_until_their_time_is_over() {
-    let mut world = World::new(1);
-    world.settle();
-    world.send(0, "c", create("1"));
-    world.settle();
-    world.ignores_stop = true;
-    world.send(0, "c", CommandKind::Delete);
-    world.settle();
-    assert!(world.now_ms >= STOP_TIMEOUT_MS && world.running().is_empty());
-    assert!(world.workers[0].cluster.names().is_empty());
-}
-
-#[test]
-fn while_a_rebalance_is_due_restarts_are_refused_and_creations_wait() {
-    let mut world = World::new(1);
-    world.settle();
-    world.send(0, "c", create("1"));
-    // The record is there and the group has not met yet.
-    while world.workers[0].cluster.is_settled() {
-        let event = world.workers[0].inbox.pop_front().expect("there is a record to read");
-        world.step(0, event);
-    }
-    let refused = world.send(0, "c", CommandKind::RestartInstance);
-    assert_eq!(world.replies[&refused], Err(Refusal::Rebalancing));
-    let waits = world.send(0, "d", create("1"));
-    assert!(!world.replies.contains_key(&waits));
-    world.settle();
-    assert!(matches!(world.replies[&waits], Ok(Outcome::Created(_))));
-}
-
-#[test]
-fn a_request_whose_sender_has_given_up_is_not_carried_out_later() {
-    let mut world = World::new(1);
-    let waits = world.send(0, "c", create("1"));
-    world.step(0, ClusterEvent::Abandoned(waits));
-    world.settle();
-    assert!(world.topic.iter().all(|record| !record.key.starts_with(b"connector-")));
-}
-
-#[test]
-fn a_configuration_is_not_printed() {
-    let record =
-        ConfigWrite::Connector("c".into(), complete_task(&PLUGIN, &IndexMap::new(), config("canary")), None);
-    let shown = format!("{:?}", ClusterAction::Write { id: 1, records: vec![record] });
-    assert!(shown.contains("Connector(c") && !shown.contains("canary"), "{shown}");
-}
-
-#[test]
-fn a_connector_that_fails_to_start_is_failed_and_a_restart_brings_it_back() {
-    let mut world = World::new(1);
-    world.settle();
-    world.fails_start = true;
-    let created = world.send(0, "c", create("1"));
-    world.settle();
-    assert!(matches!(world.replies[&created], Ok(Outcome::Created(_))), "as in Java the creation stands");
-    assert_eq!(world.state("c"), Some(State::Failed));
-    let restarted = world.send(0, "c", CommandKind::RestartInstance);
-    world.settle();
-    assert_eq!(world.replies[&restarted], Err(Refusal::Failed("Failed to start connector: c".to_owned())));
-    world.fails_start = false;
-    let restarted = world.send(0, "c", CommandKind::Restart { include_tasks: true, only_failed: true });
-    world.settle();
-    assert!(matches!(world.replies[&restarted], Ok(Outcome::Restarting(_))));
-    assert_eq!((world.state("c"), world.running().len()), (Some(State::Running), 2));
-}
-
-#[test]
-fn a_failed_task_stays_failed_until_it_is_restarted() {
-    let mut world = World::new(1);
-    world.settle();
-    world.send(0, "c", create("1"));
-    world.settle();
-    let (epoch, (id, _)) = world.workers[0].tasks.pop_first().unwrap();
-    let state = TaskState::Failed { trace: "java.lang.Exception: x\n".to_owned(), is_built: true };
-    world.step(0, ClusterEvent::Herd(Event::TaskReported { id: id.clone(), epoch, state }));
-    world.step(0, ClusterEvent::Herd(Event::TaskEnded { id: id.clone(), epoch }));
-    world.settle();
-    assert_eq!(world.running().len(), 1);
-    assert_eq!(world.statuses.task("c", id.task).unwrap().state, State::Failed);
-    let shown = world.workers[0].cluster.task_status("c", id.task).unwrap();
-    assert_eq!(shown.state.version.as_deref(), Some("1.0"));
-    // What another worker says of its own plug-in counts, whatever is here.
-    let other = StoredStatus { version: Some("2.0".into()), ..world.statuses.task("c", id.task).unwrap() };
-    world.statuses.0.borrow_mut().insert(Subject::Task(id.clone()), other);
-    let shown = world.workers[0].cluster.task_status("c", id.task).unwrap();
-    assert_eq!(shown.state.version.as_deref(), Some("2.0"));
-    let restarted = world.send(0, "c", CommandKind::RestartTask { task: id.task });
-    world.settle();
-    assert_eq!((world.replies[&restarted].clone(), world.running().len()), (Ok(Outcome::Done), 2));
-}
-
-#[test]
-fn a_connector_that_makes_no_tasks_is_asked_again_and_again() {
-    let mut world = World::new(1);
-    world.settle();
-    world.fails_generate = true;
-    world.send(0, "c", create("1"));
-    for _ in 0..10 {
-        while world.advance(0) {}
-        let due_ms = world.workers[0].cluster.deadline_ms().unwrap();
-        world.pass(due_ms.saturating_sub(world.now_ms));
-    }
-    assert!(world.running().is_empty() && world.now_ms >= 60_000);
-    world.fails_generate = false;
-    world.settle();
-    assert_eq!(world.running().len(), 2);
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Command(usize, usize, u8),
-    Behave {
-        fails_start: bool,
-        fails_generate: bool,
-        ignores_stop: bool,
-        fails_writes: bool,
-        task_count: usize,
-    },
-    FailTask(usize),
-    Rebalance,
-    Advance(usize, usize),
-    Pass(u64),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let chance = prop::bool::weighted(0.2);
-    let step = prop_oneof![
-        4 => (0..3_usize, 0..3_usize, 0..13_u8).prop_map(|(worker, name, kind)| Step::Command(worker, name, kind)),
-        1 => (chance, chance, chance, chance, 0..4_usize).prop_map(
-            |(fails_start, fails_generate, ignores_stop, fails_writes, task_count)| Step::Behave {
-                fails_start, fails_generate, ignores_stop, fails_writes, task_count
-            }
-        ),
-        1 => (0..6_usize).prop_map(Step::FailTask),
-        1 => Just(Step::Rebalance),
-        6 => (0..3_usize, 1..12_usize).prop_map(|(worker, count)| Step::Advance(worker, count)),
-        1 => (1..7_000_u64).prop_map(Step::Pass),
-    ];
-    prop::collection::vec(step, 0..80)
-}
-
-fn command(kind: u8) -> CommandKind {
-    match kind {
-        0 | 1 => create("1"),
-        2 => CommandKind::Create { plugin: PLUGIN, config: config("1"), initial: TargetState::Paused },
-        3 => configure("1"),
-        4 => configure("2"),
-        5 => CommandKind::Delete,
-        6 => CommandKind::Pause,
-        7 => CommandKind::Resume,
-        8 => CommandKind::Stop,
-        9 => CommandKind::RestartInstance,
-        10 => CommandKind::Restart { include_tasks: true, only_failed: false },
-        11 => CommandKind::Offsets(super::super::OffsetRequest::Reset),
-        _ => CommandKind::RestartTask { task: 0 },
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-    /// Whatever is asked of whichever worker while the group meets, topics lag and connectors fail: no task runs twice, what is revoked
-    /// has stopped when that is acknowledged, every request is answered once; and in the end everything that should run does, and
-    /// nothing else.
-    #[test]
-    fn what_is_wanted_comes_about(steps in steps()) {
-        let mut world = World::new(3);
-        let mut asked = Vec::new();
-        for step in steps {
-            match step {
-                Step::Command(worker, name, kind) => {
-                    asked.push(world.next_token + 1);
-                    world.send(worker, ["a", "b", "c"][name], command(kind));
-                }
-                Step::Behave { fails_start, fails_generate, ignores_stop, fails_writes, task_count } => {
-                    world = World { fails_start, fails_generate, ignores_stop, fails_writes, task_count, ..world };
-                }
-                Step::FailTask(index) => {
-                    let worker = index % 3;
-                    let live = world.workers[worker].tasks.iter().find(|(_, (_, is_abandoned))| !is_abandoned);
-                    let Some((epoch, id)) = live.map(|(epoch, (id, _))| (*epoch, id.clone())) else { continue };
-                    world.workers[worker].tasks.remove(&epoch);
-                    let state = TaskState::Failed { trace: "java.lang.Exception: x\n".to_owned(), is_built: true };
-                    world.step(worker, ClusterEvent::Herd(Event::TaskReported { id: id.clone(), epoch, state }));
-                    world.step(worker, ClusterEvent::Herd(Event::TaskEnded { id, epoch }));
-                }
-                Step::Rebalance => {
-                    if !world.joining {
-                        world.workers[0].wants_rebalance = true;
-                    }
-                    world.group(true);
-                }
-                Step::Advance(worker, count) => {
-                    for _ in 0..count {
-                        world.advance(worker);
-                    }
-                }
-                Step::Pass(ms) => world.pass(ms),
-            }
-        }
-        world = World { fails_start: false, fails_generate: false, ignores_stop: false, fails_writes: false, ..world };
-        world.settle();
-        // What failed is left alone until somebody asks.
-        for name in ["a", "b", "c"] {
-            world.send(0, name, CommandKind::Restart { include_tasks: true, only_failed: false });
-        }
-        world.settle();
-        let snapshot = world.workers[0].log.snapshot();
-        let mut expected = BTreeSet::new();
-        for name in snapshot.connectors() {
-            let target = snapshot.target_state(name).unwrap_or_default();
-            let instances = world.workers.iter().flat_map(|worker| worker.instances.values());
-            prop_assert_eq!(instances.filter(|running| *running == name).count(), usize::from(target == TargetState::Started));
-            if target == TargetState::Started {
-                prop_assert_eq!(snapshot.task_count(name) as usize, world.task_count);
-            }
-            if target != TargetState::Stopped {
-                expected.extend(snapshot.tasks(name).map(|task| TaskId { connector: Arc::clone(name), task }));
-            }
-        }
-        prop_assert_eq!(world.running(), expected);
-        // Nobody is left without an answer once a worker ends, and nothing is left running.
-        for number in 0..3 {
-            world.step(number, ClusterEvent::Herd(Event::Shutdown));
-        }
-        while world.advance(0) {}
-        prop_assert!(world.workers.iter().all(|worker| worker.has_ended && worker.instances.is_empty()));
-        prop_assert!(world.running().is_empty());
-        prop_assert!(asked.iter().all(|token| world.replies.contains_key(token)));
-    }
 }

@@ -1,0 +1,11 @@
+//! Machines alone, driven by requests and by chance.
+
+mod world;
+
+mod producers;
+
+mod scenarios;
+
+mod fencing;
+
+mod random;

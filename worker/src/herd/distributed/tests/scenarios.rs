@@ -1,0 +1,208 @@
+//! What a group of workers comes to, request by request.
+
+use engine::task::TaskState;
+use indexmap::IndexMap;
+
+use super::super::super::OffsetRequest;
+use super::super::super::event::{CommandKind, Event, Outcome, Refusal};
+use super::super::super::state::State;
+use super::super::super::view::View as _;
+use super::super::work::complete_task;
+use super::super::*;
+use super::world::{PLUGIN, STOP_TIMEOUT_MS, World, config, configure, create, url};
+use crate::store::status_log::StoredStatus;
+
+#[test]
+fn a_created_connector_and_its_tasks_run_somewhere_each_once() {
+    let mut world = World::new(3);
+    world.settle();
+    let created = world.send(0, "c", create("1"));
+    world.settle();
+    let Some(Ok(Outcome::Created(info))) = world.replies.get(&created) else { panic!("{:?}", world.replies) };
+    assert!(info.tasks.is_empty(), "as in Java the answer shows the tasks there were before");
+    assert_eq!(world.running().len(), 2);
+    assert_eq!(world.state("c"), Some(State::Running));
+    assert_eq!(world.workers[1].cluster.info("c").unwrap().tasks.len(), 2);
+}
+
+#[test]
+fn only_the_leader_creates_and_everybody_knows_where_it_is() {
+    let mut world = World::new(2);
+    world.settle();
+    let refused = world.send(1, "c", create("1"));
+    assert_eq!(world.replies[&refused], Err(Refusal::Elsewhere { url: Some(url(0)) }));
+}
+
+#[test]
+fn a_rebalance_restarts_nothing_that_does_not_move() {
+    let mut world = World::new(3);
+    world.settle();
+    for name in ["a", "b", "c"] {
+        world.send(0, name, create("1"));
+    }
+    world.settle();
+    let before: Vec<_> = world.workers.iter().map(|worker| worker.starts.clone()).collect();
+    world.send(0, "d", create("1"));
+    world.settle();
+    assert_eq!(world.running().len(), 8);
+    for (worker, before) in world.workers.iter().zip(before) {
+        for (id, starts) in before {
+            assert_eq!(worker.starts[&id], starts, "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_new_configuration_restarts_the_instance_and_all_of_its_tasks_once() {
+    let mut world = World::new(2);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    world.send(0, "c", configure("2"));
+    world.settle();
+    let starts: u32 = world.workers.iter().flat_map(|worker| worker.starts.values()).sum();
+    assert_eq!((world.running().len(), starts), (2, 4));
+}
+
+#[test]
+fn pause_keeps_tasks_and_stop_ends_them() {
+    let mut world = World::new(2);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    let paused = world.send(1, "c", CommandKind::Pause);
+    world.settle();
+    assert_eq!(world.replies[&paused], Ok(Outcome::Done));
+    assert_eq!((world.state("c"), world.running().len()), (Some(State::Paused), 2));
+    world.send(0, "c", CommandKind::Stop);
+    world.settle();
+    assert_eq!((world.state("c"), world.running().len()), (Some(State::Stopped), 0));
+    let reset = world.send(0, "c", CommandKind::Offsets(OffsetRequest::Reset));
+    world.settle();
+    assert!(matches!(world.replies[&reset], Ok(Outcome::OffsetsChanged(_))));
+    world.send(1, "c", CommandKind::Resume);
+    world.settle();
+    assert_eq!((world.state("c"), world.running().len()), (Some(State::Running), 2));
+}
+
+#[test]
+fn offsets_of_what_is_not_stopped_are_left_alone() {
+    let mut world = World::new(1);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    let reset = world.send(0, "c", CommandKind::Offsets(OffsetRequest::Reset));
+    world.settle();
+    assert!(
+        matches!(&world.replies[&reset], Err(Refusal::BadRequest(message)) if message.contains("STOPPED"))
+    );
+}
+
+#[test]
+fn tasks_that_do_not_stop_hold_a_revocation_up_only_until_their_time_is_over() {
+    let mut world = World::new(1);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    world.ignores_stop = true;
+    world.send(0, "c", CommandKind::Delete);
+    world.settle();
+    assert!(world.now_ms >= STOP_TIMEOUT_MS && world.running().is_empty());
+    assert!(world.workers[0].cluster.names().is_empty());
+}
+
+#[test]
+fn while_a_rebalance_is_due_restarts_are_refused_and_creations_wait() {
+    let mut world = World::new(1);
+    world.settle();
+    world.send(0, "c", create("1"));
+    // The record is there and the group has not met yet.
+    while world.workers[0].cluster.is_settled() {
+        let event = world.workers[0].inbox.pop_front().expect("there is a record to read");
+        world.step(0, event);
+    }
+    let refused = world.send(0, "c", CommandKind::RestartInstance);
+    assert_eq!(world.replies[&refused], Err(Refusal::Rebalancing));
+    let waits = world.send(0, "d", create("1"));
+    assert!(!world.replies.contains_key(&waits));
+    world.settle();
+    assert!(matches!(world.replies[&waits], Ok(Outcome::Created(_))));
+}
+
+#[test]
+fn a_request_whose_sender_has_given_up_is_not_carried_out_later() {
+    let mut world = World::new(1);
+    let waits = world.send(0, "c", create("1"));
+    world.step(0, ClusterEvent::Abandoned(waits));
+    world.settle();
+    assert!(world.topic.iter().all(|record| !record.key.starts_with(b"connector-")));
+}
+
+#[test]
+fn a_configuration_is_not_printed() {
+    let record =
+        ConfigWrite::Connector("c".into(), complete_task(&PLUGIN, &IndexMap::new(), config("canary")), None);
+    let shown = format!("{:?}", ClusterAction::Write { id: 1, records: vec![record] });
+    assert!(shown.contains("Connector(c") && !shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn a_connector_that_fails_to_start_is_failed_and_a_restart_brings_it_back() {
+    let mut world = World::new(1);
+    world.settle();
+    world.fails_start = true;
+    let created = world.send(0, "c", create("1"));
+    world.settle();
+    assert!(matches!(world.replies[&created], Ok(Outcome::Created(_))), "as in Java the creation stands");
+    assert_eq!(world.state("c"), Some(State::Failed));
+    let restarted = world.send(0, "c", CommandKind::RestartInstance);
+    world.settle();
+    assert_eq!(world.replies[&restarted], Err(Refusal::Failed("Failed to start connector: c".to_owned())));
+    world.fails_start = false;
+    let restarted = world.send(0, "c", CommandKind::Restart { include_tasks: true, only_failed: true });
+    world.settle();
+    assert!(matches!(world.replies[&restarted], Ok(Outcome::Restarting(_))));
+    assert_eq!((world.state("c"), world.running().len()), (Some(State::Running), 2));
+}
+
+#[test]
+fn a_failed_task_stays_failed_until_it_is_restarted() {
+    let mut world = World::new(1);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    let (epoch, (id, _)) = world.workers[0].tasks.pop_first().unwrap();
+    let state = TaskState::Failed { trace: "java.lang.Exception: x\n".to_owned(), is_built: true };
+    world.step(0, ClusterEvent::Herd(Event::TaskReported { id: id.clone(), epoch, state }));
+    world.step(0, ClusterEvent::Herd(Event::TaskEnded { id: id.clone(), epoch }));
+    world.settle();
+    assert_eq!(world.running().len(), 1);
+    assert_eq!(world.statuses.task("c", id.task).unwrap().state, State::Failed);
+    let shown = world.workers[0].cluster.task_status("c", id.task).unwrap();
+    assert_eq!(shown.state.version.as_deref(), Some("1.0"));
+    // What another worker says of its own plug-in counts, whatever is here.
+    let other = StoredStatus { version: Some("2.0".into()), ..world.statuses.task("c", id.task).unwrap() };
+    world.statuses.0.borrow_mut().insert(Subject::Task(id.clone()), other);
+    let shown = world.workers[0].cluster.task_status("c", id.task).unwrap();
+    assert_eq!(shown.state.version.as_deref(), Some("2.0"));
+    let restarted = world.send(0, "c", CommandKind::RestartTask { task: id.task });
+    world.settle();
+    assert_eq!((world.replies[&restarted].clone(), world.running().len()), (Ok(Outcome::Done), 2));
+}
+
+#[test]
+fn a_connector_that_makes_no_tasks_is_asked_again_and_again() {
+    let mut world = World::new(1);
+    world.settle();
+    world.fails_generate = true;
+    world.send(0, "c", create("1"));
+    for _ in 0..10 {
+        while world.advance(0) {}
+        let due_ms = world.workers[0].cluster.deadline_ms().unwrap();
+        world.pass(due_ms.saturating_sub(world.now_ms));
+    }
+    assert!(world.running().is_empty() && world.now_ms >= 60_000);
+    world.fails_generate = false;
+    world.settle();
+    assert_eq!(world.running().len(), 2);
+}
