@@ -14,7 +14,7 @@ use protocol::client::admin::Admin;
 use protocol::client::producer::{AppendError, Producer, ProducerConfig};
 use protocol::cluster::{Cluster, ClusterConfig};
 use protocol::net::Env;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::LogRecord;
@@ -47,6 +47,7 @@ struct Leader {
     settings: (ClusterConfig, ProducerConfig),
     /// There while write privileges are claimed.
     producer: RefCell<Option<Rc<Producer>>>,
+    turn: Mutex<()>,
 }
 
 /// Gives the newest snapshot, on any thread.
@@ -125,6 +126,7 @@ impl ConfigStore {
                 topic: topic.name.clone(),
                 settings: leader_settings(worker, distributed).map_err(configuration)?,
                 producer: RefCell::default(),
+                turn: Mutex::default(),
             }),
         };
         let (snapshots, shown) = watch::channel(Arc::default());
@@ -308,6 +310,10 @@ impl ConfigStore {
     async fn send(&self, written: &[LogRecord], deadline: Instant, message: &str) -> Result<(), StoreError> {
         let Some(leader) = &self.inner.leader else {
             return self.send_plain(written, deadline, message).await;
+        };
+        // A producer has one transaction at a time.
+        let Ok(_turn) = timeout_at(deadline, leader.turn.lock()).await else {
+            return Err(StoreError::TimedOut(message.to_owned()));
         };
         let lost = |reason: String| StoreError::PrivilegeLost { reason };
         let Some(producer) = leader.producer.borrow().clone() else {

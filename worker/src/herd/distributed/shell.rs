@@ -14,7 +14,7 @@ use engine::rt::clock;
 use engine::task::TaskId;
 use hyper::Method;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::super::herder::Herder;
 use super::event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure};
@@ -72,6 +72,8 @@ pub(crate) struct ClusterShell {
     /// Where tasks' gates ask.
     pub(super) questions: mpsc::UnboundedSender<Question>,
     pub(super) opened: OpenedOffsets,
+    /// Held while this worker is about to become the only writer.
+    claiming: Mutex<()>,
 }
 
 /// Who speaks to the machine.
@@ -123,6 +125,7 @@ impl ClusterShell {
             rebalances: member.stats(),
             questions,
             opened: OpenedOffsets::default(),
+            claiming: Mutex::default(),
         };
         (shell, Voices { config_events, member, orders, questions: asked })
     }
@@ -380,6 +383,8 @@ impl ClusterShell {
 
     async fn write(&self, records: Vec<ConfigWrite>, now_ms: i64) -> Result<(), StoreError> {
         let configs = &self.configs;
+        // As in Java nothing is written before the attempt is over: it would be refused.
+        drop(self.claiming.lock().await);
         for record in records {
             match record {
                 ConfigWrite::Connector(name, config, initial) => {
@@ -407,6 +412,7 @@ impl ClusterShell {
 
     /// Becomes the only one who writes as the leader; tried until it works or another leads.
     async fn claim(self: Rc<Self>) {
+        let _writes_wait = self.claiming.lock().await;
         while let Err(error) = self.configs.claim_write_privileges().await {
             tracing::warn!(%error, "Unable to claim write privileges for config topic; will retry");
             tokio::time::sleep(CLAIM_BACKOFF).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::client::admin::Admin;
+use protocol::client::admin::{Admin, IsolationLevel};
 use protocol::client::consumer::{Consumer, ConsumerConfig};
 use protocol::client::producer::{Producer, ProducerConfig};
 use protocol::cluster::{Cluster, ClusterConfig};
@@ -26,6 +26,7 @@ pub struct LogClients {
     pub(super) admin: Admin,
     pub(super) admin_timeout: Duration,
     pub(super) retry_backoff: Duration,
+    pub(super) isolation: IsolationLevel,
     pub(super) consumer: Consumer,
     pub(super) producer: Producer,
     pub(super) env: Env,
@@ -80,6 +81,7 @@ impl LogClients {
             admin: admin.clone(),
             admin_timeout: Duration::from_millis(consumer.api_timeout_ms),
             retry_backoff,
+            isolation: consumer.isolation_level,
             consumer: Consumer::new(Cluster::new(env.clone(), cluster), consumer),
             producer: Producer::new(Cluster::new(env.clone(), producer_cluster), producer).map_err(failed)?,
             env: env.clone(),

@@ -89,7 +89,9 @@ impl Drop for Tasks {
 }
 
 impl TopicLog {
-    /// Makes or checks the topic and reads it to its present end; from then on it is followed.
+    /// Makes or checks the topic and reads it to its present end; from then on it is followed. For a consumer that reads only what is
+    /// committed the end is the last stable offset: a worker that was killed within a transaction must not keep others from starting until
+    /// that expires (Java waits). Whoever needs all of it reads to the end.
     ///
     /// # Errors
     /// In Java's words: the topic is not compacted, does not show up, or its ends cannot be read.
@@ -99,7 +101,7 @@ impl TopicLog {
         purpose: Purpose,
         reader: impl LogReader + 'static,
     ) -> Result<TopicLog, StoreError> {
-        let LogClients { admin, admin_timeout, retry_backoff, consumer, producer, env } = clients;
+        let LogClients { admin, admin_timeout, retry_backoff, isolation, consumer, producer, env } = clients;
         create::ensure(&admin, topic, purpose, admin_timeout, retry_backoff).await?;
         let name: Arc<str> = topic.name.as_str().into();
         let partition_count = create::partition_count(&admin, &name).await?;
@@ -128,7 +130,7 @@ impl TopicLog {
             tokio::task::spawn_local(answer(Rc::clone(&inner))).abort_handle(),
         ];
         let log = TopicLog { inner, _tasks: Rc::new(Tasks(tasks)) };
-        let ends = log.first_ends().await?;
+        let ends = log.first_ends(isolation).await?;
         log.reached(&ends).await;
         tracing::info!(topic = %log.inner.topic, "finished reading the topic");
         Ok(log)
@@ -147,7 +149,7 @@ impl TopicLog {
     pub async fn read_to_end(&self) -> Result<(), Error> {
         self.inner.producer.flush().await?;
         let ends = loop {
-            match self.ends().await {
+            match self.ends(IsolationLevel::ReadUncommitted).await {
                 Ok(ends) => break ends,
                 Err(error) if error.is_retriable() => {
                     tracing::warn!(
@@ -206,10 +208,10 @@ impl TopicLog {
     }
 
     /// As [`TopicLog::ends`], for a worker that may be up before its brokers.
-    async fn first_ends(&self) -> Result<Vec<i64>, StoreError> {
+    async fn first_ends(&self, isolation: IsolationLevel) -> Result<Vec<i64>, StoreError> {
         let deadline = Instant::now() + FIRST_END_TIMEOUT;
         loop {
-            let error = match self.ends().await {
+            let error = match self.ends(isolation).await {
                 Ok(ends) => return Ok(ends),
                 Err(error) => error,
             };
@@ -221,12 +223,12 @@ impl TopicLog {
         }
     }
 
-    /// Where the partitions end now, records of open transactions included.
-    async fn ends(&self) -> Result<Vec<i64>, Error> {
+    /// Where the partitions end now; where the uncommitted is read, records of open transactions included.
+    async fn ends(&self, isolation: IsolationLevel) -> Result<Vec<i64>, Error> {
         let inner = &self.inner;
         let queries: Vec<_> =
             inner.partitions.iter().map(|tp| (&*tp.topic, tp.partition, OffsetSpec::Latest)).collect();
-        let found = inner.admin.list_offsets(&queries, IsolationLevel::ReadUncommitted).await;
+        let found = inner.admin.list_offsets(&queries, isolation).await;
         found.into_iter().map(|found| Ok(found?.offset.unwrap_or(0))).collect()
     }
 
