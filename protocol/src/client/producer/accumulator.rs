@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ProducerConfig;
+use super::finished::Finished;
 use super::metrics::{ProducerStats, RoomWait};
-use super::queue::{Finished, SealedBatch};
+use super::queue::SealedBatch;
 use super::record::{Ack, AppendError, Completion, ProduceRecord};
 use super::topic::{OpenBatch, Partition, PartitionState, TopicHandle};
 use super::transaction::{Event, Transaction};
@@ -165,9 +166,13 @@ impl Accumulator {
                 Ok(())
             }
             Err(error) => {
-                self.report(topic, partition.index, &open.tokens, Err(error.clone()));
-                self.release(open.charged_bytes, open.flush_generation);
+                // Its transaction cannot be committed, however long those before it take.
                 self.fail_transaction(&error, false);
+                let mut finished = Vec::new();
+                state.queue.fail_newest(Finished::open(open, error.clone()), &mut finished);
+                for finished in finished {
+                    self.finish(topic, partition.index, finished);
+                }
                 Err(error)
             }
         }
@@ -180,24 +185,24 @@ impl Accumulator {
         partition: &Partition,
         state: &mut PartitionState,
         cause: &Error,
+        finished: &mut Vec<Finished>,
     ) {
         let Some(open) = state.open.take() else { return };
         topic.state.unstick(partition.index);
         // The builder gives its buffer back only by finishing; what comes out is thrown away.
         state.builder.finish(ProducerStamp::NONE, &mut self.compressor.borrow_mut()).ok();
-        self.report(topic, partition.index, &open.tokens, Err(cause.clone()));
-        self.release(open.charged_bytes, open.flush_generation);
         self.fail_transaction(cause, false);
+        state.queue.fail_newest(Finished::open(open, cause.clone()), finished);
     }
 
     /// Reports a batch that left its queue, and frees its memory.
     pub(super) fn finish(&self, topic: &TopicHandle, partition: i32, finished: Finished) {
-        let Finished { batch, result } = finished;
+        let Finished { tokens, charged_bytes, flush_generation, had_sequence, result, .. } = finished;
         if let Err(error) = &result {
-            self.fail_transaction(error, batch.header.producer_id >= 0);
+            self.fail_transaction(error, had_sequence);
         }
-        self.report(topic, partition, &batch.tokens, result);
-        self.release(batch.charged_bytes, batch.flush_generation);
+        self.report(topic, partition, &tokens, result);
+        self.release(charged_bytes, flush_generation);
     }
 
     pub(super) fn mark_ready(&self, partition: &Rc<Partition>) {

@@ -24,6 +24,8 @@ mod partitioner;
 
 mod topic;
 
+mod finished;
+
 mod queue;
 
 mod request;

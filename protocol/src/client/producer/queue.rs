@@ -32,6 +32,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::finished::{Finished, InOrder};
 use super::request::PartitionBatch;
 use crate::cluster::{RetryAction, decide};
 use crate::wire::records::{BatchHeader, ProducerStamp, stamped};
@@ -72,13 +73,6 @@ pub(super) enum Outcome {
     Failed(Error),
 }
 
-/// A batch that left the queue.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) batch: SealedBatch,
-    pub(super) result: Result<(i64, i64), Error>,
-}
-
 /// What an answer asks the sender to do beside reporting.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Consequence {
@@ -95,6 +89,7 @@ pub(super) struct PartitionQueue {
     waiting: VecDeque<SealedBatch>,
     /// Sent at least once and not finished, in sequence order.
     outstanding: VecDeque<Outstanding>,
+    ended: InOrder,
     /// Requests that carry a batch of this partition, expired ones included.
     in_flight_count: usize,
     in_flight_node: i32,
@@ -312,7 +307,7 @@ impl PartitionQueue {
             consequence.needs_metadata_refresh =
                 matches!(decide(&error), RetryAction::RefreshMetadataAndRetry);
         } else if let Some(sent) = self.outstanding.remove(index) {
-            finished.push(Finished { batch: sent.batch, result: Err(error) });
+            self.ended.ended(index, Finished::sealed(sent.batch, Err(error)), finished);
         }
         consequence
     }
@@ -327,18 +322,16 @@ impl PartitionQueue {
 
     /// Takes out what has not been delivered in time.
     pub(super) fn expire(&mut self, now: Instant, finished: &mut Vec<Finished>) {
-        let mut expire = |batch: SealedBatch| {
-            finished.push(Finished { batch, result: Err(Error::timeout("deliver record batch")) });
-        };
+        let expired = || Err(Error::timeout("deliver record batch"));
         while self.outstanding.front().is_some_and(|sent| sent.batch.deadline <= now) {
             // Its number stays used: whether it was written is not known. If not, the broker's answer to its successor says so.
             if let Some(sent) = self.outstanding.pop_front() {
-                expire(sent.batch);
+                self.ended.ended(0, Finished::sealed(sent.batch, expired()), finished);
             }
         }
         while self.waiting.front().is_some_and(|batch| batch.deadline <= now) {
             if let Some(batch) = self.waiting.pop_front() {
-                expire(batch);
+                self.ended.ended(self.outstanding.len(), Finished::sealed(batch, expired()), finished);
             }
         }
     }
@@ -347,8 +340,13 @@ impl PartitionQueue {
     pub(super) fn fail_all(&mut self, cause: &Error, finished: &mut Vec<Finished>) {
         let sent = self.outstanding.drain(..).map(|sent| sent.batch);
         for batch in sent.chain(self.waiting.drain(..)) {
-            finished.push(Finished { batch, result: Err(cause.clone()) });
+            self.ended.ended(0, Finished::sealed(batch, Err(cause.clone())), finished);
         }
+    }
+
+    /// Takes in that the newest batch has failed before it was [pushed](Self::push).
+    pub(super) fn fail_newest(&mut self, failed: Finished, finished: &mut Vec<Finished>) {
+        self.ended.ended(self.batch_count(), failed, finished);
     }
 
     /// Puts what `split` makes of batch `id` in its place, under its sequences; without parts the batch has failed.
@@ -363,10 +361,11 @@ impl PartitionQueue {
         let parts = match split(&whole.batch) {
             Ok(parts) => parts,
             Err(error) => {
-                finished.push(Finished { batch: whole.batch, result: Err(error) });
+                self.ended.ended(index, Finished::sealed(whole.batch, Err(error)), finished);
                 return;
             }
         };
+        self.ended.became(index, parts.len());
         let added = (parts.len() as u64).saturating_sub(1);
         for later in self.outstanding.iter_mut().skip(index) {
             later.ordinal += added;
@@ -397,11 +396,12 @@ impl PartitionQueue {
             if sent.is_in_flight {
                 index += 1;
             } else if let Some(sent) = self.outstanding.remove(index) {
-                finished.push(Finished { batch: sent.batch, result: Err(cause.clone()) });
+                self.ended.ended(index, Finished::sealed(sent.batch, Err(cause.clone())), finished);
             }
         }
         for batch in self.waiting.drain(..) {
-            finished.push(Finished { batch, result: Err(cause.clone()) });
+            let failed = Finished::sealed(batch, Err(cause.clone()));
+            self.ended.ended(self.outstanding.len(), failed, finished);
         }
     }
 
@@ -419,7 +419,8 @@ impl PartitionQueue {
                 // An answer to a batch of an earlier epoch says nothing about this one.
                 binding.is_established |= binding.identity.matches(&sent.batch.header);
             }
-            finished.push(Finished { batch: sent.batch, result: Ok((base_offset, log_append_time_ms)) });
+            let written = Finished::sealed(sent.batch, Ok((base_offset, log_append_time_ms)));
+            self.ended.ended(index, written, finished);
         }
     }
 

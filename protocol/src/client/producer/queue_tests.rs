@@ -74,6 +74,11 @@ fn batch(id: u64) -> SealedBatch {
     }
 }
 
+/// Each batch of these tests has a cookie of its own.
+fn id_of(finished: &Finished) -> u64 {
+    finished.tokens[0].0
+}
+
 struct Run {
     queue: PartitionQueue,
     log: FakeLog,
@@ -141,7 +146,7 @@ impl Run {
     }
 
     fn acked(&self) -> Vec<u64> {
-        self.finished.iter().filter(|f| f.result.is_ok()).map(|f| f.batch.id).collect()
+        self.finished.iter().filter(|f| f.result.is_ok()).map(id_of).collect()
     }
 
     /// Gets the first batch accepted, so that five may be in flight.
@@ -242,7 +247,7 @@ fn an_expired_batch_of_unknown_fate_breaks_nothing_whether_it_was_written_or_not
         assert_eq!(now, 3);
         let deadline = run.queue.earliest_deadline().unwrap();
         run.queue.expire(deadline, &mut run.finished);
-        assert_eq!(run.finished.last().unwrap().batch.id, 1);
+        assert_eq!(run.finished.last().unwrap().tokens[0].0, 1);
         assert!(run.finished.last().unwrap().result.is_err());
         for (id, _) in &sent {
             run.answer(*id, Outcome::Failed(Error::timeout("produce")));
@@ -292,7 +297,7 @@ fn under_a_refused_epoch_only_what_was_surely_not_written_is_sent_again() {
     // Its copy, which the broker would recognise under its own epoch only.
     run.log.recent.clear();
     run.settle();
-    let failed: Vec<_> = run.finished.iter().filter(|f| f.result.is_err()).map(|f| f.batch.id).collect();
+    let failed: Vec<_> = run.finished.iter().filter(|f| f.result.is_err()).map(id_of).collect();
     assert_eq!(failed, [1], "its fate is open");
     assert_eq!(run.log.written, [0, 1, 2, 3]);
     assert_eq!(run.acked(), [0, 2, 3]);
@@ -375,6 +380,7 @@ fn order_and_exactly_once_hold_under_random_faults() {
             run.now += Duration::from_millis(200);
         }
         assert_eq!(run.finished.len(), 30, "seed {seed}");
+        assert!(run.finished.is_sorted_by_key(id_of), "seed {seed}: completions out of order");
         let mut ascending = run.log.written.clone();
         ascending.dedup();
         assert!(
@@ -438,12 +444,13 @@ fn expiry_and_used_up_retries_leave_no_gap_that_lasts() {
             run.now += Duration::from_millis(200);
         }
         assert_eq!(run.finished.len(), 30, "seed {seed}: every batch is reported once");
+        assert!(run.finished.is_sorted_by_key(id_of), "seed {seed}: completions out of order");
         let written = &run.log.written;
         assert!(written.windows(2).all(|pair| pair[0] < pair[1]), "seed {seed}: {written:?}");
         for id in run.acked() {
             assert!(written.contains(&id), "seed {seed}: batch {id} was acknowledged and lost");
         }
-        let (last, expired_last) = (29, run.finished.iter().any(|f| f.batch.id == 29 && f.result.is_err()));
+        let (last, expired_last) = (29, run.finished.iter().any(|f| id_of(f) == 29 && f.result.is_err()));
         assert!(expired_last || written.contains(&last), "seed {seed}: what came last did not go on");
     }
 }

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::accumulator::Accumulator;
-use super::queue::{Finished, Identity};
+use super::finished::Finished;
+use super::queue::Identity;
 use super::request::{ProduceHead, TopicBatches, encode};
 use super::topic::{Partition, TopicHandle};
 use super::{Acks, IMPLICIT_ADD_VERSION, ProducerConfig, transaction};
@@ -489,7 +490,8 @@ impl Sender {
             let mut state = partition.state.borrow_mut();
             if state.open.as_ref().is_some_and(|open| open.deadline <= now) {
                 let cause = Error::timeout("deliver record batch");
-                sender.accumulator.fail_open_batch(topic, partition, &mut state, &cause);
+                let finished = &mut sender.finished;
+                sender.accumulator.fail_open_batch(topic, partition, &mut state, &cause, finished);
             }
             state.queue.expire(now, &mut sender.finished);
             let open = state.open.as_ref().map(|open| open.deadline);
@@ -505,8 +507,8 @@ impl Sender {
         }
         self.for_each_partition(|sender, topic, partition| {
             let mut state = partition.state.borrow_mut();
-            sender.accumulator.fail_open_batch(topic, partition, &mut state, cause);
             state.queue.fail_all(cause, &mut sender.finished);
+            sender.accumulator.fail_open_batch(topic, partition, &mut state, cause, &mut sender.finished);
         });
     }
 
@@ -517,8 +519,8 @@ impl Sender {
             let topic = TopicHandle { state: topic };
             {
                 let mut state = partition.state.borrow_mut();
-                self.accumulator.fail_open_batch(&topic, &partition, &mut state, cause);
                 state.queue.fail_all(cause, &mut self.finished);
+                self.accumulator.fail_open_batch(&topic, &partition, &mut state, cause, &mut self.finished);
             }
             for finished in self.finished.drain(..) {
                 self.accumulator.finish(&topic, partition.index, finished);

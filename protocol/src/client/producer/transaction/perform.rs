@@ -120,8 +120,8 @@ impl Sender {
         }
         self.for_each_partition(|sender, topic, partition| {
             let mut state = partition.state.borrow_mut();
-            sender.accumulator.fail_open_batch(topic, partition, &mut state, cause);
             state.queue.fail_unsent(cause, &mut sender.finished);
+            sender.accumulator.fail_open_batch(topic, partition, &mut state, cause, &mut sender.finished);
         });
     }
 }
