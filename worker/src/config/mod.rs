@@ -44,6 +44,8 @@ mod enrich;
 
 mod validation;
 
+mod exactly_once;
+
 mod report;
 
 mod classes;

@@ -18,12 +18,15 @@ use super::plugins::{PluginKind, Plugins};
 use super::report::{Definition, Entry, Found, Report};
 use super::topic_creation;
 use super::worker::WorkerConfig;
-use super::{aqueduct_table, java_order};
+use super::{aqueduct_table, exactly_once, java_order};
 
 const NULL: &str = "Null value can not be supplied as the configuration value.";
 pub(super) const TOPICS: &str = "topics";
 pub(super) const TOPICS_REGEX: &str = "topics.regex";
 pub(super) const DLQ_TOPIC: &str = "errors.deadletterqueue.topic.name";
+
+const EXACTLY_ONCE: &str = "exactly.once.support";
+const BOUNDARY: &str = "transaction.boundary";
 
 /// Lists whose items each bring keys of their own, and how many items are taken: the cost of a check grows with their square.
 const BRING_KEYS: [&str; 3] = ["transforms", "predicates", "topic.creation.groups"];
@@ -70,9 +73,15 @@ pub fn examine(
         .and(aqueduct_table::given(raw));
     let mut found = by_name(def.validate_nullable(raw));
     if plugin.is_source() {
-        if is_exactly_once_required(raw) {
-            let message = "This worker does not have exactly-once source support enabled.";
-            add_error(&mut found, "exactly.once.support", message);
+        if is(raw, &found, EXACTLY_ONCE, "required") {
+            for message in exactly_once::required(&plugin, raw, worker) {
+                add_error(&mut found, EXACTLY_ONCE, &message);
+            }
+        }
+        if is(raw, &found, BOUNDARY, "connector")
+            && let Some(message) = exactly_once::own_boundaries(&plugin, raw, worker)
+        {
+            add_error(&mut found, BOUNDARY, &message);
         }
     } else {
         check_topics(raw, &mut found)?;
@@ -143,9 +152,10 @@ fn missing_version(
     }
 }
 
-/// Java's standalone worker lets it pass and then gives less than was required.
-fn is_exactly_once_required(raw: &RawConfig) -> bool {
-    given(raw, "exactly.once.support").is_some_and(|text| text.trim().eq_ignore_ascii_case("required"))
+/// A key has this value, and it is one that the key can have.
+fn is(raw: &RawConfig, found: &FoundKeys, key: &str, value: &str) -> bool {
+    given(raw, key).is_some_and(|text| text.trim().eq_ignore_ascii_case(value))
+        && found.get(key).is_some_and(|found| found.errors.is_empty())
 }
 
 /// `SinkConnectorConfig#validate`: what a sink reads from, and where it must not write.

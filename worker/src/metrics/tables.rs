@@ -67,6 +67,8 @@ pub(crate) struct TaskSample {
     commit_times: Reading,
     commit_outcomes: Reading,
     ratios: (f64, f64),
+    /// Of a task that writes exactly once.
+    transactions: Option<Reading>,
 }
 
 impl TaskSample {
@@ -94,6 +96,7 @@ impl TaskSample {
             commit_times: metrics.commit_times.read(now),
             commit_outcomes: metrics.commit_outcomes.read(now),
             ratios: metrics.life.ratios(),
+            transactions: metrics.transaction_sizes.get().map(|sizes| sizes.read(now)),
             task,
         }
     }
@@ -224,7 +227,21 @@ pub(crate) const SOURCE_TASK: &[Row<TaskSample>] = &[
     }),
     gauge("source-record-active-count-max", "The most of them.", |t| number(t.active.max)),
     gauge("source-record-active-count-avg", "How many there were of them.", |t| number(t.active.avg())),
+    gauge(
+        "transaction-size-min",
+        "Records in the smallest transaction, of tasks that write exactly once.",
+        |t| transactions(t, |sizes| sizes.min),
+    ),
+    gauge("transaction-size-max", "Records in the largest transaction.", |t| {
+        transactions(t, |sizes| sizes.max)
+    }),
+    gauge("transaction-size-avg", "Records in a transaction.", |t| transactions(t, Reading::avg)),
 ];
+
+/// As in Java only tasks that have transactions have these.
+fn transactions(task: &TaskSample, of: impl Fn(&Reading) -> f64) -> Value {
+    task.transactions.as_ref().map_or(Value::Absent, |sizes| number(of(sizes)))
+}
 
 pub(crate) const SINK_TASK: &[Row<TaskSample>] = &[
     gauge("sink-record-read-rate", "Records read from Kafka per second, before transforms.", |t| {

@@ -188,11 +188,16 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// Sends SIGTERM and gives its exit code.
     #[track_caller]
     pub(crate) fn terminate(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         self.wait()
     }
 
