@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, ConfigValue, Default, Importance};
+use api::config_def::{Config, ConfigDef, ConfigKey, ConfigType, Default, Importance, validators};
 use api::{Column, Plugin, Records, Result, Touches, Transform, Transformed};
 
 use crate::convert::values;
@@ -25,7 +25,7 @@ impl Plugin for InsertHeader {
     fn config_def() -> ConfigDef {
         let required = |name, doc| {
             ConfigKey::new(name, ConfigType::String, Default::Required, Importance::High, doc)
-                .checked(is_not_null)
+                .checked(validators::non_null)
         };
         ConfigDef::default().key(required(HEADER, "Name of the header.")).key(required(
             VALUE_LITERAL,
@@ -43,14 +43,6 @@ impl Plugin for InsertHeader {
             }
         };
         Ok(InsertHeader { key: config.string(HEADER).as_bytes().into(), value })
-    }
-}
-
-/// `ConfigDef.NonNullValidator`.
-fn is_not_null(value: &ConfigValue) -> Result<(), String> {
-    match value {
-        ConfigValue::Null => Err("entry must be non null".to_owned()),
-        _ => Ok(()),
     }
 }
 

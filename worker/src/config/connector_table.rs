@@ -327,7 +327,8 @@ fn source(def: ConfigDef) -> ConfigDef {
 }
 
 fn unique_aliases(value: &ConfigValue) -> Result<(), String> {
-    let ConfigValue::List(aliases) = value else { return Err("entry must be non null".to_owned()) };
+    validators::non_null(value)?;
+    let ConfigValue::List(aliases) = value else { return Ok(()) };
     let is_repeated = |(index, alias): (usize, &String)| aliases[..index].contains(alias);
     if aliases.iter().enumerate().any(is_repeated) {
         Err("Duplicate alias provided.".to_owned())

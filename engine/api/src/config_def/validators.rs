@@ -47,6 +47,17 @@ pub fn one_of_any_case(value: &ConfigValue, allowed: &[&str]) -> Result<(), Stri
     }
 }
 
+/// `ConfigDef.NonNullValidator`.
+///
+/// # Errors
+/// For null.
+pub fn non_null(value: &ConfigValue) -> Result<(), String> {
+    match value {
+        ConfigValue::Null => Err("entry must be non null".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// `ConfigDef.NonEmptyString`: null passes.
 ///
 /// # Errors
