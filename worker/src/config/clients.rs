@@ -11,6 +11,7 @@ use protocol::client::properties::{ADMIN, AdminConfig, CONSUMER, PRODUCER, Prope
 use protocol::cluster::ClusterConfig;
 use protocol::net::sasl::{AllowedUrls, JaasConfig};
 
+use super::below;
 use super::worker::WorkerConfig;
 
 /// Batches fill to this size where nobody sets `batch.size`: Java's 16 KB costs several times the CPU per record, and a batch
@@ -224,7 +225,7 @@ fn worker_layers(worker: &WorkerConfig, kind: &str, client_id: String, base: &[(
 }
 
 fn allowed_overrides(worker: &WorkerConfig, kind: &str, props: &Props) -> Result<Props> {
-    let own = overrides(props, &format!("{kind}.override."));
+    let own = below(props, &format!("{kind}.override."));
     worker.override_policy.enforce(&own)?;
     refuse_reach(&own)?;
     Ok(own)
@@ -237,7 +238,7 @@ fn allowed_overrides(worker: &WorkerConfig, kind: &str, props: &Props) -> Result
 pub(super) fn check_overrides(props: &Props, is_source: bool) -> Result<()> {
     let (prefix, table) =
         if is_source { ("producer.override.", PRODUCER) } else { ("consumer.override.", CONSUMER) };
-    let own = overrides(props, prefix);
+    let own = below(props, prefix);
     refuse_reach(&own)?;
     table.check(&own).map_err(refusal)
 }
@@ -254,12 +255,6 @@ pub fn admin_client(bootstrap: &str, props: &Props) -> Result<(ClusterConfig, Ad
     let configured = AdminConfig::from_properties(&props).map_err(refusal)?;
     warn_once("admin", configured.warnings);
     Ok((configured.cluster, configured.client))
-}
-
-fn overrides(props: &Props, prefix: &str) -> Props {
-    let stripped =
-        props.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
-    stripped.collect()
 }
 
 fn refusal(error: PropertyError) -> Error {

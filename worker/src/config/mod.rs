@@ -62,6 +62,8 @@ mod clients;
 
 mod java_order;
 
+mod prefix;
+
 mod restart;
 
 pub(crate) use classes::{BadVersion, check_version, is_other_class};
@@ -76,6 +78,7 @@ pub(crate) use listener::bracketed;
 pub use listener::{Listener, ListenerError, Protocol};
 pub use overrides::OverridePolicy;
 pub use plugins::{ListedPlugin, PluginKind, Plugins, Registry, UnknownConnector};
+pub(crate) use prefix::below;
 pub use report::{Definition, Entry, Found, Report};
 pub use response_headers::{HeaderAction, HeaderRule};
 pub use rest::{AdminListeners, CorsConfig, RestConfig, TlsSettings};

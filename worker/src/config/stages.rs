@@ -3,6 +3,7 @@
 use api::{Error, Props, Result};
 use engine::task::{HeaderConverterSpec, PredicateSpec, TransformSpec};
 
+use super::below;
 use super::plugins::Plugins;
 
 /// What Java's workers convert headers with where nothing else is said.
@@ -18,7 +19,7 @@ pub(super) fn transforms(props: &Props, plugins: &Plugins) -> Result<Vec<Transfo
     let transforms = aliases(props, "transforms").map(|alias| {
         let prefix = format!("transforms.{alias}.");
         let plugin = plugin(&prefix, props, |class| plugins.transform(class))?;
-        let mut own = with_prefix(props, &prefix);
+        let mut own = below(props, &prefix);
         let predicate = own.shift_remove("predicate");
         let is_negated =
             own.shift_remove("negate").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
@@ -37,7 +38,7 @@ fn predicate_named(name: &str, is_negated: bool, props: &Props, plugins: &Plugin
     }
     let prefix = format!("predicates.{name}.");
     let plugin = plugin(&prefix, props, |class| plugins.predicate(class))?;
-    Ok(PredicateSpec { plugin, props: with_prefix(props, &prefix), is_negated })
+    Ok(PredicateSpec { plugin, props: below(props, &prefix), is_negated })
 }
 
 fn plugin<P>(prefix: &str, props: &Props, find: impl Fn(&str) -> Option<P>) -> Result<P> {
@@ -55,7 +56,7 @@ fn plugin<P>(prefix: &str, props: &Props, find: impl Fn(&str) -> Option<P>) -> R
 pub(super) fn header_converter(props: &Props, plugins: &Plugins) -> Result<Option<HeaderConverterSpec>> {
     let Some(class) = props.get(HEADER_CONVERTER).map(|class| class.trim()) else { return Ok(None) };
     let plugin = plugins.header_converter(class).ok_or_else(|| not_found(HEADER_CONVERTER, class))?;
-    Ok(Some(HeaderConverterSpec { plugin, props: with_prefix(props, "header.converter.") }))
+    Ok(Some(HeaderConverterSpec { plugin, props: below(props, "header.converter.") }))
 }
 
 /// The header converter of a worker's properties, or Java's default.
@@ -76,12 +77,6 @@ pub(super) fn header_converter_of_worker(props: &Props, plugins: &Plugins) -> Re
 fn aliases<'a>(props: &'a Props, list: &str) -> impl Iterator<Item = &'a str> {
     let aliases = props.get(list).map_or("", String::as_str).split(',');
     aliases.map(str::trim).filter(|alias| !alias.is_empty())
-}
-
-fn with_prefix(props: &Props, prefix: &str) -> Props {
-    let stripped =
-        props.iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
-    stripped.collect()
 }
 
 fn not_found(key: &str, class: &str) -> Error {

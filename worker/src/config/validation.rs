@@ -9,6 +9,7 @@ use api::java_regex::JavaRegex;
 use api::plugin::ConnectorPlugin;
 use indexmap::IndexMap;
 
+use super::below;
 use super::classes::{self, BadVersion};
 use super::connector::{Invalid, RawConfig, shown};
 use super::connector_table::CONNECTOR_VERSION;
@@ -221,10 +222,7 @@ fn converters(raw: &RawConfig, plugins: &Plugins, found: &mut FoundKeys) -> Vec<
             continue;
         }
         let prefix = format!("{key}.");
-        let mut settings: RawConfig = raw
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.clone())))
-            .collect();
+        let mut settings = below(raw, &prefix);
         let role = match (kind, key) {
             (PluginKind::HeaderConverter, _) => "header",
             (_, "key.converter") => "key",

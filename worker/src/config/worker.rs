@@ -15,7 +15,7 @@ use super::overrides::{ALLOWLIST, OverridePolicy};
 use super::plugins::Plugins;
 use super::providers::Providers;
 use super::rest::RestConfig;
-use super::{DistributedConfig, admin_client, distributed_table, stages, worker_table};
+use super::{DistributedConfig, admin_client, below, distributed_table, stages, worker_table};
 
 /// What a worker runs with.
 #[derive(Clone)]
@@ -173,11 +173,7 @@ impl WorkerConfig {
 
     /// The settings of all clients of one kind, such as `producer.`, prefix taken off.
     pub fn client_props(&self, prefix: &str) -> Props {
-        let stripped = self
-            .originals
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())));
-        stripped.collect()
+        below(&self.originals, prefix)
     }
 }
 

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use tokio::sync::Semaphore;
 
 use super::variables::{Found, Variable, contains_variables, replace, variables};
-use crate::config::{Invalid, Plugins, RawConfig};
+use crate::config::{Invalid, Plugins, RawConfig, below};
 use crate::redact;
 
 /// How long providers may take for one configuration.
@@ -82,10 +82,7 @@ impl Providers {
                 ))
             })?;
             let prefix = format!("config.providers.{name}.param.");
-            let params: Props = props
-                .iter()
-                .filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?.to_owned(), value.clone())))
-                .collect();
+            let params = below(props, &prefix);
             (plugin.config_def)().parse(&params)?;
             let provider = (plugin.configure)(&params).map_err(|error| {
                 Error::config(format!("{} (configuration provider '{name}')", error.message()))
