@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{
     DistributedConfig, NewConnector, Plugins, RawConfig, Registry, WorkerConfig, admin_client, own_admin,
-    validate,
+    resolve_and_validate,
 };
 use crate::group::{Member, MemberConfig};
 use crate::herd::distributed::Stores;
@@ -222,10 +222,8 @@ impl Worker {
         self.state.begin_stage(format!("creating connector {}", new.name));
         let raw: RawConfig =
             new.config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        let worker = self.herder.worker();
-        let raw = worker.providers.resolve_raw(&raw).await.map_err(|invalid| invalid.message())?;
-        let plugin = validate(&raw, self.herder.plugins(), self.herder.worker())
-            .map_err(|invalid| invalid.message())?;
+        let plugin = resolve_and_validate(&raw, self.herder.plugins(), self.herder.worker()).await;
+        let plugin = plugin.map_err(|invalid| invalid.message())?;
         let kind = CommandKind::Create { plugin, config: new.config, initial: new.initial_state };
         let outcome = self.herder.command(Command { connector: new.name.into(), kind }).await;
         outcome.map(|_: Outcome| ()).map_err(|refusal| refusal.to_string())

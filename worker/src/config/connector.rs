@@ -169,6 +169,18 @@ impl ConnectorConfig {
     }
 }
 
+/// Checks a configuration whose variables are not replaced yet, and finds the connector it is for.
+///
+/// # Errors
+/// As [`validate`], and where a variable cannot be replaced.
+pub async fn resolve_and_validate(
+    raw: &RawConfig,
+    plugins: &Plugins,
+    worker: &WorkerConfig,
+) -> Result<ConnectorPlugin, Invalid> {
+    validate(&worker.providers.resolve_raw(raw).await?, plugins, worker)
+}
+
 /// Checks a configuration and finds the connector it is for.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use super::error::{Answer, RestError, empty, found, json, not_found};
 use super::request::{Parts, encode};
 use super::requests;
 use super::state::RestState;
-use crate::config::{RawConfig, java_copy_order, java_order, validate};
+use crate::config::{RawConfig, java_copy_order, java_order, resolve_and_validate};
 use crate::herd::{CommandKind, ConfigInfo, Outcome, Refusal, View};
 
 /// How often a patch is applied anew where the configuration has changed meanwhile.
@@ -71,8 +71,7 @@ pub(super) async fn create(state: &RestState, parts: &Parts, body: &[u8]) -> Ans
         requests::create_connector(body)?;
     check_name(&mut config, &name)?;
     let herder = state.herder().await?;
-    let resolved = herder.worker().providers.resolve_raw(&config).await?;
-    let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
+    let plugin = resolve_and_validate(&config, herder.plugins(), herder.worker()).await?;
     let kind = CommandKind::Create { plugin, config: given(config), initial };
     shown(parts, &name, state.command(&name, kind).await?)
 }
@@ -95,8 +94,7 @@ pub(super) async fn configure(state: &RestState, parts: &Parts, name: &str, body
     let mut config = requests::config(body)?;
     check_name(&mut config, name)?;
     let herder = state.herder().await?;
-    let resolved = herder.worker().providers.resolve_raw(&config).await?;
-    let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
+    let plugin = resolve_and_validate(&config, herder.plugins(), herder.worker()).await?;
     let kind = CommandKind::Configure { plugin, config: given(config), base: None };
     shown(parts, name, state.command(name, kind).await?)
 }
@@ -129,8 +127,7 @@ async fn patch_latest(state: &RestState, name: &str, changes: Option<&RawConfig>
     }
     let config = java_copy_order(config, copied);
     let raw: RawConfig = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-    let resolved = herder.worker().providers.resolve_raw(&raw).await?;
-    let plugin = validate(&resolved, herder.plugins(), herder.worker())?;
+    let plugin = resolve_and_validate(&raw, herder.plugins(), herder.worker()).await?;
     match state.command(name, CommandKind::Configure { plugin, config, base: Some(base) }).await? {
         Outcome::Created(info) | Outcome::Updated(info) => Ok(json(StatusCode::OK, &info)),
         _ => Ok(empty(StatusCode::OK)),
