@@ -56,7 +56,7 @@ pub(crate) fn of_plugin(is_source: bool, version: &'static str) -> ConfigDef {
 pub(super) fn of_connector(
     is_source: bool,
     version: &'static str,
-    plugins: &Arc<Plugins>,
+    plugins: &Plugins,
     worker: &WorkerConfig,
     raw: &RawConfig,
 ) -> ConfigDef {
@@ -82,10 +82,9 @@ pub(super) fn of_connector(
 
 /// The keys of the framework alone, where the connector's version does not exist: with nothing that depends on it.
 pub(super) fn without_connector(version: &'static str, plugins: &Plugins) -> ConfigDef {
-    let plugins = Arc::new(plugins.clone());
     connector_table::common().map_keys(|mut key, placement| {
         if CONVERTERS.iter().any(|(name, _)| key.name == *name) {
-            let finding = Arc::clone(&plugins);
+            let finding = plugins.clone();
             return (key.of_classes(Arc::new(move |name| classes::full_name(&finding, name))), placement);
         }
         if key.name == CONNECTOR_VERSION {
@@ -109,7 +108,7 @@ fn converter(
     mut key: ConfigKey,
     placement: Placement,
     kind: PluginKind,
-    plugins: &Arc<Plugins>,
+    plugins: &Plugins,
     worker: &WorkerConfig,
 ) -> (ConfigKey, Placement) {
     if let Some(of_worker) = of_worker(&key.name, plugins, worker) {
@@ -124,7 +123,7 @@ fn converter_version(
     mut key: ConfigKey,
     placement: Placement,
     (converter, kind): (&'static str, PluginKind),
-    plugins: &Arc<Plugins>,
+    plugins: &Plugins,
     worker: &WorkerConfig,
     raw: &RawConfig,
 ) -> (ConfigKey, Placement) {
@@ -136,7 +135,7 @@ fn converter_version(
     if let Some(plugin) = given.unwrap_or_else(|| of_worker(converter, plugins, worker)) {
         key.default = Default::Value(plugin.version);
     }
-    let plugins = Arc::clone(plugins);
+    let plugins = plugins.clone();
     let placement = placement
         .recommending(move |values| {
             let plugin = value(values, converter).and_then(|class| named(&plugins, class));
@@ -153,8 +152,8 @@ fn of_worker(key: &str, plugins: &Plugins, worker: &WorkerConfig) -> Option<List
 }
 
 /// The same key, for classes of one kind.
-fn of_kind(key: ConfigKey, kind: PluginKind, plugins: &Arc<Plugins>) -> ConfigKey {
-    let (finding, checking) = (Arc::clone(plugins), Arc::clone(plugins));
+fn of_kind(key: ConfigKey, kind: PluginKind, plugins: &Plugins) -> ConfigKey {
+    let (finding, checking) = (plugins.clone(), plugins.clone());
     let key = key.of_classes(Arc::new(move |name| classes::full_name(&finding, name)));
     key.checked_with(move |value| match value {
         ConfigValue::String(class) => classes::of_kind(&checking, class, kind).map(|_is_fine| ()),
@@ -178,7 +177,7 @@ fn value<'a>(values: Values<'a>, name: &str) -> Option<&'a str> {
 }
 
 /// The keys of every transform or predicate that is named.
-fn stages(mut def: ConfigDef, stage: &Stage, plugins: &Arc<Plugins>, raw: &RawConfig) -> ConfigDef {
+fn stages(mut def: ConfigDef, stage: &Stage, plugins: &Plugins, raw: &RawConfig) -> ConfigDef {
     let listed = raw.get(stage.list).and_then(Option::as_deref).unwrap_or_default();
     // As a list key is read.
     let listed = ConfigDef::default()
@@ -196,13 +195,7 @@ fn stages(mut def: ConfigDef, stage: &Stage, plugins: &Arc<Plugins>, raw: &RawCo
     def
 }
 
-fn one_stage(
-    def: ConfigDef,
-    stage: &Stage,
-    alias: &str,
-    plugins: &Arc<Plugins>,
-    raw: &RawConfig,
-) -> ConfigDef {
+fn one_stage(def: ConfigDef, stage: &Stage, alias: &str, plugins: &Plugins, raw: &RawConfig) -> ConfigDef {
     let prefix = format!("{}.{alias}.", stage.list);
     let (type_key, version_key) = (format!("{prefix}type"), format!("{prefix}{VERSION}"));
     if def.find(&type_key).is_some() || def.find(&version_key).is_some() {
@@ -232,7 +225,7 @@ fn one_stage(
              negated."
         )
     });
-    let (finding, checking) = (Arc::clone(plugins), Arc::clone(plugins));
+    let (finding, checking) = (plugins.clone(), plugins.clone());
     let asked_too = asked.clone();
     let type_key = ConfigKey::new(
         "",
@@ -261,7 +254,7 @@ fn one_stage(
     let version_at =
         Placement::under(group.clone(), 1, Width::Long, format!("{} version for {alias}", stage.label))
             .recommending(move |_| version.map(str::to_owned).into_iter().collect());
-    let checking = Arc::clone(plugins);
+    let checking = plugins.clone();
     let version_key = ConfigKey::new(
         "",
         ConfigType::String,

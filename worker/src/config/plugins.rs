@@ -1,5 +1,7 @@
 //! Which plug-ins there are, and the names they answer to.
 
+use std::sync::Arc;
+
 use api::config_def::ConfigDef;
 use api::plugin::{
     ConnectorPlugin, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
@@ -23,15 +25,15 @@ pub struct Registry {
     pub providers: Vec<ProviderPlugin>,
 }
 
-/// Plug-ins in the order that REST lists them, found by full class name, simple class name or pruned name.
+/// Plug-ins in the order that REST lists them, found by full class name, simple class name or pruned name. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Plugins {
-    connectors: Vec<ConnectorPlugin>,
-    converters: Vec<ConverterPlugin>,
-    header_converters: Vec<HeaderConverterPlugin>,
-    transforms: Vec<TransformPlugin>,
-    predicates: Vec<PredicatePlugin>,
-    providers: Vec<ProviderPlugin>,
+    connectors: Arc<[ConnectorPlugin]>,
+    converters: Arc<[ConverterPlugin]>,
+    header_converters: Arc<[HeaderConverterPlugin]>,
+    transforms: Arc<[TransformPlugin]>,
+    predicates: Arc<[PredicatePlugin]>,
+    providers: Arc<[ProviderPlugin]>,
 }
 
 /// The kinds of plug-ins that REST lists.
@@ -125,7 +127,14 @@ impl Plugins {
         transforms.sort_by_key(|plugin| plugin.class);
         predicates.sort_by_key(|plugin| plugin.class);
         providers.sort_by_key(|plugin| plugin.class);
-        Plugins { connectors, converters, header_converters, transforms, predicates, providers }
+        Plugins {
+            connectors: connectors.into(),
+            converters: converters.into(),
+            header_converters: header_converters.into(),
+            transforms: transforms.into(),
+            predicates: predicates.into(),
+            providers: providers.into(),
+        }
     }
 
     /// All connectors: sinks, then sources, each by class name.

@@ -1,8 +1,6 @@
 //! The check of a connector's configuration, whether it is to be created or only looked at (`AbstractHerder#validateConnectorConfig`):
 //! one pass over the framework's keys, the connector's, its clients' and its converters'.
 
-use std::sync::Arc;
-
 use api::Props;
 use api::config_def::{ConfigDef, ValidatedKey};
 use api::java_regex::JavaRegex;
@@ -68,9 +66,7 @@ pub fn examine(
         main_part(&mut report, &def, &ConfigDef::default(), found);
         return Ok((plugin, report));
     }
-    // Recommenders and checks of the table hold it for as long as they like.
-    let plugins = Arc::new(plugins.clone());
-    let def = enrich::of_connector(plugin.is_source(), plugin.version, &plugins, worker, raw)
+    let def = enrich::of_connector(plugin.is_source(), plugin.version, plugins, worker, raw)
         .and(aqueduct_table::given(raw));
     let mut found = by_name(def.validate_nullable(raw));
     if plugin.is_source() {
@@ -95,7 +91,7 @@ pub fn examine(
     }
     let own = (plugin.config_def)();
     let own_found = own.validate_nullable(raw);
-    let converters = converters(raw, &plugins, &mut found);
+    let converters = converters(raw, plugins, &mut found);
     found.extend(own_found.into_iter().map(|key| (key.name.clone().into_owned(), key)));
     main_part(&mut report, &def, &own, found);
 
