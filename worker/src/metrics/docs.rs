@@ -40,12 +40,9 @@ fn list() -> String {
     head(&mut out, "Worker");
     group(&mut out, "connect-worker-metrics", "", tables::WORKER);
     group(&mut out, "connect-worker-metrics", connector, tables::CONNECTOR_TASKS);
-    for (attribute, label, doc) in [
-        ("version", "client_id, version", "What runs: Kafka's version that it is compatible with."),
-        ("commit-id", "client_id, commit_id", "What runs."),
-        ("start-time-ms", "client_id", "When the worker started, in ms since 1970."),
-    ] {
-        writeln!(out, "| `{}` | {label} | gauge | {doc} |", name(DOMAIN, "app-info", attribute)).unwrap();
+    for row in tables::APP_INFO {
+        let name = name(DOMAIN, "app-info", row.name);
+        writeln!(out, "| `{name}` | client_id | {} | {} |", kind(row.kind), row.doc).unwrap();
     }
     head(&mut out, "Workers of a cluster");
     group(&mut out, "connect-worker-rebalance-metrics", "", tables::REBALANCES);

@@ -153,19 +153,13 @@ impl Scraper {
         page.finish()
     }
 
-    /// Java's `app-info`, without the beans that repeat it under another id.
+    /// Which versions run, for each of these client ids.
     fn app_info(&self, page: &mut Page, clients: &[&str]) {
-        for (attribute, value) in [("version", version::COMPATIBLE), ("commit-id", version::COMMIT)] {
-            let label = attribute.replace('-', "_");
-            page.family(name(DOMAIN, "app-info", attribute), Kind::Gauge, "What runs.");
+        for row in tables::APP_INFO {
+            page.family(name(DOMAIN, "app-info", row.name), row.kind, row.doc);
             for client in clients {
-                page.sample(&[("client-id", client), (&label, value)], 1.0);
+                write(page, row.name, &[("client-id", client)], (row.read)(&self.started_ms));
             }
-        }
-        let started = name(DOMAIN, "app-info", "start-time-ms");
-        page.family(started, Kind::Gauge, "When the worker started, in ms since 1970.");
-        for client in clients {
-            page.sample(&[("client-id", client)], self.started_ms as f64);
         }
         page.family("aqueduct_info".to_owned(), Kind::Gauge, "The version of Aqueduct.");
         page.sample(&[("version", version::AQUEDUCT)], 1.0);

@@ -312,6 +312,13 @@ pub(crate) const TASK_ERRORS: &[Row<TaskSample>] = &[
     ),
 ];
 
+/// Java's `app-info`, without the beans that repeat it under another id; of when the worker started, in ms since 1970.
+pub(crate) const APP_INFO: &[Row<u64>] = &[
+    gauge("version", "What runs: Kafka's version that it is compatible with.", |_| text(version::COMPATIBLE)),
+    gauge("commit-id", "What runs.", |_| text(version::COMMIT)),
+    gauge("start-time-ms", "When the worker started, in ms since 1970.", |started_ms| count(*started_ms)),
+];
+
 /// Of a worker in a cluster (`DistributedHerder.HerderMetrics`).
 pub(crate) const REBALANCES: &[Row<RebalanceSample>] = &[
     gauge("connect-protocol", "What the group follows: EAGER, COMPATIBLE or SESSIONED.", |r| {
