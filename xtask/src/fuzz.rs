@@ -140,6 +140,41 @@ fn targets() -> Result<Vec<Target>> {
     Ok(targets)
 }
 
+/// What a fuzz target does with an input.
+pub type Run = fn(&[u8]);
+
+/// Runs every committed input of each target in `folder`, a crate's `fuzz/`, without a fuzzer: what the targets begin with, and what they
+/// once found something with.
+///
+/// # Errors
+/// A target has nothing to begin with, or an input cannot be read.
+#[expect(clippy::print_stdout, reason = "what the test harness shows of a test that failed")]
+pub fn run_committed(folder: &Path, targets: &[(&str, Run)]) -> Result<()> {
+    for (name, run) in targets {
+        let corpus = inputs(&folder.join("corpus").join(name))?;
+        if corpus.is_empty() {
+            bail!("{name} has nothing to begin with");
+        }
+        for path in corpus.into_iter().chain(inputs(&folder.join("regressions").join(name))?) {
+            // The last line before a failure names the input.
+            println!("{}", path.display());
+            run(&fs::read(&path).with_context(|| format!("read {}", path.display()))?);
+        }
+    }
+    Ok(())
+}
+
+/// The files of a folder, in order; none where there is no such folder.
+fn inputs(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}
+
 /// Builds the targets; gives the folder of their programs. The folder is one of its own, because every crate is built
 /// with other flags; and a target triple keeps the flags away from build scripts, which have no fuzzer to report to.
 fn build(targets: &[&Target]) -> Result<PathBuf> {
