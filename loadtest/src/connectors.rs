@@ -2,7 +2,7 @@
 //!
 //! Method: one worker process without connectors, then with so many, by default half of them sources of an empty file and half of them sinks of
 //! one empty topic, each with a consumer group of its own. CPU is that of the process over a phase of the given length in which nobody asks
-//! it anything; memory is the resident set at its end, and what a connector costs is the difference. Then requests on a schedule (see
+//! it anything (offsets are committed at the default interval of 60 s); memory is the resident set at its end, and what a connector costs is the difference. Then requests on a schedule (see
 //! `rest`), the whole of `/metrics` and of the expanded list one after another, and a second worker that is given all of them at its start.
 
 use std::time::Duration;
@@ -30,7 +30,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 const PAGES: u32 = 20;
 
 const CONVERTERS: &str = "key.converter=org.apache.kafka.connect.converters.ByteArrayConverter\n\
-                          value.converter=org.apache.kafka.connect.storage.StringConverter\n";
+                          value.converter=org.apache.kafka.connect.storage.StringConverter\n\
+                          offset.flush.interval.ms=60000\n";
 
 /// Settings.
 #[derive(Debug, Args)]

@@ -47,6 +47,29 @@ fn check_flow(api: ApiKey, faults: &[Fault]) {
 }
 
 #[test]
+fn a_fetch_that_waits_for_an_idle_partition_does_not_hold_up_a_new_one() {
+    run(async {
+        let cluster = TestCluster::embedded(1);
+        let topic = cluster.topic("idle", 2).await;
+        let names = [tp(&topic, 0), tp(&topic, 1)];
+        Writer::new(&cluster).append(&topic, 1, &numbered(0..5)).await;
+        // After ten empty answers the consumer is idle: its next fetch may wait for long, here for ever.
+        let faults = cluster.broker().faults();
+        faults.times(10, ApiKey::Fetch, Fault::Delay(Duration::ZERO));
+        faults.once(ApiKey::Fetch, Fault::Silence);
+        let mut client = cluster.config();
+        client.request_timeout_ms = 10 * 60_000;
+        let config = ConsumerConfig { fetch_max_wait_ms: 1, ..earliest() };
+        let mut reader = Reader::with_client(&cluster, client, config);
+        reader.consumer.assign(vec![names[0].clone()]);
+        reader.until("the long fetch", |_| cluster.broker().request_count(ApiKey::Fetch) > 10).await;
+        reader.consumer.assign(names.to_vec());
+        reader.until("the new partition", |reader| reader.count() >= 5).await;
+        assert_eq!(reader.values_of(&names[1]), numbered(0..5));
+    });
+}
+
+#[test]
 fn refused_fetches_lose_nothing() {
     let codes = [
         ErrorCode::NOT_LEADER_OR_FOLLOWER,

@@ -20,6 +20,9 @@ use crate::lines::{Emitted, Lines};
 /// Bytes asked of the file at a time: what fits into the L2 cache beside the batch made of it.
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// The same of what has no length, a pipe, a device or an empty file: as much as a pipe holds.
+const PIPE_CHUNK_BYTES: usize = 64 << 10;
+
 /// Chunks of standard input read ahead of the pipeline.
 const STDIN_CHUNKS_MAX: usize = 4;
 
@@ -32,9 +35,9 @@ const POSITION_FIELD: &str = "position";
 /// How long to wait for a file that does not exist yet (Java waits as long).
 const MISSING_FILE_WAIT: Duration = Duration::from_secs(1);
 
-/// At the end of the file the waits grow from the first to the last: a busy file is tailed closely, an idle one costs nothing.
+/// At the end of the file the waits grow from the first to the last, which is Java's: a busy file is tailed closely, an idle one costs nothing.
 const IDLE_WAIT_MIN: Duration = Duration::from_millis(2);
-const IDLE_WAIT_MAX: Duration = Duration::from_millis(500);
+const IDLE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// `org.apache.kafka.connect.file.FileStreamSourceConnector`: always one task.
 #[derive(Debug)]
@@ -242,20 +245,24 @@ impl FileStreamSourceTask {
             }
             Input::File { path, file, is_truncation_warned } => {
                 let unfinished = self.lines.unfinished();
-                let mut chunk = Vec::with_capacity(CHUNK_BYTES.max(2 * unfinished.len()));
-                chunk.extend_from_slice(unfinished);
-                let room = (chunk.capacity() - chunk.len()) as u64;
-                let read = file
-                    .by_ref()
-                    .take(room)
-                    .read_to_end(&mut chunk)
-                    .map_err(|error| failed("read", path, error))?;
-                if read > 0 {
-                    self.lines.refill(chunk)?;
-                    return Ok(read);
-                }
                 let read_to = self.lines.position() + unfinished.len() as i64;
                 let length = file.metadata().map_err(|error| failed("look at", path, error))?.len() as i64;
+                // A file that has not grown costs no chunk, and none is kept while it is waited for.
+                if length != read_to || length == 0 {
+                    let room_min = if length == 0 { PIPE_CHUNK_BYTES } else { CHUNK_BYTES };
+                    let mut chunk = Vec::with_capacity(room_min.max(2 * unfinished.len()));
+                    chunk.extend_from_slice(unfinished);
+                    let room = (chunk.capacity() - chunk.len()) as u64;
+                    let read = file
+                        .by_ref()
+                        .take(room)
+                        .read_to_end(&mut chunk)
+                        .map_err(|error| failed("read", path, error))?;
+                    if read > 0 {
+                        self.lines.refill(chunk)?;
+                        return Ok(read);
+                    }
+                }
                 if length < read_to && !*is_truncation_warned {
                     warn!(
                         file = path,

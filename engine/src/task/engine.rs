@@ -80,6 +80,8 @@ impl Engine {
         let task_metrics = Arc::clone(&metrics);
         let limiter = self.rate_limiters.of(&id.connector, spec.rate_limits);
         let executor = self.config.executors.place();
+        // It is handed on a few times; each future on the way would keep room for it.
+        let spec = Box::new(spec);
         let task = executor.spawn(move || async move {
             run::run(spec, env, control, task_metrics, limiter).await;
             ended_sender.send_replace(true);

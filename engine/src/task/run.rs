@@ -139,7 +139,7 @@ impl std::fmt::Debug for Control {
 
 /// Runs a task to its end. A panic ends this task and nothing else.
 pub(super) async fn run(
-    spec: TaskSpec,
+    spec: Box<TaskSpec>,
     env: Env,
     mut control: Control,
     metrics: Arc<TaskMetrics>,
@@ -168,15 +168,25 @@ pub(super) async fn run(
 }
 
 async fn build_and_run(
-    spec: TaskSpec,
+    spec: Box<TaskSpec>,
     env: Env,
     control: &mut Control,
     metrics: Arc<TaskMetrics>,
     limiter: Option<Arc<RateLimiter>>,
 ) -> Result<(), Error> {
-    let TaskSpec { id, plugin, props, key_converter, value_converter, header_converter, transforms, .. } =
-        spec;
-    let errors = Rc::new(ErrorHandler::new(id.clone(), spec.errors, env.clone(), Arc::clone(&metrics)));
+    let TaskSpec {
+        id,
+        plugin,
+        props,
+        key_converter,
+        value_converter,
+        header_converter,
+        transforms,
+        errors,
+        kind,
+        ..
+    } = *spec;
+    let errors = Rc::new(ErrorHandler::new(id.clone(), errors, env.clone(), Arc::clone(&metrics)));
     let mut chain = Chain::new(Rc::clone(&errors), chain_stages(&transforms)?);
     let headers = || (header_converter.plugin.create)(&header_converter.props);
     let headers_place = Place { stage: Stage::HeaderConverter, class: header_converter.plugin.class };
@@ -198,19 +208,19 @@ async fn build_and_run(
         headers,
         headers_place,
     };
-    let kind = spec.kind;
+    // Each kind of pipeline takes the room that it needs, and not that of the largest.
     match (plugin.create_task, kind) {
         (CreateTask::Source(create), TaskKind::Source(source)) => {
             let task = create(&props)?;
             let pipeline = SourcePipeline::new(id, source, task, converters, env, metrics, limiter)?;
             control.is_built = true;
-            pipeline.run(control).await
+            Box::pin(pipeline.run(control)).await
         }
         (CreateTask::Sink(create), TaskKind::Sink(sink)) => {
             let task = create(&props)?;
             let pipeline = SinkPipeline::new(id, sink, task, converters, env, metrics, limiter);
             control.is_built = true;
-            pipeline.run(control).await
+            Box::pin(pipeline.run(control)).await
         }
         (_, _) => Err(Error::fatal(format!("{} is not of the kind it was started as", plugin.class))),
     }

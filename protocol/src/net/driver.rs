@@ -24,8 +24,9 @@ use crate::wire::frame::LENGTH_PREFIX_BYTES;
 use crate::wire::records::{BufferPool, PooledBuffer};
 use crate::{Error, ErrorKind};
 
-/// Small frames are read through a buffer of this size, several per system call; larger ones go straight into pooled buffers.
-const STAGING_BYTES: usize = 16 * 1024;
+/// Small frames are read through a buffer of this size, several per system call; larger ones go straight into pooled buffers. Each connection
+/// has one, and an idle sink has two connections.
+const STAGING_BYTES: usize = 4 * 1024;
 /// How many pieces one vectored write takes at most; the kernel's own limit is 1,024.
 const WRITE_PIECES_MAX: usize = 64;
 /// A response is at least its correlation id.

@@ -234,7 +234,8 @@ impl SourcePipeline {
                 () = progress.decided.notified() => self.tell_acknowledged().await,
                 polled = poll(self.task.as_mut(), &self.producer), if target == Target::Running => match polled {
                     Ok(batch) => {
-                        self.produce(batch, control).await?;
+                        // Boxed: it is most of what this loop would keep room for while it waits.
+                        Box::pin(self.produce(batch, control)).await?;
                         // The producer, its connections and other tasks share this core: let them have their turn.
                         tokio::task::yield_now().await;
                     }

@@ -5,13 +5,15 @@
 //! Limits: buffers are kept by size class, a bounded number per class and a bounded number of bytes in all; what does
 //! not fit is freed. The pool bounds what it *keeps*, not what is out: budgets for that belong to its users.
 //!
+//! A class has no queue before a buffer comes back to it: a client that does nothing has a pool of its own, and costs next to nothing.
+//!
 //! State: `kept_bytes` is written by whoever puts or takes a buffer, relaxed, because it only steers how much is
 //! kept and may be off by the buffers that are being moved at that moment.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::buf::UninitSlice;
 use bytes::{BufMut, Bytes};
@@ -35,7 +37,7 @@ pub struct BufferPool {
 impl BufferPool {
     /// A pool that keeps at most `kept_bytes_max` of idle buffers.
     pub fn new(kept_bytes_max: usize) -> Self {
-        let classes = std::array::from_fn(|_| ArrayQueue::new(BUFFERS_PER_CLASS_MAX));
+        let classes = std::array::from_fn(|_| OnceLock::new());
         BufferPool { shared: Arc::new(Shared { classes, kept_bytes: AtomicUsize::new(0), kept_bytes_max }) }
     }
 
@@ -61,7 +63,7 @@ impl BufferPool {
 
     fn take(&self, capacity: usize) -> PooledBuffer {
         let class = class_for_request(capacity);
-        let kept = self.shared.classes.get(class).and_then(ArrayQueue::pop);
+        let kept = self.shared.classes.get(class).and_then(OnceLock::get).and_then(ArrayQueue::pop);
         let data = match kept {
             Some(data) => {
                 self.shared.kept_bytes.fetch_sub(data.capacity(), Ordering::Relaxed);
@@ -158,7 +160,7 @@ impl fmt::Debug for PooledBuffer {
 }
 
 struct Shared {
-    classes: [ArrayQueue<Vec<u8>>; CLASS_COUNT],
+    classes: [OnceLock<ArrayQueue<Vec<u8>>>; CLASS_COUNT],
     kept_bytes: AtomicUsize,
     kept_bytes_max: usize,
 }
@@ -169,7 +171,8 @@ impl Shared {
         let Some(class) = class_for_return(capacity) else { return };
         let kept_before = self.kept_bytes.fetch_add(capacity, Ordering::Relaxed);
         let fits = kept_before + capacity <= self.kept_bytes_max;
-        if !fits || self.classes[class].push(data).is_err() {
+        let queue = || self.classes[class].get_or_init(|| ArrayQueue::new(BUFFERS_PER_CLASS_MAX));
+        if !fits || queue().push(data).is_err() {
             self.kept_bytes.fetch_sub(capacity, Ordering::Relaxed);
         }
     }
