@@ -362,6 +362,7 @@ fn executors_without_threads_share_the_caller_s_thread_and_its_virtual_time() {
         let executors = Executors::here(NonZeroUsize::MIN);
         assert!(!executors.has_threads());
         let task = executors.place().spawn(move || async move {
+            // The clock is paused: this sleep takes no time.
             tokio::time::sleep(Duration::from_hours(1)).await;
             std::thread::current().id()
         });
