@@ -4,6 +4,9 @@
 //! JsonConverter and our producer. It reads the clock of its thread, on which everything happens from fetching to producing, at its first
 //! put and once all records are acknowledged. What the broker spends is on other threads.
 
+#[path = "../loadtest/src/customers.rs"]
+mod customers;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
@@ -15,6 +18,7 @@ use api::{
 };
 use arrow_array::Array;
 use broker::Broker;
+use customers::record;
 use engine::convert::{BYTE_ARRAY, JSON, SIMPLE_HEADERS};
 use engine::rt::{Executors, ExecutorsConfig};
 use engine::task::{
@@ -152,18 +156,6 @@ fn cluster_config(servers: &str) -> ClusterConfig {
     ClusterConfig::new(HostPort::parse_list(servers).expect("addresses"))
 }
 
-fn record(number: usize) -> String {
-    format!(
-        r#"{{"id":{},"name":"customer-{:06}","mail":"customer-{:06}@example.org","price":{}.25,"active":{},"created":{},"city":"Trondheim"}}"#,
-        100_000 + number % 900_000,
-        number % 1_000_000,
-        number % 1_000_000,
-        number % 977,
-        number.is_multiple_of(2),
-        1_700_000_000_000 + number
-    )
-}
-
 /// Creates the topics and fills the first.
 fn fill(servers: &str, topics: &[String], records: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -181,7 +173,7 @@ fn fill(servers: &str, topics: &[String], records: usize) {
         let now_ms =
             SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock past 1970").as_millis() as i64;
         for number in 0..records {
-            let value = record(number);
+            let value = record(number as i64);
             let record = ProduceRecord {
                 timestamp_ms: now_ms,
                 key: None,

@@ -14,6 +14,7 @@ use clap::Args;
 use protocol::client::producer::{ProduceRecord, Producer, ProducerConfig};
 
 use crate::cluster::Kafka;
+use crate::customers::record;
 use crate::options::Common;
 use crate::output::print;
 use crate::usage::Usage;
@@ -46,18 +47,6 @@ fn transforms(exclude: &str, rename: &str) -> String {
          transforms.replace.renames={rename}\n\
          transforms.cast.type={package}.Cast$Value\n\
          transforms.cast.spec=id:string\n"
-    )
-}
-
-fn record(number: i64) -> String {
-    format!(
-        r#"{{"id":{},"name":"customer-{:06}","mail":"customer-{:06}@example.org","price":{}.25,"active":{},"created":{},"city":"Trondheim"}}"#,
-        100_000 + number % 900_000,
-        number % 1_000_000,
-        number % 1_000_000,
-        number % 977,
-        number % 2 == 0,
-        1_700_000_000_000 + number
     )
 }
 

@@ -6,6 +6,7 @@ mod clients;
 mod cluster;
 mod compare;
 mod connectors;
+mod customers;
 mod distributed;
 mod json;
 mod options;
