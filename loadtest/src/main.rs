@@ -40,6 +40,8 @@ enum Case {
     Compare(compare::Options),
     /// Clusters of worker processes, Java's and ours mixed: replaced, killed, frozen and reconfigured while they work
     Cluster(distributed::Options),
+    /// End to end at a fixed rate: from when a record is due at a producer until it is in a sink's file, in Java's worker and ours
+    Latency(compare::latency::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -57,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
         Case::Cluster(options) => local.block_on(&runtime, distributed::run(options)),
+        Case::Latency(options) => local.block_on(&runtime, compare::latency::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
         Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),
     }

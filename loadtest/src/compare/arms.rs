@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use xtask::connect::JavaWorker;
 use xtask::kafka::Libs;
 
-use super::cases::{Case, Path as CasePath, TUNING};
+use super::cases::{Case, Path as CasePath};
 use crate::rest::Client;
 use crate::usage::Usage;
 use crate::worker::Worker;
@@ -61,19 +61,21 @@ pub(super) struct Arm {
 }
 
 impl Arm {
-    /// Starts a worker without connectors and waits until it is idle. `plugins` is the folder with the Java classes of ours.
+    /// Starts a worker without connectors and waits until it is idle. `plugins` is the folder with the Java classes of ours, `settings` go
+    /// into its properties file.
     pub(super) async fn start(
         side: Side,
         binary: &Path,
         bootstrap: &str,
         libs: &Libs,
         plugins: &Path,
+        settings: &[(&str, &str)],
     ) -> Result<Arm> {
         let dir = tempfile::tempdir()?;
         let started = Instant::now();
         let converter = "org.apache.kafka.connect.converters.ByteArrayConverter";
         let converters = [("key.converter", converter), ("value.converter", converter)];
-        let properties = [&converters, TUNING].concat();
+        let properties = [&converters, settings].concat();
         let (process, port, ready_after) = match side {
             Side::Java => {
                 let offsets = dir.path().join("offsets");
@@ -136,8 +138,7 @@ impl Arm {
             let given = self.records_given(connector).await?;
             ensure!(given == case.records, "the sink was given {given} records instead of {}", case.records);
         }
-        let (status, body) = self.send("DELETE", &format!("/connectors/{connector}"), "").await?;
-        ensure!(status == 204, "not deleted: {status} {}", String::from_utf8_lossy(&body));
+        self.remove(connector).await?;
         match &mut self.process {
             Process::Java(worker) if is_null => {
                 let told = format!("blackhole {connector} took {} records", case.records);
@@ -145,6 +146,13 @@ impl Arm {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Deletes a connector.
+    pub(super) async fn remove(&self, connector: &str) -> Result<()> {
+        let (status, body) = self.send("DELETE", &format!("/connectors/{connector}"), "").await?;
+        ensure!(status == 204, "not deleted: {status} {}", String::from_utf8_lossy(&body));
+        Ok(())
     }
 
     /// What our worker has counted.

@@ -20,6 +20,7 @@
 mod arms;
 mod cases;
 mod input;
+pub(crate) mod latency;
 mod machine;
 mod plot;
 mod records;
@@ -34,7 +35,7 @@ use serde_json::Value;
 use xtask::kafka::Libs;
 
 use self::arms::{Arm, Side};
-use self::cases::{CASES, Case};
+use self::cases::{CASES, Case, TUNING};
 use self::input::Input;
 use self::report::Reports;
 use crate::cluster::Kafka;
@@ -119,7 +120,7 @@ async fn measure_case(
     let mut expected = input.expected;
     let mut arms = Vec::new();
     for side in Side::ALL {
-        arms.push(Arm::start(side, &options.binary, &options.bootstrap, libs, plugins).await?);
+        arms.push(Arm::start(side, &options.binary, &options.bootstrap, libs, plugins, TUNING).await?);
     }
     let mut spent = vec![Vec::new(); arms.len()];
     for round in 0..WARM_UP_ROUNDS + options.rounds {
