@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,11 +46,16 @@ type Refusal = fn(&TaskId) -> api::Error;
 struct Gate {
     fenced: AtomicUsize,
     refusal: Mutex<Option<Refusal>>,
+    /// No answer comes: nobody leads.
+    hangs: AtomicBool,
 }
 
 impl StartGate for Gate {
     fn fence(&self, _id: &TaskId) -> StoreFuture<()> {
         self.fenced.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
+        }
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -328,6 +333,18 @@ fn a_task_that_may_not_start_does_not() {
         let trace = setup.world.wait_for_failure(&task);
         assert!(trace.contains(words), "{trace}");
     }
+    assert_eq!(setup.world.records(&setup.records), 0);
+}
+
+/// Goal: a task whose fencing takes its time, for want of a leader, is stopped at once.
+#[test]
+fn a_task_that_waits_for_the_fencing_can_be_stopped() {
+    let setup = Setup::new("waits");
+    setup.gate.hangs.store(true, Ordering::SeqCst);
+    let task = setup.start(TransactionBoundary::Poll, &[("records", "5")]);
+    wait_until("the gate to be asked", || setup.gate.fenced.load(Ordering::SeqCst) > 0);
+    task.stop();
+    setup.world.wait_for_state(&task, &TaskState::Stopped);
     assert_eq!(setup.world.records(&setup.records), 0);
 }
 

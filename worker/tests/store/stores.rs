@@ -124,6 +124,26 @@ fn a_deposed_leader_cannot_write() {
 }
 
 #[test]
+fn a_leader_asked_for_several_things_at_a_time_writes_them_all() {
+    let broker = Broker::start();
+    run(async {
+        let more = [("exactly.once.source.support", "enabled")];
+        let world = World::new(&broker.bootstrap, &unique("turns"), &more);
+        let (leader, _) = open(&world).await;
+        leader.claim_write_privileges().await.unwrap();
+        let config = raw(&[("a", "b")]);
+        let written = tokio::join!(
+            leader.put_connector_config("c", &config, None),
+            leader.put_task_configs("d", std::slice::from_ref(&config)),
+            leader.put_task_count_record("d", 3),
+        );
+        assert!(written.0.is_ok() && written.1.is_ok() && written.2.is_ok(), "{written:?}");
+        let snapshot = leader.snapshot();
+        assert_eq!((snapshot.contains("c"), snapshot.task_count_record("d")), (true, Some(3)));
+    });
+}
+
+#[test]
 fn statuses_reach_every_worker_and_survive_a_restart() {
     let broker = Broker::start();
     run(async {

@@ -50,7 +50,11 @@ impl SourcePipeline {
         let Some(transactions) = &self.transactions else { return Ok(true) };
         let gate = Arc::clone(&transactions.spec.gate);
         let (id, producer) = (self.id.clone(), Rc::clone(&self.producer));
-        gate.fence(&id).await?;
+        // It takes as long as a leader is looked for: a stop does not wait for that.
+        tokio::select! {
+            fenced = gate.fence(&id) => fenced?,
+            () = control.stopped() => return Ok(false),
+        }
         // Whoever takes the transactional id now shuts out younger tasks: not after a stop.
         if control.target() == Target::Stopped {
             return Ok(false);
@@ -71,7 +75,10 @@ impl SourcePipeline {
                 }
             }
         }
-        gate.confirm(&id).await?;
+        tokio::select! {
+            confirmed = gate.confirm(&id) => confirmed?,
+            () = control.stopped() => return Ok(false),
+        }
         Ok(true)
     }
 
