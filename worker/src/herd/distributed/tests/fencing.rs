@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::task::TaskId;
+use proptest::prelude::*;
 
 use super::super::super::event::{CommandKind, Event, Outcome, Refusal};
 use super::super::*;
@@ -244,6 +245,60 @@ fn a_task_that_was_replaced_or_taken_away_may_not_write() {
     };
     world.step(0, ClusterEvent::Member(revoked));
     assert_eq!(may(&world, epoch), Err(NotToWrite::Revoked));
+}
+
+#[derive(Debug, Clone)]
+enum Turn {
+    Tasks(usize),
+    Freeze(usize),
+    Thaw(usize),
+    Rebalance,
+    Advance(usize, usize),
+    IgnoreStops(bool),
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let turn = prop_oneof![
+        2 => (1..5_usize).prop_map(Turn::Tasks),
+        1 => (1..3_usize).prop_map(Turn::Freeze),
+        1 => (1..3_usize).prop_map(Turn::Thaw),
+        1 => Just(Turn::Rebalance),
+        8 => (0..12_usize, 1..12_usize).prop_map(|(pick, count)| Turn::Advance(pick, count)),
+        1 => prop::bool::weighted(0.3).prop_map(Turn::IgnoreStops),
+    ];
+    prop::collection::vec(turn, 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    /// Whatever becomes of a connector's tasks while workers are frozen, thaw, and take their time: none of a former generation can write
+    /// once one of a newer can ([`World::go_on_starting`] looks), and there is one round of fencing at a time.
+    #[test]
+    fn nobody_writes_beside_a_former_generation(turns in turns()) {
+        let mut world = World::new(3);
+        world.is_exactly_once = true;
+        world.task_count = 3;
+        world.settle();
+        let config = config_of(SOURCE.class, "1");
+        world.send(0, "c", CommandKind::Create { plugin: SOURCE, config, initial: TargetState::Started });
+        for turn in turns {
+            match turn {
+                Turn::Tasks(count) => drop(world.send(0, "c", tasks(count))),
+                Turn::Freeze(worker) => world.freeze(worker),
+                Turn::Thaw(worker) => world.thaw(worker),
+                Turn::Rebalance => world.group(true),
+                Turn::Advance(pick, count) => {
+                    for step in 0..count {
+                        world.advance(pick + step);
+                    }
+                }
+                Turn::IgnoreStops(ignores) => world.ignores_stop = ignores,
+            }
+        }
+        (1..3).for_each(|worker| world.thaw(worker));
+        world.ignores_stop = false;
+        world.settle();
+    }
 }
 
 #[test]

@@ -79,60 +79,65 @@ impl World {
 
     /// A task takes its next step towards writing, if there is one that can.
     pub(super) fn go_on_starting(&mut self, pick: usize) -> bool {
-        for offset in 0..self.producers.starting.len() {
-            let index = (pick + offset) % self.producers.starting.len();
-            let Starting { worker, id, epoch, generation, step } = &self.producers.starting[index];
-            let (worker, id, epoch, generation) = (*worker, id.clone(), *epoch, *generation);
-            let next = match step {
-                Step::Fence => {
-                    let token = self.send(worker, &id.connector, CommandKind::Fence);
-                    Step::Waiting(worker, token)
+        let count = self.producers.starting.len();
+        let can_go_on = |index: &usize| {
+            let Starting { worker, step, .. } = &self.producers.starting[*index];
+            let is_answered = match step {
+                Step::Waiting(_, token) => self.replies.contains_key(token),
+                _ => true,
+            };
+            is_answered && !self.workers[*worker].is_frozen
+        };
+        let Some(index) = (0..count).map(|offset| (pick + offset) % count).find(can_go_on) else {
+            return false;
+        };
+        let Starting { worker, id, epoch, generation, step } = self.producers.starting.swap_remove(index);
+        let next = match step {
+            Step::Fence => Step::Waiting(worker, self.send(worker, &id.connector, CommandKind::Fence)),
+            Step::Waiting(asked, token) => match self.replies.remove(&token).unwrap() {
+                Ok(_) => Step::Init,
+                Err(Refusal::Elsewhere { url: Some(leader) }) if asked != 0 => {
+                    assert_eq!(leader, url(0));
+                    Step::Waiting(0, self.send(0, &id.connector, CommandKind::Fence))
                 }
-                Step::Waiting(asked, token) => match (self.replies.remove(token), *asked) {
-                    (None, _) => continue,
-                    (Some(Ok(_)), _) => Step::Init,
-                    (Some(Err(Refusal::Elsewhere { url: Some(leader) })), asked) if asked != 0 => {
-                        assert_eq!(leader, url(0));
-                        Step::Waiting(0, self.send(0, &id.connector, CommandKind::Fence))
-                    }
-                    (Some(Err(refusal)), _) => {
-                        self.start_failed(index, &refusal.to_string());
-                        return true;
-                    }
-                },
-                Step::Init => {
-                    let producer = Producer { epoch, worker, generation, is_confirmed: false };
-                    self.producers.live.insert(id, producer);
-                    Step::Confirm
-                }
-                Step::Confirm => {
-                    self.read(worker, usize::MAX);
-                    let snapshot = self.workers[worker].log.snapshot();
-                    match self.workers[worker].cluster.may_write(&snapshot, &id, epoch) {
-                        Ok(()) => self.confirmed(index),
-                        Err(reason) => {
-                            self.producers
-                                .live
-                                .retain(|_, live| (live.worker, live.epoch) != (worker, epoch));
-                            self.start_failed(index, &format!("{reason:?}"));
-                        }
-                    }
+                Err(refusal) => {
+                    self.start_failed(worker, id, epoch, &refusal.to_string());
                     return true;
                 }
-            };
-            self.producers.starting[index].step = next;
-            return true;
+            },
+            Step::Init => {
+                let producer = Producer { epoch, worker, generation, is_confirmed: false };
+                self.producers.live.insert(id.clone(), producer);
+                Step::Confirm
+            }
+            Step::Confirm => {
+                self.read(worker, usize::MAX);
+                let snapshot = self.workers[worker].log.snapshot();
+                match self.workers[worker].cluster.may_write(&snapshot, &id, epoch) {
+                    Ok(()) => self.confirmed(worker, id, epoch, generation),
+                    Err(reason) => {
+                        self.end_producer(worker, epoch);
+                        self.start_failed(worker, id, epoch, &format!("{reason:?}"));
+                    }
+                }
+                return true;
+            }
+        };
+        // It may have been stopped by what followed.
+        if self.workers[worker].tasks.contains_key(&epoch) {
+            self.producers.starting.push(Starting { worker, id, epoch, generation, step: next });
         }
-        false
+        true
     }
 
     /// I12: whoever writes from now on is of the same generation as everybody else who still can.
-    fn confirmed(&mut self, index: usize) {
-        let Starting { worker, id, epoch, generation, .. } = self.producers.starting.swap_remove(index);
+    fn confirmed(&mut self, worker: usize, id: TaskId, epoch: Epoch, generation: Option<i32>) {
+        let state = TaskState::Running;
+        self.report(worker, Event::TaskReported { id: id.clone(), epoch, state });
         let own = |live: &&mut Producer| (live.worker, live.epoch) == (worker, epoch);
-        if let Some(live) = self.producers.live.get_mut(&id).filter(own) {
-            live.is_confirmed = true;
-        }
+        // Shut out by now, it finds that out when it writes.
+        let Some(live) = self.producers.live.get_mut(&id).filter(own) else { return };
+        live.is_confirmed = true;
         for (other, live) in &self.producers.live {
             let can_write = other.connector == id.connector && live.is_confirmed;
             assert!(
@@ -140,12 +145,9 @@ impl World {
                 "{other} of a former generation writes beside {id}"
             );
         }
-        let state = TaskState::Running;
-        self.report(worker, Event::TaskReported { id, epoch, state });
     }
 
-    fn start_failed(&mut self, index: usize, why: &str) {
-        let Starting { worker, id, epoch, .. } = self.producers.starting.swap_remove(index);
+    fn start_failed(&mut self, worker: usize, id: TaskId, epoch: Epoch, why: &str) {
         self.workers[worker].tasks.remove(&epoch);
         let state = TaskState::Failed { trace: format!("java.lang.Exception: {why}\n"), is_built: true };
         self.report(worker, Event::TaskReported { id: id.clone(), epoch, state });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use api::plugin::{AlterOffsets, ConnectorPlugin, CreateTask};
 use api::{Error, Props};
 use engine::task::{TaskId, TaskState};
+use protocol::client::group::LostReason;
 
 use super::super::super::event::{
     Action, Command, CommandKind, Epoch, Event, GenerateError, Outcome, Refusal, Token,
@@ -15,6 +16,7 @@ use super::super::super::event::{
 use super::super::super::state::State;
 use super::super::*;
 use super::producers::Producers;
+
 use crate::config::{Plugins, TargetState};
 use crate::group::{Assigned, ConnectProtocol, MemberEvent, RevokedBy};
 use crate::store::LogRecord;
@@ -80,6 +82,10 @@ pub(super) struct Worker {
     pub(super) revoked: Option<(BTreeSet<Arc<str>>, BTreeSet<TaskId>)>,
     pub(super) wants_rebalance: bool,
     pub(super) has_ended: bool,
+    /// The system gives it no time, and the group has gone on without it.
+    pub(super) is_frozen: bool,
+    /// It was, and has not given up yet what it had.
+    pub(super) is_lost: bool,
     pub(super) resolved: i32,
 }
 
@@ -159,6 +165,8 @@ impl World {
                 revoked: None,
                 wants_rebalance: true,
                 has_ended: false,
+                is_frozen: false,
+                is_lost: false,
                 resolved: -1,
             }
         });
@@ -225,6 +233,7 @@ impl World {
             ClusterAction::AcknowledgeRevoked => {
                 let (connectors, tasks) =
                     worker.revoked.take().expect("only what was revoked is acknowledged");
+                worker.is_lost = false;
                 for id in &tasks {
                     let runs = worker.tasks.values().any(|(task, is_abandoned)| task == id && !is_abandoned);
                     assert!(!runs, "{id} runs on after its revocation was acknowledged");
@@ -389,10 +398,11 @@ impl World {
         self.check_single();
     }
 
-    /// I11: no task runs twice.
+    /// I11: no task runs twice, on workers that are in the group.
     pub(super) fn check_single(&self) {
         let mut seen = BTreeSet::new();
-        let tasks = self.workers.iter().flat_map(|worker| worker.tasks.values());
+        let awake = self.workers.iter().filter(|worker| !worker.is_frozen && !worker.is_lost);
+        let tasks = awake.flat_map(|worker| worker.tasks.values());
         for (id, _) in tasks.filter(|(_, is_abandoned)| !is_abandoned) {
             assert!(seen.insert(id), "{id} runs twice");
         }
@@ -400,7 +410,7 @@ impl World {
 
     /// The group's part: one step of a rebalance where one is wanted. `shuffles`: work moves.
     pub(super) fn group(&mut self, shuffles: bool) {
-        let members: Vec<usize> = (0..self.workers.len()).filter(|n| !self.workers[*n].has_ended).collect();
+        let members: Vec<usize> = (0..self.workers.len()).filter(|n| self.is_member(*n)).collect();
         if self.joining {
             if members.iter().all(|n| self.workers[*n].revoked.is_none()) {
                 self.assign(&members);
@@ -494,10 +504,42 @@ impl World {
         }
     }
 
+    fn is_member(&self, number: usize) -> bool {
+        let worker = &self.workers[number];
+        !worker.has_ended && !worker.is_frozen && !worker.is_lost
+    }
+
+    /// A worker gets no time any more, and the group goes on without it.
+    pub(super) fn freeze(&mut self, number: usize) {
+        if self.is_member(number) && self.workers[number].revoked.is_none() && !self.joining {
+            self.workers[number].is_frozen = true;
+            self.workers[0].wants_rebalance = true;
+        }
+    }
+
+    /// It wakes, and learns that it has lost everything; what it does until then it does as if nothing had happened.
+    pub(super) fn thaw(&mut self, number: usize) {
+        let worker = &mut self.workers[number];
+        if !std::mem::replace(&mut worker.is_frozen, false) {
+            return;
+        }
+        worker.is_lost = true;
+        let event = MemberEvent::Revoked {
+            cause: RevokedBy::Lost(LostReason::SessionExpired),
+            connectors: worker.connectors.iter().cloned().collect(),
+            tasks: worker.assigned.iter().cloned().collect(),
+        };
+        worker.revoked = Some((worker.connectors.clone(), worker.assigned.clone()));
+        worker.wants_rebalance = true;
+        worker.inbox.push_back(ClusterEvent::Member(event));
+    }
+
     pub(super) fn pass(&mut self, ms: u64) {
         self.now_ms += ms;
         for number in 0..self.workers.len() {
-            if self.workers[number].cluster.deadline_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
+            let is_due =
+                self.workers[number].cluster.deadline_ms().is_some_and(|due_ms| due_ms <= self.now_ms);
+            if is_due && !self.workers[number].is_frozen {
                 self.step(number, ClusterEvent::Herd(Event::Tick));
             }
         }
@@ -505,9 +547,16 @@ impl World {
 
     /// One thing happens that is due; false if nothing is.
     pub(super) fn advance(&mut self, pick: usize) -> bool {
+        // What happens around workers may come before what they know of it.
+        if pick % 2 == 1 && (self.go_on_starting(pick / 2) || self.end_round(pick / 2)) {
+            return true;
+        }
         let count = self.workers.len();
         for offset in 0..count {
             let number = (pick + offset) % count;
+            if self.workers[number].is_frozen {
+                continue;
+            }
             if let Some(event) = self.workers[number].inbox.pop_front() {
                 self.step(number, event);
                 return true;
