@@ -42,6 +42,8 @@ enum Case {
     Cluster(distributed::Options),
     /// End to end at a fixed rate: from when a record is due at a producer until it is in a sink's file, in Java's worker and ours
     Latency(compare::latency::Options),
+    /// Many workers with thousands of tasks on one machine: how long rebalances take, and REST meanwhile
+    Scale(distributed::scale::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -58,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
+        Case::Scale(options) => local.block_on(&runtime, distributed::scale::run(options)),
         Case::Cluster(options) => local.block_on(&runtime, distributed::run(options)),
         Case::Latency(options) => local.block_on(&runtime, compare::latency::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),

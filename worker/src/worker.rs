@@ -30,6 +30,10 @@ use crate::store::{ConfigStore, FileOffsetStore, KafkaOffsetStore, OpenError, St
 /// What the executors get beyond the tasks' own time to end.
 const EXECUTOR_GRACE: Duration = Duration::from_secs(1);
 
+/// A worker hears of a rebalance with its next heartbeat, and the group waits for the last one to hear: with one heartbeat per
+/// `heartbeat.interval.ms`, as in Java, nearly all of a rebalance is that wait. A heartbeat costs nothing beside it.
+const HEARTBEATS_PER_INTERVAL: u64 = 3;
+
 /// What a worker is started with.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
@@ -277,7 +281,8 @@ async fn open_stores(
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut member = MemberConfig::new(&distributed.group_id, &format!("{scheme}://{worker_id}/"));
     member.group.session_timeout_ms = millis(distributed.session_timeout);
-    member.group.heartbeat_interval_ms = millis(distributed.heartbeat_interval);
+    member.group.heartbeat_interval_ms =
+        (millis(distributed.heartbeat_interval) / HEARTBEATS_PER_INTERVAL).max(1);
     member.group.rebalance_timeout_ms = millis(distributed.rebalance_timeout);
     member.group.poll_interval_ms_max = Some(millis(distributed.rebalance_timeout));
     member.protocol = distributed.protocol;

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use xtask::connect::JavaWorker;
 use xtask::kafka::Libs;
 
+use crate::usage::Usage;
 use crate::worker::{answers, free_port, write};
 
 /// How long a worker may take until it serves, and until it has ended.
@@ -69,6 +70,15 @@ impl Member {
             Process::Java(java) => java.pid(),
             Process::Ours { child, .. } => child.id(),
         }
+    }
+
+    pub(super) fn usage(&self) -> Result<Usage> {
+        Usage::of(self.pid())
+    }
+
+    /// Files and sockets that it has open.
+    pub(super) fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.pid())).context("list a worker's descriptors")?.count())
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<()> {

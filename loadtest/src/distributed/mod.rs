@@ -16,12 +16,13 @@ mod cluster;
 mod member;
 mod rebalances;
 mod report;
+pub(crate) mod scale;
 mod scenario;
 mod timeline;
 mod watch;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -79,12 +80,41 @@ pub(crate) struct Options {
     /// On the embedded broker; only where no Java worker takes part
     #[arg(long)]
     embedded: bool,
+    /// A folder for properties, logs of our workers and files of sinks, which stays
+    #[arg(long)]
+    dir: Option<PathBuf>,
     /// Where the result goes as JSON
     #[arg(long)]
     json: Option<PathBuf>,
     /// End with an error where a record was lost, a task that does not move was restarted, or under exactly-once a record came twice
     #[arg(long)]
     check: bool,
+}
+
+/// Where the files of a cluster are.
+#[derive(Debug)]
+enum Folder {
+    Temporary(tempfile::TempDir),
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn new(kept: Option<&Path>) -> Result<Folder> {
+        Ok(match kept {
+            None => Folder::Temporary(tempfile::tempdir()?),
+            Some(kept) => {
+                std::fs::create_dir_all(kept).with_context(|| format!("create {}", kept.display()))?;
+                Folder::Kept(kept.to_owned())
+            }
+        })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Folder::Temporary(dir) => dir.path(),
+            Folder::Kept(dir) => dir,
+        }
+    }
 }
 
 impl Kind {
@@ -153,7 +183,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         Some(libs) => Brokers::kafka(libs.clone()).await?,
         None => Brokers::embedded(&options.binary)?,
     };
-    let dir = tempfile::tempdir()?;
+    let dir = Folder::new(options.dir.as_deref())?;
     let group = format!("cluster-{}", std::process::id());
     let settings = Settings {
         libs,

@@ -11,8 +11,8 @@ pub(super) struct Logged {
 /// Of a rebalance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The worker is to join again.
-    Started,
+    /// The worker joins, again or for the first time.
+    Joining,
     /// It has an assignment of this generation.
     Joined(i32),
     /// It has started what it was given.
@@ -28,8 +28,8 @@ pub(super) fn read(log: &str) -> impl Iterator<Item = Logged> {
             Phase::Joined(rest.split(' ').next()?.parse().ok()?)
         } else if line.contains("Finished starting connectors and tasks") {
             Phase::Resolved
-        } else if line.contains("Rebalance started") || line.contains("rebalance started") {
-            Phase::Started
+        } else if line.contains("(Re-)joining group") {
+            Phase::Joining
         } else {
             return None;
         };
@@ -55,7 +55,7 @@ fn time_ms(line: &str) -> Option<i64> {
 /// How the whole cluster rebalanced within a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rebalance {
-    /// From the first worker that was to join again to the last that had started what it was given.
+    /// From the first worker that joined to the last that had started what it was given.
     pub(super) took_ms: i64,
     /// Generations of the group.
     pub(super) rounds: usize,
@@ -77,7 +77,7 @@ pub(super) fn within(logged: &[Logged], from_ms: i64, until_ms: i64) -> Option<R
     let first = inside().map(|logged| logged.at_ms).min()?;
     let last = times(Phase::Resolved).max()?;
     Some(Rebalance {
-        took_ms: last - times(Phase::Started).min().unwrap_or(first),
+        took_ms: last - times(Phase::Joining).min().unwrap_or(first),
         rounds: generations.len(),
     })
 }
@@ -87,12 +87,12 @@ mod tests {
     use super::*;
 
     const JAVA: &str = "\
-[2026-11-28T21:25:21,123] INFO [Worker clientId=connect-1, groupId=g] Rebalance started (org.apache.kafka.connect.runtime.distributed.WorkerCoordinator)
+[2026-11-28T21:25:21,123] INFO [Worker clientId=connect-1, groupId=g] (Re-)joining group (org.apache.kafka.connect.runtime.distributed.WorkerCoordinator)
 [2026-11-28T21:25:21,200] INFO [Worker clientId=connect-1, groupId=g] Joined group at generation 12 with protocol version 2 and got assignment: Assignment{} (org.X)
 [2026-11-28T21:25:22,000] INFO [Worker clientId=connect-1, groupId=g] Finished starting connectors and tasks (org.X)
 ";
     const OURS: &str = "\
-2026-11-28T21:25:21.100Z INFO  rebalance started: another member joined
+2026-11-28T21:25:21.100Z INFO  (Re-)joining group
 2026-11-28T21:25:21.201Z INFO  joined the group generation=12 leader=http://127.0.0.1:1/ connectors=1 tasks=2
 2026-11-28T21:25:21.250Z INFO  Finished starting connectors and tasks generation=12
 2026-11-28T21:25:21.251Z INFO  something else
@@ -103,7 +103,7 @@ mod tests {
         let all: Vec<Logged> = read(JAVA).chain(read(OURS)).collect();
         assert_eq!(all.len(), 6);
         // `date -u -d 2026-11-28T21:25:21 +%s`
-        assert_eq!(all[0], Logged { at_ms: 1_795_901_121_123, what: Phase::Started });
+        assert_eq!(all[0], Logged { at_ms: 1_795_901_121_123, what: Phase::Joining });
         assert_eq!(all[1].what, Phase::Joined(12));
         let found = within(&all, 1_795_901_121_000, 1_795_901_130_000);
         assert_eq!(found, Some(Rebalance { took_ms: 900, rounds: 1 }));

@@ -25,7 +25,7 @@ impl Spread {
         self.0.len()
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         json!({ "count": self.len(), "p50": self.at(0.5), "p99": self.at(0.99), "max": self.at(1.0) })
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Line {
     /// Who runs it; none while nobody does.
     pub(super) owner: Option<Rc<str>>,
     last_owner: Option<Rc<str>>,
+    /// Since when its owner runs it.
+    pub(super) since_ms: Option<i64>,
     idle_since_ms: Option<i64>,
     /// From when to when nobody ran it.
     pub(super) gaps: Vec<(i64, i64)>,
@@ -103,6 +105,7 @@ impl Line {
             self.restarts.push(at_ms);
         }
         self.owner = Some(Rc::clone(worker));
+        self.since_ms = Some(at_ms);
         self.last_owner = Some(Rc::clone(worker));
     }
 

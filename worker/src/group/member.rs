@@ -232,7 +232,10 @@ impl Member {
         while let Some(action) = self.outbox.front() {
             let sent = match action {
                 Action::Join(claim) => match self.protocols(claim.clone()) {
-                    Ok(protocols) => group.join(protocols).await,
+                    Ok(protocols) => {
+                        tracing::info!("(Re-)joining group");
+                        group.join(protocols).await
+                    }
                     Err(error) => {
                         Err(protocol::Error::malformed("write what this worker says when it joins", error))
                     }

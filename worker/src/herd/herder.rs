@@ -20,6 +20,7 @@ use super::standalone::Herd;
 use super::state::State;
 use super::view::{MeasuredConnector, View};
 use crate::config::{ExactlyOnceSupport, Plugins, WorkerConfig};
+use crate::store::config_log::ConfigEvent;
 
 /// What a herder works with.
 #[derive(Clone)]
@@ -276,12 +277,14 @@ impl Herder {
         for action in actions {
             self.perform(action);
         }
-        self.stepped();
+        self.forget_gone();
+        self.shared.deadline_changed.notify_one();
     }
 
     pub(super) fn cluster_step(&self, event: ClusterEvent) {
         let Some(shell) = &self.shared.cluster else { return };
         let now_ms = self.now_ms();
+        let removes = matches!(event, ClusterEvent::Config(ConfigEvent::ConnectorRemoved { .. }));
         let actions = match &mut *self.shared.machine.borrow_mut() {
             Machine::Cluster(cluster) => cluster.step(event, shell.configs.snapshot(), now_ms),
             Machine::Standalone(_) => return,
@@ -289,12 +292,14 @@ impl Herder {
         for action in actions {
             self.perform_in_cluster(shell, action);
         }
-        self.stepped();
+        if removes {
+            self.forget_gone();
+        }
+        self.shared.deadline_changed.notify_one();
     }
 
-    fn stepped(&self) {
+    fn forget_gone(&self) {
         self.shared.running.borrow_mut().forget_gone(self.shared.machine.borrow().view());
-        self.shared.deadline_changed.notify_one();
     }
 
     fn now_ms(&self) -> u64 {

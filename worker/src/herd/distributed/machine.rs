@@ -12,6 +12,7 @@ use super::super::retry::chance;
 use super::event::{ClusterAction, ClusterEvent, WriteId};
 use super::fencing::Fencing;
 use super::membership::Membership;
+use super::scope::Scope;
 use super::work::{Generation, Instance, Task};
 use super::writes::{OffsetChange, Write};
 use crate::config::Plugins;
@@ -136,6 +137,7 @@ impl Cluster {
     pub fn step(&mut self, event: ClusterEvent, snapshot: Arc<Snapshot>, now_ms: u64) -> Vec<ClusterAction> {
         let mut out = Vec::new();
         self.snapshot = snapshot;
+        let (scope, stood) = (Scope::of(&event), self.standing());
         match event {
             ClusterEvent::Herd(event) => self.herd_event(event, now_ms, &mut out),
             ClusterEvent::Config(event) => self.config_event(event, now_ms, &mut out),
@@ -156,7 +158,8 @@ impl Cluster {
         self.apply_restarts();
         self.serve(&mut out);
         self.advance_fencing(&mut out);
-        self.reconcile(now_ms, &mut out);
+        let scope = if self.standing().opens_since(&stood) { Scope::All } else { scope };
+        self.reconcile_scope(&scope, now_ms, &mut out);
         self.advance_revocation(&mut out);
         self.lead(now_ms, &mut out);
         if self.is_stopping && !self.has_ended && !self.is_working() {

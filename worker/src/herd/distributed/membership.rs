@@ -90,8 +90,10 @@ impl Cluster {
                 let is_new_leader = assigned.is_leader;
                 let generation = assigned.generation;
                 // What is running goes on; what is no longer ours was revoked before.
-                self.own_connectors.retain(|connector| assigned.connectors.contains(connector));
-                self.own_tasks.retain(|task| assigned.tasks.contains(task));
+                let still = assigned.connectors.iter().filter(|name| self.own_connectors.contains(*name));
+                self.own_connectors = still.cloned().collect();
+                let still = assigned.tasks.iter().filter(|id| self.own_tasks.contains(*id));
+                self.own_tasks = still.cloned().collect();
                 self.membership.assigned = Some(assigned);
                 self.membership.is_rebalancing = false;
                 self.membership.is_resolved = false;

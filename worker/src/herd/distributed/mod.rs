@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`Cluster`] keeps no list of steps to do. Each event changes what is wanted (assignment, configurations, target states, restarts) or what
-//! is known to run; `reconcile` then compares the two. So nothing is forgotten when events overtake each other, and a task that a
+//! is known to run; `reconcile` then compares the two, as far as the event can have changed them (`scope`). So nothing is forgotten when events overtake each other, and a task that a
 //! rebalance does not move is not touched by it.
 
 mod event;
@@ -23,6 +23,8 @@ mod commands;
 mod writes;
 
 mod reconcile;
+
+mod scope;
 
 mod running;
 

@@ -1,6 +1,7 @@
 //! From what is wanted to what is done: whatever is this worker's and should run is started, whatever runs and should not is stopped.
 //!
-//! Called after every event; where nothing differs it does nothing. What is missing is not remembered as steps but found again each time.
+//! Called after every event, for what it can have changed; where nothing differs it does nothing. What is missing is not remembered as steps
+//! but found again each time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ impl Cluster {
         }
     }
 
-    fn reconcile_instance(&mut self, name: &Arc<str>, now_ms: u64, out: &mut Vec<ClusterAction>) {
+    pub(super) fn reconcile_instance(&mut self, name: &Arc<str>, now_ms: u64, out: &mut Vec<ClusterAction>) {
         let snapshot = Arc::clone(&self.snapshot);
         let is_own = self.own_connectors.contains(name);
         let Some(config) = snapshot.config(name).filter(|_| is_own) else {
@@ -146,7 +147,7 @@ impl Cluster {
         self.show_instance(name, State::Failed, Some(trace), out);
     }
 
-    fn reconcile_task(&mut self, id: &TaskId, now_ms: u64, out: &mut Vec<ClusterAction>) {
+    pub(super) fn reconcile_task(&mut self, id: &TaskId, now_ms: u64, out: &mut Vec<ClusterAction>) {
         let snapshot = Arc::clone(&self.snapshot);
         let target = snapshot.target_state(&id.connector).unwrap_or_default();
         let wanted = snapshot

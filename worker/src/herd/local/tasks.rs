@@ -49,9 +49,12 @@ impl Herder {
             herder.watch(&id, epoch, &handle).await;
             // Its last report was sent before it ended, and says why.
             herder.take_reports();
+            let is_there = herder.look(|herd| herd.contains(&id.connector));
             {
                 let mut running = herder.shared.running.borrow_mut();
-                if let Some(ended) = running.tasks.remove(&epoch) {
+                if let Some(ended) = running.tasks.remove(&epoch)
+                    && is_there
+                {
                     running.past_topics.keep(&id.connector, &ended.handle.metrics().topics);
                 }
                 running.epochs.remove(&run);

@@ -29,6 +29,11 @@ pub struct MembershipConfig {
     pub seed: u64,
 }
 
+/// How soon after an assignment a cooperative member first asks whether the next rebalance has begun; then twice as long each time, up to the
+/// heartbeat interval. What an assignment took from one member is given to another in a second round right after it, and whoever lost
+/// nothing hears of that round with its next heartbeat only: tasks and partitions would have no owner for all that time.
+const FOLLOW_UP_MS: u64 = 50;
+
 #[derive(Debug)]
 enum Phase {
     Outside,
@@ -72,6 +77,8 @@ pub struct Membership {
     /// Token and time of the heartbeat that waits for its answer.
     heartbeat: Option<(Token, u64)>,
     heartbeat_at_ms: u64,
+    /// From one heartbeat to the next.
+    heartbeat_pause_ms: u64,
     /// When the last request that the coordinator is known to have seen was sent: its session timer started no earlier.
     alive_at_ms: u64,
     polled_at_ms: u64,
@@ -93,6 +100,7 @@ impl Membership {
             next_token: 0,
             heartbeat: None,
             heartbeat_at_ms: now_ms,
+            heartbeat_pause_ms: 0,
             alive_at_ms: now_ms,
             polled_at_ms: now_ms,
         }
@@ -245,7 +253,8 @@ impl Membership {
         self.is_leader = reply.is_leader;
         self.alive_at_ms = now_ms;
         self.heartbeat = None;
-        self.heartbeat_at_ms = now_ms + self.config.heartbeat_interval_ms;
+        self.heartbeat_pause_ms = self.config.heartbeat_interval_ms;
+        self.heartbeat_at_ms = now_ms + self.heartbeat_pause_ms;
         if reply.is_leader && !reply.skip_assignment {
             let token = self.token();
             self.phase = Phase::Assigning { token, protocol: reply.protocol.clone() };
@@ -295,6 +304,10 @@ impl Membership {
             Ok(assignment) => {
                 let protocol = std::mem::take(protocol);
                 self.alive_at_ms = self.alive_at_ms.max(*sent_at_ms);
+                if self.config.is_cooperative {
+                    self.heartbeat_pause_ms = FOLLOW_UP_MS.min(self.config.heartbeat_interval_ms);
+                    self.heartbeat_at_ms = self.heartbeat_at_ms.min(now_ms + self.heartbeat_pause_ms);
+                }
                 self.phase = Phase::Stable;
                 self.is_retaining = false;
                 self.failure_count = 0;
@@ -478,7 +491,8 @@ impl Membership {
         if self.heartbeat.is_none() && now_ms >= self.heartbeat_at_ms {
             let token = self.token();
             self.heartbeat = Some((token, now_ms));
-            self.heartbeat_at_ms = now_ms + self.config.heartbeat_interval_ms;
+            self.heartbeat_at_ms = now_ms + self.heartbeat_pause_ms;
+            self.heartbeat_pause_ms = (self.heartbeat_pause_ms * 2).min(self.config.heartbeat_interval_ms);
             actions.push(Action::Heartbeat { token, identity: self.identity.clone() });
         }
     }
