@@ -11,7 +11,7 @@ use super::member::Kind;
 use super::watch::now_ms;
 
 /// How long reconfigurations go on.
-const STORM: Duration = Duration::from_secs(20);
+const STORM: Duration = Duration::from_secs(10);
 
 /// Between two reconfigurations.
 const STORM_GAP: Duration = Duration::from_millis(200);

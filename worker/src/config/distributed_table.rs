@@ -56,7 +56,7 @@ fn of_group() -> ConfigDef {
             High,
             "How long a worker may take to give up what a rebalance takes from it, and to look after its membership.",
         ))
-        .key(ConfigKey::new("heartbeat.interval.ms", Int, Value("3000"), High, "Time between two signs of life."))
+        .key(ConfigKey::new("heartbeat.interval.ms", Int, Value("3000"), High, "The longest time between two signs of life: there are three in it, and more after a rebalance."))
         .key(
             ConfigKey::new(
                 "exactly.once.source.support",

@@ -206,6 +206,27 @@ fn joins_with_the_id_that_the_coordinator_gives() {
 }
 
 #[test]
+fn a_cooperative_member_asks_soon_after_an_assignment_whether_the_next_round_has_begun() {
+    let pauses = |is_cooperative| {
+        let mut world = World::new(MembershipConfig { is_cooperative, ..CONFIG });
+        world.join();
+        world.settle();
+        let mut last_ms = world.now_ms;
+        let mut pauses = Vec::new();
+        while pauses.len() < 8 {
+            world.advance_to_deadline();
+            assert!(matches!(&world.requests[..], [Action::Heartbeat { .. }]), "{:?}", world.requests);
+            world.answer(None);
+            pauses.push(world.now_ms - last_ms);
+            last_ms = world.now_ms;
+        }
+        pauses
+    };
+    assert_eq!(pauses(true), [50, 50, 100, 200, 400, 800, 1_600, 3_000]);
+    assert_eq!(pauses(false), [3_000; 8]);
+}
+
+#[test]
 fn commits_count_until_everything_is_given_up() {
     let mut world = stable();
     world.advance_to_deadline();
