@@ -33,6 +33,9 @@ use crate::store::{ConfigStore, StatusStore, StoreError};
 /// How often new topics of running tasks are looked for.
 const TOPICS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a worker that stops waits for its last statuses to be written.
+const LAST_FLUSH_MAX: Duration = Duration::from_secs(5);
+
 /// How long the leader waits before it tries again to be the only writer.
 const CLAIM_BACKOFF: Duration = Duration::from_millis(250);
 
@@ -136,7 +139,8 @@ impl ClusterShell {
 
     /// Leaves the group for good, once the status topic has everything.
     pub(in super::super) async fn close(&self) {
-        self.statuses.flush().await;
+        // With the brokers away it would take as long as a record may, two minutes: the group's session says the same much sooner.
+        let _brokers_are_away = tokio::time::timeout(LAST_FLUSH_MAX, self.statuses.flush()).await;
         let (done, closed) = oneshot::channel();
         self.tell(MemberCommand::Close(done));
         let _closed_before = closed.await;
