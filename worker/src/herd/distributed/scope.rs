@@ -21,21 +21,19 @@ pub(super) enum Scope {
 impl Scope {
     pub(super) fn of(event: &ClusterEvent) -> Scope {
         match event {
-            ClusterEvent::Herd(event) => match event {
-                Event::TaskReported { id, .. } | Event::TaskEnded { id, .. } => Scope::Task(id.clone()),
-                Event::InstanceStarted { connector, .. } | Event::TasksGenerated { connector, .. } => {
-                    Scope::Connector(Arc::clone(connector))
-                }
-                _ => Scope::All,
-            },
-            ClusterEvent::Config(event) => match event {
+            ClusterEvent::Herd(Event::TaskReported { id, .. } | Event::TaskEnded { id, .. }) => {
+                Scope::Task(id.clone())
+            }
+            ClusterEvent::Herd(
+                Event::InstanceStarted { connector, .. } | Event::TasksGenerated { connector, .. },
+            )
+            | ClusterEvent::Config(
                 ConfigEvent::ConnectorUpdated { connector }
                 | ConfigEvent::ConnectorRemoved { connector }
                 | ConfigEvent::TasksUpdated { connector, .. }
-                | ConfigEvent::TargetStateChanged { connector } => Scope::Connector(Arc::clone(connector)),
-                _ => Scope::All,
-            },
-            ClusterEvent::Published { connector, .. } => Scope::Connector(Arc::clone(connector)),
+                | ConfigEvent::TargetStateChanged { connector },
+            )
+            | ClusterEvent::Published { connector, .. } => Scope::Connector(Arc::clone(connector)),
             _ => Scope::All,
         }
     }
