@@ -50,8 +50,17 @@ pub enum ClusterEvent {
         /// Whose.
         connector: Arc<str>,
         /// Why not.
-        result: Result<(), String>,
+        result: Result<(), PublishFailure>,
     },
+}
+
+/// Why the leader was not given a connector's tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishFailure {
+    /// For the log.
+    pub message: String,
+    /// It did not believe the signature: one of the two may not have read the newest key yet.
+    pub is_forbidden: bool,
 }
 
 /// Why records could not be written.

@@ -58,6 +58,14 @@ pub trait Statuses {
     fn tasks(&self, connector: &str) -> Vec<(u32, StoredStatus)>;
 }
 
+/// Failures in a row.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    pub(super) count: u32,
+    /// When the first one was.
+    pub(super) since_ms: u64,
+}
+
 /// A worker of a cluster.
 pub struct Cluster {
     pub(super) setup: ClusterSetup,
@@ -86,7 +94,7 @@ pub struct Cluster {
     pub(super) key_write_due_ms: u64,
     pub(super) claim_due_ms: Option<u64>,
     /// Failures of task generation in a row, by connector.
-    pub(super) generation_attempts: BTreeMap<Arc<str>, u32>,
+    pub(super) generation_attempts: BTreeMap<Arc<str>, Attempts>,
     pub(super) next_epoch: Epoch,
     pub(super) next_write: WriteId,
     pub(super) seed: u64,

@@ -40,7 +40,7 @@ mod view;
 
 mod shell;
 
-pub use event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure, WriteId};
+pub use event::{ClusterAction, ClusterEvent, ConfigWrite, PublishFailure, Subject, WriteFailure, WriteId};
 pub use fencing::NotToWrite;
 pub use machine::{Cluster, ClusterSetup, Statuses};
 pub(crate) use shell::ClusterShell;

@@ -8,7 +8,7 @@ use engine::task::{TaskId, TaskState};
 
 use super::super::event::{Action, Epoch, GenerateError, Outcome};
 use super::super::state::State;
-use super::event::{ClusterAction, ConfigWrite, Subject};
+use super::event::{ClusterAction, ConfigWrite, PublishFailure, Subject};
 use super::machine::Cluster;
 use super::reconcile::answer_all;
 use super::work::{Generation, Run, complete_task, props, task_of};
@@ -18,6 +18,10 @@ use crate::config::{RawConfig, TargetState};
 /// First and longest wait before a connector is asked for its tasks again (`DistributedHerder`).
 const RECONFIGURE_BACKOFF_MS: u64 = 250;
 const RECONFIGURE_BACKOFF_MAX_MS: u64 = 60_000;
+
+/// For so long a signature that is not believed may be that of a key which one of the two has not read yet
+/// (`DistributedHerder#isPossibleExpiredKeyException`).
+const KEY_PATIENCE_MS: u64 = 60_000;
 
 impl Cluster {
     /// The registry line that a configuration names.
@@ -122,7 +126,7 @@ impl Cluster {
         }
     }
 
-    pub(super) fn published(&mut self, name: &Arc<str>, result: Result<(), String>, now_ms: u64) {
+    pub(super) fn published(&mut self, name: &Arc<str>, result: Result<(), PublishFailure>, now_ms: u64) {
         let Some(instance) =
             self.instances.get_mut(name).filter(|instance| instance.generation == Generation::Publishing)
         else {
@@ -133,17 +137,34 @@ impl Cluster {
                 instance.generation = Generation::Done;
                 self.generation_attempts.remove(name);
             }
-            Err(error) => {
-                tracing::error!(connector = &**name, %error, "Request to leader to reconfigure connector tasks failed");
+            Err(PublishFailure { message: error, is_forbidden }) => {
                 self.generate_later(name, now_ms);
+                let failing = self.generation_attempts.get(name).map_or(now_ms, |attempts| attempts.since_ms);
+                if is_forbidden && now_ms <= failing + KEY_PATIENCE_MS {
+                    tracing::debug!(
+                        connector = &**name,
+                        error,
+                        "the leader did not believe the signature, perhaps of an old key; trying again"
+                    );
+                } else {
+                    tracing::error!(
+                        connector = &**name,
+                        error,
+                        "Request to leader to reconfigure connector tasks failed"
+                    );
+                }
             }
         }
     }
 
     fn generate_later(&mut self, name: &Arc<str>, now_ms: u64) {
         let attempts = self.generation_attempts.entry(Arc::clone(name)).or_default();
-        let wait = RECONFIGURE_BACKOFF_MS.saturating_mul(1_u64.checked_shl(*attempts).unwrap_or(u64::MAX));
-        *attempts = attempts.saturating_add(1);
+        if attempts.count == 0 {
+            attempts.since_ms = now_ms;
+        }
+        let wait =
+            RECONFIGURE_BACKOFF_MS.saturating_mul(1_u64.checked_shl(attempts.count).unwrap_or(u64::MAX));
+        attempts.count = attempts.count.saturating_add(1);
         if let Some(instance) = self.instances.get_mut(name) {
             instance.generation = Generation::Due(now_ms + wait.min(RECONFIGURE_BACKOFF_MAX_MS));
         }

@@ -17,7 +17,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::super::herder::Herder;
-use super::event::{ClusterAction, ClusterEvent, ConfigWrite, Subject, WriteFailure};
+use super::event::{ClusterAction, ClusterEvent, ConfigWrite, PublishFailure, Subject, WriteFailure};
 use super::machine::Statuses;
 use super::starting::{OpenedOffsets, Question};
 use crate::config::{DistributedConfig, RawConfig};
@@ -446,11 +446,19 @@ impl ClusterShell {
     }
 
     /// `POST /connectors/{c}/tasks` at the leader, signed where there is a key.
-    async fn publish(&self, connector: &str, leader_url: &str, tasks: &[RawConfig]) -> Result<(), String> {
+    async fn publish(
+        &self,
+        connector: &str,
+        leader_url: &str,
+        tasks: &[RawConfig],
+    ) -> Result<(), PublishFailure> {
         let body = serde_json::to_vec(&tasks.iter().map(Shown).collect::<Vec<_>>())
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| PublishFailure { message: error.to_string(), is_forbidden: false })?;
         let asked = self.ask_leader(Method::POST, leader_url, connector, "tasks", Some(body.into())).await;
-        asked.map_err(|error| error.message())
+        asked.map_err(|error| PublishFailure {
+            message: error.message(),
+            is_forbidden: matches!(error, RestError::Remote { status: 403, .. }),
+        })
     }
 
     /// `PUT /connectors/{c}/fence` at the leader.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::event::{Action, Epoch, Outcome, Refusal, Token};
 use super::super::local::OffsetRequest;
 use super::super::view::{ConnectorInfo, ConnectorStateInfo, View as _};
-use super::event::{ClusterAction, ConfigWrite, WriteFailure, WriteId};
+use super::event::{ClusterAction, ConfigWrite, PublishFailure, WriteFailure, WriteId};
 use super::machine::{Cluster, reply};
 
 /// How long the leader waits before it tries again to be the only writer (`DistributedHerder`).
@@ -89,7 +89,9 @@ impl Cluster {
         }
         match then {
             Then::Published => {
-                return self.published(&connector, result.map_err(|failure| failure.message), now_ms);
+                let failed =
+                    |failure: WriteFailure| PublishFailure { message: failure.message, is_forbidden: false };
+                return self.published(&connector, result.map_err(failed), now_ms);
             }
             Then::SessionKey => {
                 if let Err(failure) = result {

@@ -191,6 +191,25 @@ fn a_failed_task_stays_failed_until_it_is_restarted() {
 }
 
 #[test]
+fn tasks_that_the_leader_does_not_believe_are_handed_in_again() {
+    let mut world = World::new(3);
+    world.settle();
+    world.forbids_publishing = true;
+    for name in ["a", "b", "c", "d"] {
+        world.send(0, name, create("1"));
+        for _ in 0..200 {
+            world.advance(0);
+        }
+    }
+    let others = world.workers[1..].iter().map(|worker| worker.instances.len()).sum::<usize>();
+    assert!(others > 0, "the leader has them all");
+    assert_eq!(world.running().len(), 2 * (4 - others), "what the others made was not taken");
+    world.forbids_publishing = false;
+    world.settle();
+    assert_eq!(world.running().len(), 8);
+}
+
+#[test]
 fn a_connector_that_makes_no_tasks_is_asked_again_and_again() {
     let mut world = World::new(1);
     world.settle();

@@ -104,6 +104,8 @@ pub(super) struct World {
     pub(super) task_count: usize,
     pub(super) fails_start: bool,
     pub(super) fails_generate: bool,
+    /// The leader does not believe signatures.
+    pub(super) forbids_publishing: bool,
     pub(super) ignores_stop: bool,
     pub(super) fails_writes: bool,
     /// With exactly-once support, whose first writes take several steps.
@@ -182,6 +184,7 @@ impl World {
             task_count: 2,
             fails_start: false,
             fails_generate: false,
+            forbids_publishing: false,
             ignores_stop: false,
             fails_writes: false,
             is_exactly_once: false,
@@ -248,6 +251,12 @@ impl World {
             ClusterAction::Rejoin(_) | ClusterAction::Join => worker.wants_rebalance = true,
             ClusterAction::Publish { connector, tasks, leader_url } => {
                 assert_eq!(leader_url, url(0));
+                if self.forbids_publishing {
+                    let message = "Internal request contained invalid signature.".to_owned();
+                    let result = Err(PublishFailure { message, is_forbidden: true });
+                    worker.inbox.push_back(ClusterEvent::Published { connector, result });
+                    return;
+                }
                 let token = self.send(0, &connector, CommandKind::SetTasks(tasks));
                 // The answer goes back with what happens next.
                 self.publishing(number, connector, token);
@@ -270,14 +279,16 @@ impl World {
         // In this world the leader's answer is awaited at once: let it settle what it has.
         for _ in 0..50 {
             if let Some(result) = self.replies.remove(&token) {
-                let result = result.map(|_| ()).map_err(|refusal| refusal.to_string());
+                let failed =
+                    |refusal: Refusal| PublishFailure { message: refusal.to_string(), is_forbidden: false };
+                let result = result.map(|_| ()).map_err(failed);
                 self.workers[number].inbox.push_back(ClusterEvent::Published { connector, result });
                 return;
             }
             let Some(event) = self.workers[0].inbox.pop_front() else { break };
             self.step(0, event);
         }
-        let result = Err("Request timed out".to_owned());
+        let result = Err(PublishFailure { message: "Request timed out".to_owned(), is_forbidden: false });
         self.workers[number].inbox.push_back(ClusterEvent::Published { connector, result });
     }
 
