@@ -1,4 +1,5 @@
-//! The order in which Java's `HashMap` and `HashSet` give their entries, where an assignment depends on it.
+//! The order in which Java's `HashMap` and `HashSet` give their entries, where an assignment depends on it. Connect has the same in
+//! `api::java_map`; neither crate may link the other.
 
 /// `String.hashCode`.
 pub(super) fn string_hash(text: &str) -> i32 {
