@@ -14,7 +14,7 @@ use protocol::client::admin::Admin;
 use protocol::client::producer::{AppendError, Producer, ProducerConfig};
 use protocol::cluster::{Cluster, ClusterConfig};
 use protocol::net::Env;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::LogRecord;
@@ -39,6 +39,8 @@ struct Inner {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     /// With exactly-once support: what the leader's producer is made of.
     leader: Option<Leader>,
+    /// One leader's operation at a time, its reading back included.
+    turn: Mutex<()>,
 }
 
 struct Leader {
@@ -151,7 +153,8 @@ impl ConfigStore {
             )));
         }
         has_started.set(true);
-        let store = ConfigStore { inner: Rc::new(Inner { log, snapshots: shown, leader }) };
+        let store =
+            ConfigStore { inner: Rc::new(Inner { log, snapshots: shown, leader, turn: Mutex::new(()) }) };
         Ok((store, heard))
     }
 
@@ -205,6 +208,7 @@ impl ConfigStore {
     pub async fn put_task_configs(&self, connector: &str, configs: &[RawConfig]) -> Result<(), StoreError> {
         const ROOT: &str = "Error writing root configuration to Kafka";
         let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let _turn = self.turn(deadline, ROOT).await?;
         self.read_back(deadline, ROOT).await?;
         let tasks = configs.iter().enumerate().map(|(task, config)| records::task(connector, task, config));
         let tasks: Vec<_> = tasks.collect();
@@ -295,8 +299,15 @@ impl ConfigStore {
     /// One group of records, then everything up to them.
     async fn put(&self, written: &[LogRecord], message: &str) -> Result<(), StoreError> {
         let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let _turn = self.turn(deadline, message).await?;
         self.send(written, deadline, message).await?;
         self.read_back(deadline, message).await
+    }
+
+    /// Waits for the writers before this one: the records of two sets of tasks must not mix.
+    async fn turn(&self, deadline: Instant, message: &str) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let turn = timeout_at(deadline, self.inner.turn.lock()).await;
+        turn.map_err(|_elapsed| StoreError::TimedOut(message.to_owned()))
     }
 
     async fn read_back(&self, deadline: Instant, message: &str) -> Result<(), StoreError> {

@@ -126,7 +126,7 @@ impl SinkPipeline {
                 Ok((Err(error), _)) => self.commit_failed(commit.since, &error.to_string()),
                 Err(error) => self.commit_failed(commit.since, &error.to_string()),
             }
-        } else if commit.since.elapsed() > self.spec.offset_flush_timeout {
+        } else if commit.since.elapsed() >= self.spec.offset_flush_timeout {
             commit.outcome.abort().await;
             self.commit_failed(commit.since, "Commit of offsets timed out");
         } else {

@@ -143,7 +143,8 @@ impl Flow {
     /// When [`next`](Self::next) has to look again though nothing happened.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Resolving(since) => Some(since + POSITION_GRACE),
+            // Once it is over only an answer helps, which wakes by itself.
+            Phase::Resolving(since) => Some(since + POSITION_GRACE).filter(|due| *due > Instant::now()),
             _ => None,
         }
     }

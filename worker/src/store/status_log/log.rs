@@ -14,8 +14,6 @@ pub struct StatusLog {
     connectors: BTreeMap<Arc<str>, Slot>,
     tasks: BTreeMap<Arc<str>, BTreeMap<u32, Slot>>,
     topics: HashMap<Arc<str>, BTreeMap<Arc<str>, TopicStatus>>,
-    /// Of the last status that this worker wrote.
-    generation: i32,
     slot_count: u64,
 }
 
@@ -38,7 +36,14 @@ pub struct Write {
 
 #[derive(Debug, Clone)]
 enum Purpose {
-    Status { subject: Subject, slot: u64, sequence: u64, generation: i32, safe_for: Option<Arc<str>> },
+    /// `by`: the worker that says it; none for one that takes the status away.
+    Status {
+        subject: Subject,
+        slot: u64,
+        sequence: u64,
+        generation: i32,
+        by: Option<Arc<str>>,
+    },
     Topic,
 }
 
@@ -115,19 +120,16 @@ impl StatusLog {
 
     /// What to write for a status; `None` where it is to be safe and another worker, in a newer generation, has said something.
     pub fn write(&mut self, subject: Subject, status: &StoredStatus, is_safe: bool) -> Option<Write> {
-        self.generation = status.generation;
         let slot = self.slot(&subject);
         if is_safe && !slot.is_safe_for(&status.worker_id, status.generation) {
             return None;
         }
-        let safe_for = is_safe.then(|| Arc::clone(&status.worker_id));
         let record = LogRecord::new(subject.key(), status.write());
-        Some(self.begin(subject, status.generation, safe_for, record))
+        Some(self.begin(subject, status.generation, Some(Arc::clone(&status.worker_id)), record))
     }
 
     /// What to write so that there is no status any more (Java: state DESTROYED).
     pub fn delete(&mut self, subject: Subject, generation: i32) -> Write {
-        self.generation = generation;
         let record = LogRecord::tombstone(subject.key());
         self.begin(subject, generation, None, record)
     }
@@ -143,42 +145,37 @@ impl StatusLog {
         Write { record: LogRecord::tombstone(topic_key(topic, connector)), purpose: Purpose::Topic }
     }
 
-    /// Whether a write that failed still says something true: not where its status was deleted, this worker has written in another
-    /// generation since, or, for a safe one, where anybody has said something else.
+    /// Whether a write that failed still says something true: not where its status was deleted, this worker has said something else of the same
+    /// since, or another one has in a newer generation. Java also gives up whatever a worker said in an older generation, although it says
+    /// nothing again about what did not move.
     pub fn may_retry(&self, write: &Write) -> bool {
-        let Purpose::Status { subject, slot: id, sequence, generation, safe_for } = &write.purpose else {
+        let Purpose::Status { subject, slot: id, sequence, generation, by } = &write.purpose else {
             return true;
         };
         let Some(slot) = self.find(subject).filter(|slot| slot.id == *id) else { return false };
-        *generation == self.generation
-            && safe_for.as_deref().is_none_or(|worker_id| {
-                slot.sequence == *sequence && slot.is_safe_for(worker_id, *generation)
-            })
+        slot.sequence == *sequence
+            && by.as_deref().is_none_or(|worker_id| slot.is_safe_for(worker_id, *generation))
     }
 
-    fn begin(
-        &mut self,
-        subject: Subject,
-        generation: i32,
-        safe_for: Option<Arc<str>>,
-        record: LogRecord,
-    ) -> Write {
+    fn begin(&mut self, subject: Subject, generation: i32, by: Option<Arc<str>>, record: LogRecord) -> Write {
         let slot = self.slot(&subject);
         slot.sequence += 1;
         let (slot, sequence) = (slot.id, slot.sequence);
-        Write { record, purpose: Purpose::Status { subject, slot, sequence, generation, safe_for } }
+        Write { record, purpose: Purpose::Status { subject, slot, sequence, generation, by } }
     }
 
     fn put(&mut self, subject: &Subject, status: StoredStatus) {
-        let is_task = matches!(subject, Subject::Task(..));
         let slot = self.slot(subject);
-        // The worker that lost a task may say so after the one that got it has started it.
-        let is_stale = is_task
-            && status.state == State::Unassigned
-            && slot
-                .value
-                .as_ref()
-                .is_some_and(|known| known.state == State::Running && known.generation >= status.generation);
+        // The worker that lost something may say so after the one that got it has begun. Java sees that of tasks that are running only.
+        let is_stale = status.state == State::Unassigned
+            && slot.value.as_ref().is_some_and(|known| {
+                let is_newer = known.generation > status.generation
+                    || known.generation == status.generation && known.worker_id != status.worker_id;
+                let is_running_task = matches!(subject, Subject::Task(..))
+                    && known.state == State::Running
+                    && known.generation >= status.generation;
+                known.state != State::Unassigned && (is_newer || is_running_task)
+            });
         if !is_stale {
             slot.value = Some(status);
         }

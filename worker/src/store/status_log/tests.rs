@@ -105,7 +105,12 @@ fn an_unassigned_that_comes_late_is_not_believed() {
     assert_eq!(log.task("c", 0).unwrap().state, State::Unassigned);
     told(&mut log, connector("c"), &status(State::Running, "new", 5));
     told(&mut log, connector("c"), &status(State::Unassigned, "old", 4));
-    assert_eq!(log.connector("c").unwrap().state, State::Unassigned, "the rule is for tasks");
+    assert_eq!(log.connector("c").unwrap().state, State::Running);
+    told(&mut log, connector("c"), &status(State::Paused, "new", 5));
+    told(&mut log, connector("c"), &status(State::Unassigned, "old", 5));
+    assert_eq!(log.connector("c").unwrap().state, State::Paused);
+    told(&mut log, connector("c"), &status(State::Unassigned, "new", 5));
+    assert_eq!(log.connector("c").unwrap().state, State::Unassigned);
 }
 
 #[test]
@@ -114,13 +119,16 @@ fn what_is_no_longer_true_is_not_written_again() {
     let running = log.write(connector("c"), &status(State::Running, "a", 1), false).unwrap();
     assert!(log.may_retry(&running));
     let later = log.write(connector("d"), &status(State::Running, "a", 2), false).unwrap();
-    assert!(!log.may_retry(&running), "the worker is in another generation");
+    assert!(log.may_retry(&running), "what did not move is not said again by anybody else");
+    told(&mut log, connector("c"), &status(State::Running, "b", 2));
+    assert!(!log.may_retry(&running), "it has moved");
+    assert!(log.may_retry(&later));
 
     let safe = log.write(connector("d"), &status(State::Failed, "a", 2), true).unwrap();
     assert!(log.may_retry(&safe));
     told(&mut log, connector("d"), &status(State::Running, "b", 3));
     assert!(!log.may_retry(&safe), "somebody else has it");
-    assert!(log.may_retry(&later), "which one that need not be safe does not ask");
+    assert!(!log.may_retry(&later), "a newer write is on its way");
     told(&mut log, connector("d"), &status(State::Running, "a", 2));
     log.write(connector("d"), &status(State::Paused, "a", 2), false).unwrap();
     assert!(!log.may_retry(&safe), "a newer write is on its way");
