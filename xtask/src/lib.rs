@@ -22,6 +22,7 @@ pub mod kafka;
 pub mod bench;
 pub mod fuzz;
 pub mod golden;
+pub mod sim;
 pub mod test;
 pub mod tidy;
 pub mod vectors;

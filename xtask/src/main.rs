@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use xtask::{bench, fuzz, golden, kafka, output, test, vectors};
+use xtask::{bench, fuzz, golden, kafka, output, sim, test, vectors};
 
 /// Everything that is not plain cargo.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Golden(golden::command::Options),
     /// Write down what Java's own converters and assignors give, for the tests
     Vectors(vectors::Options),
+    /// Simulate clusters of workers with faults, under seeds
+    Sim(sim::Options),
     /// Search for bytes that break a decoder
     Fuzz(fuzz::Options),
 }
@@ -47,6 +49,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench(options) => bench::run(&options),
         Command::Golden(options) => golden::command::run(&options),
         Command::Vectors(options) => vectors::run(&options),
+        Command::Sim(options) => sim::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
     }
 }
