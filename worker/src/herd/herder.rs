@@ -11,7 +11,7 @@ use engine::metrics::TaskMetrics;
 use engine::offset::OffsetStore;
 use engine::rt::clock::{self, Instant};
 use engine::task::{TaskEvent, TaskId};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::distributed::{Cluster, ClusterEvent, ClusterSetup, ClusterShell, NotToWrite, Statuses, Stores};
 use super::event::{Command, Epoch, Event, Outcome, Refusal, Token};
@@ -102,6 +102,8 @@ pub(super) struct Shared {
     /// Bounded by what tasks report: a few states in the life of each.
     pub(super) inbox: RefCell<mpsc::UnboundedReceiver<TaskEvent>>,
     deadline_changed: Notify,
+    /// Tasks are put together one at a time: an assignment brings hundreds at once, and requests are answered between two of them.
+    pub(super) task_starts: Semaphore,
     pub(super) ended: watch::Sender<bool>,
 }
 
@@ -153,6 +155,7 @@ impl Herder {
                 task_events,
                 inbox: RefCell::new(inbox),
                 deadline_changed: Notify::new(),
+                task_starts: Semaphore::new(1),
                 ended: watch::channel(false).0,
             }),
         };

@@ -27,6 +27,8 @@ pub enum ClusterEvent {
     Abandoned(Token),
     /// What was revoked is stopped and said so in the status topic.
     StatusesFlushed,
+    /// It is time to see whether the status topic still says what is.
+    StatusesDue,
     /// The config topic was read to its end, or not in time.
     Refreshed(Result<(), String>),
     /// Records were written, and read back.

@@ -9,7 +9,7 @@ use engine::task::TaskId;
 
 use super::super::event::{Action, Command, Epoch, Event, Outcome, Refusal, Token};
 use super::super::retry::chance;
-use super::event::{ClusterAction, ClusterEvent, WriteId};
+use super::event::{ClusterAction, ClusterEvent, Subject, WriteId};
 use super::fencing::Fencing;
 use super::membership::Membership;
 use super::scope::Scope;
@@ -91,6 +91,8 @@ pub struct Cluster {
     pub(super) fenced_changes: BTreeSet<Token>,
     /// Restarts that the config topic asks for, until the group is settled.
     pub(super) restarts: BTreeMap<Arc<str>, RestartRequest>,
+    /// What the status topic did not say when it was looked at last.
+    pub(super) doubted: BTreeSet<Subject>,
     pub(super) key_write_due_ms: u64,
     pub(super) claim_due_ms: Option<u64>,
     /// Failures of task generation in a row, by connector.
@@ -130,6 +132,7 @@ impl Cluster {
             fencings: BTreeMap::new(),
             fenced_changes: BTreeSet::new(),
             restarts: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             key_write_due_ms: 0,
             claim_due_ms: None,
             generation_attempts: BTreeMap::new(),
@@ -154,6 +157,7 @@ impl Cluster {
                 self.waiting.retain(|(waiting, _)| *waiting != token);
                 self.forget_fencing(token);
             }
+            ClusterEvent::StatusesDue => self.look_at_statuses(&mut out),
             ClusterEvent::StatusesFlushed => self.statuses_flushed(&mut out),
             ClusterEvent::Refreshed(result) => self.refreshed(result, now_ms, &mut out),
             ClusterEvent::Written { id, result } => self.written(id, result, now_ms, &mut out),

@@ -34,6 +34,8 @@ mod fencing;
 
 mod starting;
 
+mod statuses;
+
 mod work;
 
 mod view;

@@ -36,6 +36,9 @@ const TOPICS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a worker that stops waits for its last statuses to be written.
 const LAST_FLUSH_MAX: Duration = Duration::from_secs(5);
 
+/// How often the status topic is compared with what runs here.
+const STATUSES_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How long the leader waits before it tries again to be the only writer.
 const CLAIM_BACKOFF: Duration = Duration::from_millis(250);
 
@@ -157,6 +160,7 @@ impl Herder {
                 herder.cluster_step(ClusterEvent::Config(event));
             }
         });
+        tokio::task::spawn_local(self.clone().look_at_statuses());
         tokio::task::spawn_local(self.clone().drive_member(member, orders));
         tokio::task::spawn_local(self.clone().answer_tasks(questions));
         if self.worker().topic_tracking.is_enabled {
@@ -296,6 +300,13 @@ impl Herder {
                     tracing::warn!(logger = &*namespace, %error, "the level of a logger was not set");
                 }
             }
+        }
+    }
+
+    async fn look_at_statuses(self) {
+        loop {
+            tokio::time::sleep(STATUSES_INTERVAL).await;
+            self.cluster_step(ClusterEvent::StatusesDue);
         }
     }
 

@@ -68,6 +68,8 @@ impl Herder {
             Ok((connector, props, offsets))
         };
         let resolved: Result<_, Error> = resolved.await;
+        // Never closed. The next one waits behind whatever became ready meanwhile.
+        let _turn = self.shared.task_starts.acquire().await;
         let asked = self.shared.running.borrow_mut().resolving.remove(&epoch);
         let Some(Resolving { starts_paused, is_stopped: false }) = asked else {
             self.step(Event::TaskEnded { id, epoch });

@@ -1,5 +1,7 @@
 //! What a group of workers comes to, request by request.
 
+use std::sync::Arc;
+
 use engine::task::TaskState;
 use indexmap::IndexMap;
 
@@ -62,6 +64,38 @@ fn a_new_configuration_restarts_the_instance_and_all_of_its_tasks_once() {
     world.settle();
     let starts: u32 = world.workers.iter().flat_map(|worker| worker.starts.values()).sum();
     assert_eq!((world.running().len(), starts), (2, 4));
+}
+
+#[test]
+fn a_status_that_another_worker_hid_or_took_away_is_said_again() {
+    let mut world = World::new(2);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    let says = |world: &World| -> Vec<(Subject, State, Arc<str>)> {
+        let statuses = world.statuses.0.borrow();
+        statuses
+            .iter()
+            .map(|(subject, said)| (subject.clone(), said.state, Arc::clone(&said.worker_id)))
+            .collect()
+    };
+    let told = says(&world);
+    assert_eq!(told.len(), 3);
+    for (subject, status) in world.statuses.0.borrow_mut().iter_mut() {
+        if matches!(subject, Subject::Connector(_)) {
+            status.worker_id = "long-gone:8083".into();
+        }
+    }
+    world.statuses.0.borrow_mut().retain(|subject, _| matches!(subject, Subject::Connector(_)));
+    for worker in 0..2 {
+        // What differs may still be on its way: nothing is said at once.
+        world.step(worker, ClusterEvent::StatusesDue);
+    }
+    assert_eq!(world.statuses.0.borrow().len(), 1);
+    for worker in 0..2 {
+        world.step(worker, ClusterEvent::StatusesDue);
+    }
+    assert_eq!(says(&world), told);
 }
 
 #[test]

@@ -1,0 +1,64 @@
+//! Whether the status topic still says what is. The late word of a worker that had the work before, or the leader's clearing away of work that
+//! has come back, can hide what runs here, and nobody would ever say it again (in Java nobody does). So this worker looks now and
+//! then, and says again what is not there.
+
+use std::collections::BTreeSet;
+
+use super::super::state::State;
+use super::event::{ClusterAction, Subject};
+use super::machine::Cluster;
+use crate::store::status_log::StoredStatus;
+
+impl Cluster {
+    /// Compares what this worker shows with what the topic says. What differs twice in a row, and so is not merely on its way, is written again.
+    pub(super) fn look_at_statuses(&mut self, out: &mut Vec<ClusterAction>) {
+        let doubted = std::mem::take(&mut self.doubted);
+        if !self.is_settled() {
+            return;
+        }
+        let generation = self.generation();
+        let mut differing = BTreeSet::new();
+        for (subject, state, known) in self.shown_here() {
+            let is_there =
+                known.is_some_and(|known| known.worker_id == self.setup.worker_id && known.state == state);
+            if is_there {
+                continue;
+            }
+            if doubted.contains(&subject) {
+                let (trace, version) = self.told_of(&subject);
+                let subject = subject.clone();
+                out.push(ClusterAction::Status { subject, state, trace, version, generation, safely: false });
+            }
+            differing.insert(subject);
+        }
+        self.doubted = differing;
+    }
+
+    /// What is this worker's and does something, beside what the topic says of it.
+    fn shown_here(&self) -> Vec<(Subject, State, Option<StoredStatus>)> {
+        let instances = self.own_connectors.iter().filter_map(|name| {
+            let state = self.instances.get(name)?.shown?;
+            Some((Subject::Connector(name.clone()), state, self.statuses.connector(name)))
+        });
+        let tasks = self.own_tasks.iter().filter_map(|id| {
+            let task = self.tasks.get(id).filter(|task| !task.is_stopping())?;
+            let state = task.shown.filter(|state| *state != State::Unassigned)?;
+            Some((Subject::Task(id.clone()), state, self.statuses.task(&id.connector, id.task)))
+        });
+        instances.chain(tasks).collect()
+    }
+
+    fn told_of(&self, subject: &Subject) -> (Option<String>, Option<&'static str>) {
+        let version = |connector: &str| self.plugin_of(connector).map(|plugin| plugin.version);
+        match subject {
+            Subject::Connector(name) => {
+                (self.instances.get(name).and_then(|instance| instance.trace.clone()), version(name))
+            }
+            Subject::Task(id) => {
+                let task = self.tasks.get(id);
+                let is_built = task.is_some_and(|task| !task.is_unbuilt);
+                (task.and_then(|task| task.trace.clone()), version(&id.connector).filter(|_| is_built))
+            }
+        }
+    }
+}
