@@ -12,6 +12,10 @@ use crate::group::{Assigned, ConnectProtocol, MemberEvent, RevokedBy};
 /// How often a worker that is behind tries to catch up before it gives up what it runs.
 const CATCH_UP_RETRIES: u64 = 5;
 
+/// How long a worker that knows what the leader does not waits for the leader to come back to the group. A rebalance is heard of without; joining
+/// at once, as Java's workers do, gives the same failed assignment over and over for as long as the leader reads, as fast as brokers answer.
+const FAILED_ASSIGNMENT_PATIENCE_MS: u64 = 1_000;
+
 /// Where this worker stands in its group.
 #[derive(Default)]
 pub(super) struct Membership {
@@ -23,6 +27,8 @@ pub(super) struct Membership {
     pub(super) is_resolved: bool,
     /// This worker has asked for the rebalance, because the config topic said something.
     pub(super) awaits_reconfiguration: bool,
+    /// When to ask for another assignment instead of one that failed; anything that the group says voids it.
+    pub(super) retry_due_ms: Option<u64>,
     /// What the group takes, the oldest first.
     pub(super) revocations: VecDeque<Revocation>,
     pub(super) lag: Lag,
@@ -71,6 +77,7 @@ impl Cluster {
     }
 
     pub(super) fn member_event(&mut self, event: MemberEvent, out: &mut Vec<ClusterAction>) {
+        self.membership.retry_due_ms = None;
         match event {
             MemberEvent::Rebalancing { .. } => self.membership.is_rebalancing = true,
             MemberEvent::Revoked { cause, connectors, tasks } => {
@@ -111,6 +118,7 @@ impl Cluster {
     /// Asks for a rebalance.
     pub(super) fn rejoin(&mut self, reason: &'static str, out: &mut Vec<ClusterAction>) {
         self.membership.is_rebalancing = true;
+        self.membership.retry_due_ms = None;
         out.push(ClusterAction::Rejoin(reason));
     }
 
@@ -151,6 +159,9 @@ impl Cluster {
         if assigned.is_failed {
             if (assigned.is_leader || is_behind) && !lag.has_refreshed {
                 self.refresh(out);
+            } else if !assigned.is_leader && self.membership.retry_due_ms.is_none_or(|due_ms| due_ms > now_ms)
+            {
+                self.membership.retry_due_ms.get_or_insert(now_ms + FAILED_ASSIGNMENT_PATIENCE_MS);
             } else {
                 self.rejoin("the leader could not read the configurations", out);
             }

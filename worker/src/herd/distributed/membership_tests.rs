@@ -187,6 +187,31 @@ fn a_configuration_that_differs_after_reading_to_the_end_calls_for_another_round
 }
 
 #[test]
+fn while_the_leader_reads_those_who_know_more_wait_for_it_instead_of_joining_over_and_over() {
+    let mut worker = Lone::new();
+    worker.read_connector("c");
+    worker.asked();
+    worker.assigned(1, |assigned| assigned.is_failed = true);
+    assert_eq!(worker.asked(), "");
+    // The leader is slow, or has gone.
+    assert_eq!(worker.pass(), 1_000);
+    assert_eq!(worker.asked(), "Rejoin(the leader could not read the configurations)");
+    assert_eq!(worker.cluster.deadline_ms(), None);
+    // The leader comes back before that: its rebalance is heard of.
+    worker.assigned(1, |assigned| assigned.is_failed = true);
+    worker.step(ClusterEvent::Member(MemberEvent::Rebalancing { reason: "the group rebalances" }));
+    assert_eq!((worker.asked().as_str(), worker.cluster.deadline_ms()), ("", None));
+    // A leader reads first.
+    worker.assigned(1, |assigned| {
+        assigned.is_failed = true;
+        assigned.is_leader = true;
+    });
+    assert!(worker.asked().contains("Refresh"));
+    worker.step(ClusterEvent::Refreshed(Ok(())));
+    assert!(worker.asked().contains("Rejoin"));
+}
+
+#[test]
 fn whoever_reads_too_slowly_leaves_waits_longer_and_longer_and_gives_all_up_after_the_fifth_time() {
     let mut worker = Lone::new();
     worker.assigned(5, |assigned| assigned.tasks = vec![TaskId { connector: "c".into(), task: 0 }]);

@@ -3,6 +3,7 @@
 //! then, and says again what is not there.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::super::state::State;
 use super::event::{ClusterAction, Subject};
@@ -38,7 +39,7 @@ impl Cluster {
     fn shown_here(&self) -> Vec<(Subject, State, Option<StoredStatus>)> {
         let instances = self.own_connectors.iter().filter_map(|name| {
             let state = self.instances.get(name)?.shown?;
-            Some((Subject::Connector(name.clone()), state, self.statuses.connector(name)))
+            Some((Subject::Connector(Arc::clone(name)), state, self.statuses.connector(name)))
         });
         let tasks = self.own_tasks.iter().filter_map(|id| {
             let task = self.tasks.get(id).filter(|task| !task.is_stopping())?;
