@@ -193,8 +193,9 @@ impl Cluster {
         let task_tries = self.tasks.values().filter_map(|task| task.retry.due_ms);
         let offsets = self.offset_changes.values().map(|change| change.deadline_ms);
         let all = stops.chain(generations).chain(tries).chain(task_tries).chain(offsets);
-        all.chain(self.membership.lag.until_ms)
-            .chain(self.membership.retry_due_ms)
+        // A worker that stops catches up with nobody.
+        let membership = [self.membership.lag.until_ms, self.membership.retry_due_ms].into_iter().flatten();
+        all.chain(membership.filter(|_| !self.is_stopping))
             .chain(self.claim_due_ms)
             .chain(self.key_due_ms())
             .min()
@@ -235,7 +236,6 @@ impl Cluster {
         if std::mem::replace(&mut self.is_stopping, true) {
             return;
         }
-        self.membership.retry_due_ms = None;
         self.own_connectors.clear();
         self.own_tasks.clear();
         let waiting = std::mem::take(&mut self.waiting);

@@ -187,6 +187,19 @@ fn a_configuration_that_differs_after_reading_to_the_end_calls_for_another_round
 }
 
 #[test]
+fn a_worker_that_stops_while_it_is_behind_waits_for_nothing_of_the_group() {
+    let mut worker = Lone::new();
+    worker.assigned(5, |_| {});
+    worker.times_out();
+    assert!(worker.cluster.deadline_ms().is_some());
+    worker.step(ClusterEvent::Herd(Event::Shutdown));
+    assert_eq!(worker.cluster.deadline_ms(), None);
+    // Nor when a reading that was under way fails after that.
+    worker.times_out();
+    assert_eq!(worker.cluster.deadline_ms(), None);
+}
+
+#[test]
 fn while_the_leader_reads_those_who_know_more_wait_for_it_instead_of_joining_over_and_over() {
     let mut worker = Lone::new();
     worker.read_connector("c");
