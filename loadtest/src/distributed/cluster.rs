@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -12,19 +12,14 @@ use super::member::{Kind, Member, Settings};
 use super::rebalances::{Logged, read, within};
 use super::report::{Spread, Step};
 use super::timeline::Task;
-use super::watch::{Watch, now_ms};
+use super::watch::{QUIET, Watch, now_ms};
 use super::work::{Outcome, Work};
 use crate::cluster::Kafka;
 use crate::output::print;
 use crate::rest::Client;
 
-/// Nothing has changed for so long: the cluster has settled.
-const QUIET: Duration = Duration::from_secs(2);
-
 /// How long anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(180);
-
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a request is tried again that the cluster does not take now.
 const RETRY: Duration = Duration::from_millis(200);
@@ -143,21 +138,12 @@ impl Cluster {
 
     /// Waits until every task runs.
     pub(super) async fn wait_until_all_run(&self) -> Result<()> {
-        let expected = &self.expected;
-        self.watch.wait_until("that every task runs", PATIENCE, |timeline| timeline.all_run(expected)).await
+        self.watch.wait_until_all_run(&self.expected, PATIENCE).await
     }
 
     /// Waits until every task runs and nothing changes any more.
     pub(super) async fn settle(&self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            self.wait_until_all_run().await?;
-            if self.watch.quiet_for() >= QUIET {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < PATIENCE, "the cluster did not settle within {PATIENCE:?}");
-            sleep(LOOK_INTERVAL).await;
-        }
+        self.watch.settle(&self.expected, PATIENCE).await
     }
 
     /// What began at `from_ms` is over: it is measured when everything is known.

@@ -23,13 +23,10 @@ use super::member::{Kind, Member, Settings};
 use super::rebalances::{Logged, Phase, read, within};
 use super::report::Spread;
 use super::timeline::Task;
-use super::watch::{Watch, now_ms};
+use super::watch::{QUIET, Watch, now_ms};
 use crate::cluster::Kafka;
 use crate::output::print;
 use crate::rest::{Client, Outcome, Request, load};
-
-/// Nothing has changed for so long: the cluster has settled.
-const QUIET: Duration = Duration::from_secs(2);
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -270,21 +267,14 @@ impl Fleet {
         Ok(())
     }
 
+    /// Waits until every task runs.
     async fn wait_until_all_run(&self) -> Result<()> {
-        let expected = &self.expected;
-        self.watch.wait_until("that every task runs", PATIENCE, |timeline| timeline.all_run(expected)).await
+        self.watch.wait_until_all_run(&self.expected, PATIENCE).await
     }
 
+    /// Waits until every task runs and nothing changes any more.
     async fn settle(&self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            self.wait_until_all_run().await?;
-            if self.watch.quiet_for() >= QUIET {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < PATIENCE, "the cluster did not settle within {PATIENCE:?}");
-            sleep(LOOK_INTERVAL).await;
-        }
+        self.watch.settle(&self.expected, PATIENCE).await
     }
 
     /// Everything that the workers have logged of rebalances since a time.

@@ -1,10 +1,11 @@
 //! Follows a cluster's status topic, the one place where Java's workers and ours say the same about their tasks.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use protocol::client::TopicPartition;
 use protocol::client::consumer::{Consumer, ConsumerConfig, Fetched, OffsetReset, Polled};
 use protocol::cluster::Cluster;
@@ -18,6 +19,9 @@ use super::timeline::{Happened, Task, Timeline, What};
 const PARTITIONS: i32 = 5;
 
 const POLL: Duration = Duration::from_millis(500);
+
+/// Nothing has changed for so long: the cluster has settled.
+pub(super) const QUIET: Duration = Duration::from_secs(2);
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -101,6 +105,26 @@ impl Watch {
             sleep(LOOK_INTERVAL).await;
         }
         Ok(())
+    }
+}
+
+impl Watch {
+    /// Waits until every one of these tasks runs.
+    pub(super) async fn wait_until_all_run(&self, expected: &HashSet<Task>, limit: Duration) -> Result<()> {
+        self.wait_until("that every task runs", limit, |timeline| timeline.all_run(expected)).await
+    }
+
+    /// Waits until every one of these tasks runs and nothing changes any more.
+    pub(super) async fn settle(&self, expected: &HashSet<Task>, limit: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            self.wait_until_all_run(expected, limit).await?;
+            if self.quiet_for() >= QUIET {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < limit, "the cluster did not settle within {limit:?}");
+            sleep(LOOK_INTERVAL).await;
+        }
     }
 }
 

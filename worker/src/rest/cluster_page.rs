@@ -85,10 +85,9 @@ pub(super) async fn show(state: &RestState, parts: &Parts, head: &Head) -> Answe
         Ok(cluster) => value(&cluster)?,
         // Whoever asks for another worker is told what is known here; it says itself what is not.
         Err(reason) if hops != Hops::None => value(&from_statuses(&shell, reason))?,
-        Err(reason) => match ask_leader(&shell, head).await {
-            Some(Ok(cluster)) => cluster,
-            Some(Err(reason)) => value(&from_statuses(&shell, reason))?,
-            None => value(&from_statuses(&shell, reason))?,
+        Err(reason) => match ask_leader(&shell, head).await.unwrap_or(Err(reason)) {
+            Ok(cluster) => cluster,
+            Err(reason) => value(&from_statuses(&shell, reason))?,
         },
     };
     let rebalances = shell.rebalances().sample();

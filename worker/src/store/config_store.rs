@@ -47,9 +47,8 @@ struct Leader {
     env: Env,
     topic: String,
     settings: (ClusterConfig, ProducerConfig),
-    /// There while write privileges are claimed.
+    /// There while write privileges are claimed. It has one transaction at a time: whoever writes with it has the turn.
     producer: RefCell<Option<Rc<Producer>>>,
-    turn: Mutex<()>,
 }
 
 /// Gives the newest snapshot, on any thread.
@@ -128,7 +127,6 @@ impl ConfigStore {
                 topic: topic.name.clone(),
                 settings: leader_settings(worker, distributed).map_err(configuration)?,
                 producer: RefCell::default(),
-                turn: Mutex::default(),
             }),
         };
         let (snapshots, shown) = watch::channel(Arc::default());
@@ -317,14 +315,10 @@ impl ConfigStore {
         }
     }
 
-    /// As the leader writes.
+    /// As the leader writes, within a [`turn`](Self::turn).
     async fn send(&self, written: &[LogRecord], deadline: Instant, message: &str) -> Result<(), StoreError> {
         let Some(leader) = &self.inner.leader else {
             return self.send_plain(written, deadline, message).await;
-        };
-        // A producer has one transaction at a time.
-        let Ok(_turn) = timeout_at(deadline, leader.turn.lock()).await else {
-            return Err(StoreError::TimedOut(message.to_owned()));
         };
         let lost = |reason: String| StoreError::PrivilegeLost { reason };
         let Some(producer) = leader.producer.borrow().clone() else {

@@ -43,8 +43,8 @@ const HOLDING_BACK_WAIT_MS: i32 = 10;
 
 /// Empty answers in a row before the broker may wait for longer.
 const EMPTY_ANSWERS_MIN: u32 = 10;
-/// How long a broker may hold back the fetch of an idle consumer. Short beside any request timeout, so that a broker that died
-/// silently is noticed as soon as ever.
+/// How long a broker may hold back the fetch of an idle consumer. A broker that died silently is noticed so much later than the request
+/// timeout: short beside Java's 30 s.
 const IDLE_WAIT_MS: i32 = 5_000;
 
 /// Runs until `node` leads nothing that is assigned.

@@ -45,14 +45,10 @@ impl Cluster {
         for (token, command) in std::mem::take(&mut self.waiting) {
             let Command { connector, kind } = command;
             // A task that is being started waits for it: not for the group, nor for what else happens to the connector.
-            if matches!(kind, CommandKind::Fence) {
-                if let Err(refusal) = self.fence(token, &connector) {
-                    reply(token, Err(refusal), out);
-                }
-                continue;
-            }
+            let waits_for_nothing = matches!(kind, CommandKind::Fence);
             let needs_no_group = matches!(kind, CommandKind::Pause | CommandKind::Resume);
-            if held.contains(&connector) || self.is_busy(&connector) || !(is_settled || needs_no_group) {
+            let is_held = held.contains(&connector) || self.is_busy(&connector);
+            if !waits_for_nothing && (is_held || !(is_settled || needs_no_group)) {
                 held.insert(Arc::clone(&connector));
                 self.waiting.push_back((token, Command { connector, kind }));
                 continue;
@@ -161,7 +157,6 @@ impl Cluster {
                 self.check_leader()?;
                 self.write(token_of, name, vec![ConfigWrite::ReadToEnd], Then::ChangeOffsets(request), out);
             }
-            // Served before.
             CommandKind::Fence => self.fence(token, name)?,
             CommandKind::SetTasks(tasks) => {
                 self.check_leader()?;

@@ -180,7 +180,6 @@ impl Cluster {
     ) {
         let generation = self.generation();
         let chance = self.chance();
-        let version = self.plugin_of(&id.connector).map(|plugin| plugin.version);
         let Some(task) = task_of(&mut self.tasks, id, epoch) else { return };
         let (state, trace, safely) = match state {
             TaskState::Running => {
@@ -199,10 +198,15 @@ impl Cluster {
         };
         task.shown = Some(state);
         task.trace.clone_from(&trace);
-        // As in Java, what does not run has none, nor what failed before it was put together.
-        let version = version.filter(|_| state != State::Unassigned && !task.is_unbuilt);
+        let version = self.version_of(id).filter(|_| state != State::Unassigned);
         let subject = Subject::Task(id.clone());
         out.push(ClusterAction::Status { subject, state, trace, version, generation, safely });
+    }
+
+    /// What the status of a task that runs, or did, says of its version: as in Java none where it failed before it was put together.
+    pub(super) fn version_of(&self, id: &TaskId) -> Option<&'static str> {
+        let task = self.tasks.get(id).filter(|task| !task.is_unbuilt);
+        task.and_then(|_is_built| self.plugin_of(&id.connector)).map(|plugin| plugin.version)
     }
 
     pub(super) fn task_ended(

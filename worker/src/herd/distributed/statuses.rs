@@ -50,15 +50,13 @@ impl Cluster {
     }
 
     fn told_of(&self, subject: &Subject) -> (Option<String>, Option<&'static str>) {
-        let version = |connector: &str| self.plugin_of(connector).map(|plugin| plugin.version);
         match subject {
             Subject::Connector(name) => {
-                (self.instances.get(name).and_then(|instance| instance.trace.clone()), version(name))
+                let trace = self.instances.get(name).and_then(|instance| instance.trace.clone());
+                (trace, self.plugin_of(name).map(|plugin| plugin.version))
             }
             Subject::Task(id) => {
-                let task = self.tasks.get(id);
-                let is_built = task.is_some_and(|task| !task.is_unbuilt);
-                (task.and_then(|task| task.trace.clone()), version(&id.connector).filter(|_| is_built))
+                (self.tasks.get(id).and_then(|task| task.trace.clone()), self.version_of(id))
             }
         }
     }

@@ -88,6 +88,7 @@ impl Membership {
     /// A member that has not asked to join.
     pub fn new(config: MembershipConfig, now_ms: u64) -> Self {
         Self {
+            heartbeat_pause_ms: config.heartbeat_interval_ms,
             config,
             phase: Phase::Outside,
             protocols: Vec::new(),
@@ -100,7 +101,6 @@ impl Membership {
             next_token: 0,
             heartbeat: None,
             heartbeat_at_ms: now_ms,
-            heartbeat_pause_ms: 0,
             alive_at_ms: now_ms,
             polled_at_ms: now_ms,
         }
