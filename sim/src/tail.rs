@@ -80,8 +80,8 @@ impl Tail {
         let data =
             SOURCES.iter().flat_map(|topic| (0..PARTITIONS).map(|number| TopicPartition::new(topic, number)));
         let offsets = (0..3).map(|number| TopicPartition::new(&format!("{GROUP}-offsets"), number));
-        let statuses = std::iter::once(TopicPartition::new(&format!("{GROUP}-status"), 0));
-        let partitions: Vec<_> = data.chain(offsets).chain(statuses).collect();
+        let told = ["status", "configs"].map(|kind| TopicPartition::new(&format!("{GROUP}-{kind}"), 0));
+        let partitions: Vec<_> = data.chain(offsets).chain(told).collect();
         consumer.assign(partitions.clone());
         let seen = Rc::new(RefCell::new(Seen::default()));
         let (reading, into) = (Rc::clone(&consumer), Rc::clone(&seen));
@@ -161,7 +161,7 @@ impl Seen {
                 if offset < fetched.first_wanted_offset {
                     continue;
                 }
-                if topic.ends_with("-status") {
+                if topic.ends_with("-status") || topic.ends_with("-configs") {
                     let text = |bytes: Option<&[u8]>| {
                         bytes.map_or("-".into(), |it| String::from_utf8_lossy(it).into_owned())
                     };
@@ -238,6 +238,7 @@ impl Seen {
             return violation(format!("I4 there is an offset that no source gave: {key}: {value}"));
         };
         let id = (connector.to_owned(), incarnation as u32, partition as u32);
+        log::event(format_args!("partition {partition} of {connector} is committed at {at}"));
         let before = self.committed.insert(id, at).unwrap_or(0);
         if at < before {
             self.steps_back += 1;

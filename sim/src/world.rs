@@ -319,14 +319,16 @@ impl World {
                     if (connector, incarnation) != (&was.connector, &was.incarnation) {
                         continue;
                     }
-                    let position = known.runs.iter().position(|run| run.0 == *number);
-                    if let Some(position) = position
-                        && let Some(next) = known.runs.get(position + 1)
-                        && next.1 != known.runs[position].2
+                    let run = known.runs.iter().find(|run| run.0 == *number);
+                    let (Some(run), Some(stopped)) = (run, ledger.instances[*number].ended) else { continue };
+                    // Not just the run after it: an earlier instance may have read only now where to begin, and ended unused.
+                    let next = known.runs.iter().find(|run| ledger.instances[run.0].began >= stopped);
+                    if let Some(next) = next
+                        && next.1 != run.2
                     {
                         again.push(format!(
                             "I23 {connector}: partition {partition} went on at {} after a clean stop at {}",
-                            next.1, known.runs[position].2
+                            next.1, run.2
                         ));
                     }
                 }

@@ -95,10 +95,16 @@ pub(super) fn commit(log: &mut ConfigLog, connector: &str, value: &Value) -> Opt
     let deferred = log.deferred.get_mut(connector).map(std::mem::take);
     let is_known = deferred.is_some();
     let deferred = deferred.unwrap_or_default();
+    let entry = log.entry(connector);
+    if deferred.is_empty() && entry.has_set_of(count) {
+        // The producer is not idempotent: a commit whose answer was lost is there again. (Java takes the set for incomplete, and the connector's
+        // tasks run nowhere until somebody changes it.)
+        entry.is_pending_fencing = true;
+        return None;
+    }
     // More than are needed are fine: fewer tasks than before, and compaction has left some of those.
     let is_complete = (0..count.max(0).unsigned_abs()).all(|task| deferred.contains_key(&task));
     let mut updated = Vec::new();
-    let entry = log.entry(connector);
     entry.is_inconsistent = !is_complete;
     if is_complete {
         if is_known {

@@ -35,6 +35,16 @@ pub(super) struct Entry {
     pub(super) is_inconsistent: bool,
 }
 
+impl Entry {
+    /// Whether the tasks at hand are the whole of the set that a commit of so many was for.
+    pub(super) fn has_set_of(&self, count: i32) -> bool {
+        count > 0
+            && !self.is_inconsistent
+            && self.task_count == Some(count)
+            && (0..count.unsigned_abs()).all(|task| self.tasks.contains_key(&task))
+    }
+}
+
 /// The key with which workers sign what they ask of each other. Does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionKey {

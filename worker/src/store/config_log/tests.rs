@@ -119,6 +119,25 @@ fn a_set_with_a_gap_is_no_set() {
 }
 
 #[test]
+fn a_commit_that_was_written_twice_is_one() {
+    let mut log = ConfigLog::new();
+    let [first, second] = ["1", "2"].map(|version| raw(&[("v", version)]));
+    let set = [records::connector("c", &first), records::task("c", 0, &first), records::commit("c", 1)];
+    assert_eq!(read(&mut log, set).len(), 2);
+    // The answer to the commit was lost, and it is there again, after another change perhaps.
+    read(&mut log, [records::connector("c", &second)]);
+    assert_eq!(read(&mut log, [records::commit("c", 1)]), []);
+    let snapshot = log.snapshot();
+    assert_eq!((snapshot.tasks("c"), snapshot.task_config_generation("c")), (0..1, Some(0)));
+    assert_eq!(snapshot.applied_config("c").unwrap().as_ref(), &first, "the tasks are of the first still");
+    // Of another number it is no repetition, but what compaction has left of a set.
+    read(&mut log, [records::commit("c", 2)]);
+    assert!(log.snapshot().is_inconsistent("c"));
+    read(&mut log, [records::commit("c", 2)]);
+    assert!(log.snapshot().is_inconsistent("c"));
+}
+
+#[test]
 fn target_states_are_events_only_where_they_change_something() {
     let mut log = ConfigLog::new();
     let empty = RawConfig::new();
@@ -246,6 +265,8 @@ enum Step {
     Delete(u8),
     /// Writes so many tasks and their commit, or dies after so many records.
     Tasks(u8, u8, Option<u8>),
+    /// The same with every record written again, whose answer was lost.
+    TasksTwice(u8, u8),
     Target(u8, TargetState),
     Fence(u8),
 }
@@ -258,6 +279,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => connector.clone().prop_map(Step::Configure),
         1 => connector.clone().prop_map(Step::Delete),
         5 => (connector.clone(), 0..4u8, prop::option::weighted(0.3, 0..4u8)).prop_map(|(c, n, died)| Step::Tasks(c, n, died)),
+        1 => (connector.clone(), 0..4u8).prop_map(|(c, n)| Step::TasksTwice(c, n)),
         1 => (connector.clone(), state).prop_map(|(c, state)| Step::Target(c, state)),
         1 => connector.prop_map(Step::Fence),
     ]
@@ -275,6 +297,10 @@ fn written(step: &Step, at: usize) -> Vec<LogRecord> {
             let all: Vec<_> = tasks.chain([records::commit(&name(connector), usize::from(*count))]).collect();
             let survived = died_after.map_or(all.len(), usize::from);
             all.into_iter().take(survived).collect()
+        }
+        Step::TasksTwice(connector, count) => {
+            let once = written(&Step::Tasks(*connector, *count, None), at);
+            once.into_iter().flat_map(|record| [record.clone(), record]).collect()
         }
         Step::Target(connector, state) => vec![records::target_state(&name(connector), *state)],
         Step::Fence(connector) => vec![records::task_count(&name(connector), 1)],
