@@ -301,11 +301,11 @@ impl PartitionQueue {
             _ => decide(&error) != RetryAction::Fail,
         };
         let Some(sent) = self.outstanding.get_mut(index) else { return consequence };
+        // Also where it is not tried again: what is appended next has to find its leader (as Java's `Sender.completeBatch`).
+        consequence.needs_metadata_refresh = matches!(decide(&error), RetryAction::RefreshMetadataAndRetry);
         if is_retriable && sent.attempt_count <= retries_max {
             sent.is_in_flight = false;
             consequence.is_retried = true;
-            consequence.needs_metadata_refresh =
-                matches!(decide(&error), RetryAction::RefreshMetadataAndRetry);
         } else if let Some(sent) = self.outstanding.remove(index) {
             self.ended.ended(index, Finished::sealed(sent.batch, Err(error)), finished);
         }

@@ -330,6 +330,16 @@ fn retries_are_bounded_and_backed_off() {
 }
 
 #[test]
+fn a_leader_that_has_moved_is_looked_for_even_without_retries() {
+    let mut run = Run::new(1);
+    let (id, _) = run.take().unwrap();
+    let moved = Outcome::Failed(Error::broker("produce", ErrorCode::NOT_LEADER_OR_FOLLOWER));
+    let consequence = run.queue.answered(id, moved, 0, &mut run.finished);
+    assert_eq!((consequence.is_retried, consequence.needs_metadata_refresh), (false, true));
+    assert!(run.finished[0].result.is_err());
+}
+
+#[test]
 fn sequences_wrap_as_in_java() {
     assert_eq!(advance_sequence(0, 10), 10);
     assert_eq!(advance_sequence(i32::MAX - 9, 10), 0);
