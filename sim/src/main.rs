@@ -34,6 +34,8 @@ mod faults;
 
 mod tail;
 
+mod configs;
+
 mod checks;
 
 mod world;

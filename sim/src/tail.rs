@@ -1,4 +1,4 @@
-//! Reads what the cluster wrote, from outside: the topics of the sources and the topic of source offsets.
+//! Reads what the cluster wrote, from outside: the topics of the sources and the internal topics.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use protocol::net::Env;
 use protocol::wire::records::{BufferPool, Decompressor};
 use serde_json::Value;
 
+use crate::configs::Configs;
 use crate::ledger::{Delivered, violation};
 use crate::log;
 use crate::operator::SOURCES;
@@ -52,6 +53,7 @@ pub(crate) struct Seen {
     pub(crate) commit_count: u64,
     /// Commits of less than what was committed before.
     pub(crate) steps_back: u64,
+    configs: Configs,
 }
 
 /// Follows the topics.
@@ -160,6 +162,9 @@ impl Seen {
                 let offset = batch.header().base_offset + i64::from(record.offset_delta);
                 if offset < fetched.first_wanted_offset {
                     continue;
+                }
+                if topic.ends_with("-configs") && is_exactly_once {
+                    self.configs.take_in(batch.header(), record.key, record.value);
                 }
                 if topic.ends_with("-status") || topic.ends_with("-configs") {
                     let text = |bytes: Option<&[u8]>| {
