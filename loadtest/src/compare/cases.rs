@@ -1,5 +1,6 @@
 //! What is compared: one table. A new case is one line here.
 
+use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 
 /// What records are, and how long.
@@ -111,6 +112,22 @@ pub(super) const TUNING: &[(&str, &str)] = &[
     ("producer.buffer.memory", "67108864"),
     ("offset.flush.interval.ms", "200"),
 ];
+
+/// The cases that somebody asks for: each word is the name of one, else the beginning of some. All where there are no words.
+pub(super) fn chosen(words: &[String]) -> Result<Vec<&'static Case>> {
+    let meant = |word: &str, case: &Case| match CASES.iter().any(|case| case.name == word) {
+        true => case.name == word,
+        false => case.name.starts_with(word),
+    };
+    for word in words {
+        if !CASES.iter().any(|case| meant(word, case)) {
+            let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
+            bail!("no case begins with {word}; there are {}", known.join(", "));
+        }
+    }
+    let is_chosen = |case: &&Case| words.is_empty() || words.iter().any(|word| meant(word, case));
+    Ok(CASES.iter().filter(is_chosen).collect())
+}
 
 impl Case {
     pub(super) fn is_source(&self) -> bool {
@@ -231,6 +248,18 @@ mod tests {
     fn a_case_is_named_once_and_described_once() {
         assert_eq!(CASES.iter().map(|case| case.name).collect::<HashSet<_>>().len(), CASES.len());
         assert_eq!(CASES.iter().map(Case::title).collect::<HashSet<_>>().len(), CASES.len());
+    }
+
+    #[test]
+    fn a_name_means_its_case_and_a_beginning_all_that_begin_so() {
+        let names = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            chosen(&words).map(|cases| cases.iter().map(|case| case.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["null-1k"]).unwrap(), ["null-1k"]);
+        assert_eq!(names(&["source-1k", "null-1k-"]).unwrap().len(), 4);
+        assert_eq!(names(&[]).unwrap().len(), CASES.len());
+        assert!(names(&["nul", "nothing"]).unwrap_err().to_string().contains("nothing"));
     }
 
     #[test]

@@ -29,13 +29,13 @@ mod round;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 use xtask::kafka::Libs;
 
 use self::arms::{Arm, Side};
-use self::cases::{CASES, Case, TUNING};
+use self::cases::{Case, TUNING};
 use self::input::Input;
 use self::report::Reports;
 use crate::cluster::Kafka;
@@ -47,7 +47,7 @@ const WARM_UP_ROUNDS: usize = 2;
 /// Settings.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Cases, by name or the beginning of one; all without any
+    /// Cases, by name, or by the beginning of several; all without any
     cases: Vec<String>,
     /// Kafka to use, `host:port`
     #[arg(long, env = "AQUEDUCT_KAFKA")]
@@ -72,39 +72,36 @@ pub(crate) struct Options {
 /// Measures the cases and reports them beside those that were measured before.
 pub(crate) async fn run(options: Options) -> Result<()> {
     let mut reports = Reports::load(&options.results)?;
-    if !options.report {
-        measure(&options, &mut reports).await?;
-    }
+    let failed = if options.report { Vec::new() } else { measure(&options, &mut reports).await? };
     for line in reports.table() {
         print(&line);
     }
     for path in reports.draw()? {
         print(&format!("drawn: {}", path.display()));
     }
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }
 
-async fn measure(options: &Options, reports: &mut Reports) -> Result<()> {
-    for wanted in &options.cases {
-        if !CASES.iter().any(|case| case.name.starts_with(wanted.as_str())) {
-            let known: Vec<_> = CASES.iter().map(|case| case.name).collect();
-            bail!("no case begins with {wanted}; there are {}", known.join(", "));
-        }
-    }
-    let chosen = CASES.iter().filter(|case| {
-        options.cases.is_empty() || options.cases.iter().any(|wanted| case.name.starts_with(wanted.as_str()))
-    });
+/// Gives the cases that failed.
+async fn measure(options: &Options, reports: &mut Reports) -> Result<Vec<&'static str>> {
+    let chosen = cases::chosen(&options.cases)?;
     let libs = Libs::fetch()?;
     let plugins = xtask::java::compile(&xtask::paths::root().join("loadtest/java"), &libs.runtime())?;
     let kafka = Kafka::connect(&options.bootstrap)?;
+    let mut failed = Vec::new();
     for case in chosen {
         let case = Case { records: case.records * options.percent / 100, ..*case };
-        let report = measure_case(options, &kafka, &libs, plugins.path(), &case)
-            .await
-            .with_context(|| format!("case {}", case.name))?;
-        reports.add(report)?;
+        match measure_case(options, &kafka, &libs, plugins.path(), &case).await {
+            Ok(report) => reports.add(report)?,
+            // Half an hour of other cases should not be lost with it.
+            Err(error) => {
+                print(&format!("case {} failed: {error:#}", case.name));
+                failed.push(case.name);
+            }
+        }
     }
-    Ok(())
+    Ok(failed)
 }
 
 async fn measure_case(
