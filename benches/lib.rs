@@ -1,1 +1,3 @@
-//! placeholder
+//! Micro-benchmarks, and what several of them share.
+
+pub mod counted;

@@ -2,7 +2,8 @@
 //! class: `cargo xtask bench stages` runs this, then its Java program on the same records, and prints one table.
 //!
 //! Method: a batch of records again and again on one thread, in rounds; a figure is the thread's CPU time per record, the median of the
-//! rounds, after a round that does not count. Records are shared by all cases and made anew for none.
+//! rounds, after a round that does not count. Records are shared by all cases and made anew for none. With `--count` it is what
+//! `cargo xtask bench instructions` counts, on columns only.
 
 mod cases;
 mod rows;
@@ -20,6 +21,7 @@ use api::{
 };
 use arrow_array::BinaryViewArray;
 use arrow_array::builder::BinaryViewBuilder;
+use benches::counted::{self, Records as Counted};
 use cases::{CHAINS, CONVERSIONS, Chain, Conversion, Data, Settings, THREE};
 use engine::convert::CONVERTERS;
 use engine::transform::TRANSFORMS;
@@ -31,6 +33,8 @@ const ROWS: usize = 2000;
 const ROUNDS: usize = 11;
 /// CPU time of a round.
 const ROUND_NS: u64 = 20_000_000;
+/// Batches of the two phases in which instructions are counted.
+const COUNTED_BATCHES: (u64, u64) = (1, 4);
 
 /// How long is measured, and what came out.
 struct Bench {
@@ -42,6 +46,12 @@ struct Bench {
 impl Bench {
     /// Measures both and notes their ns per record.
     fn compare(&mut self, name: &str, mut ours: impl FnMut(), mut by_row: impl FnMut()) {
+        let rows = ROWS as u64;
+        if counted::is_asked_for() {
+            let records = Counted { few: COUNTED_BATCHES.0 * rows, many: COUNTED_BATCHES.1 * rows };
+            counted::case(name, records, &mut |records| (0..records / rows).for_each(|_| ours()));
+            return;
+        }
         let (ours, by_row) = (self.measure(&mut ours), self.measure(&mut by_row));
         writeln!(self.lines, "{name}\t{ours:.2}\t{by_row:.2}").expect("a text takes everything");
     }
@@ -93,6 +103,7 @@ fn main() {
     compare_pipeline(&mut bench);
     match dir {
         Some(dir) => write_files(&PathBuf::from(dir), &bench.lines),
+        None if counted::is_asked_for() => (),
         None => show(&bench.lines),
     }
 }

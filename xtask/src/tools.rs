@@ -37,6 +37,14 @@ pub fn kcat() -> Result<PathBuf> {
     program("kcat", &["kcat", "kafkacat"])
 }
 
+/// The `valgrind` program, whose callgrind counts instructions.
+///
+/// # Errors
+/// It is missing and cannot be installed here.
+pub fn valgrind() -> Result<PathBuf> {
+    program("valgrind", &["valgrind"])
+}
+
 /// librdkafka with its header, and the C compiler, for the comparison of clients.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: which program measures what. The measuring itself lives in `benches` and `loadtest`.
 
+pub(crate) mod instructions;
 mod stages;
 
 use std::env;
@@ -14,9 +15,10 @@ use crate::{cargo, process, tools};
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// `micro` for the criterion benchmarks, `stages` for converters and transforms beside Java's, else a name that `loadtest` knows
+    /// `micro` for the criterion benchmarks, `instructions` for what is counted and guarded, `stages` for converters and transforms beside
+    /// Java's, else a name that `loadtest` knows
     name: String,
-    /// Cargo's profile of what is measured; `fast` spares the long link
+    /// Cargo's profile of what is measured; `fast` spares the long link. Instructions are always counted with `fast`
     #[arg(long, default_value = "release")]
     profile: String,
     /// Handed on to the benchmark
@@ -38,6 +40,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         process::run(bench.args(&options.arguments))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if options.name == "instructions" {
+        let is_good = instructions::run(&options.arguments)?;
+        return Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if options.name == "stages" {
         stages::run(&options.profile, &options.arguments)?;

@@ -11,7 +11,7 @@ use super::report::Outcome;
 use super::runner::{self, Tally};
 use crate::kafka::{BOOTSTRAP_VARIABLE, Broker, LIBS_VARIABLE, Libs};
 use crate::output::say;
-use crate::{cargo, fuzz, paths, process, tidy, tools};
+use crate::{bench, cargo, fuzz, paths, process, tidy, tools};
 
 /// The worker that tests start as a process of its own.
 const BIN_VARIABLE: &str = "AQUEDUCT_BIN";
@@ -59,6 +59,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "loom", is_fast: false, takes_filter: true, run: loom },
     Step { name: "fuzz", is_fast: false, takes_filter: false, run: fuzz_targets },
     Step { name: "worker", is_fast: false, takes_filter: true, run: worker },
+    Step { name: "cost", is_fast: false, takes_filter: false, run: cost },
     Step { name: "kafka", is_fast: false, takes_filter: true, run: kafka },
     Step { name: "quickstart", is_fast: false, takes_filter: false, run: quickstart },
 ];
@@ -204,6 +205,14 @@ fn worker(_: &Session) -> Result<Outcome> {
     let mut command = cargo::command("build");
     command.args(["--profile", "fast", "--package", "worker", "--bin", "aqueduct"]);
     runner::run(&mut command, BUILD_DEADLINE)
+}
+
+/// What a record costs in instructions, held against the committed table.
+fn cost(_: &Session) -> Result<Outcome> {
+    if let Err(error) = tools::valgrind() {
+        return Ok(Outcome::Skipped(one_line(error)));
+    }
+    Ok(if bench::instructions::run(&[])? { passed() } else { failed() })
 }
 
 /// The integration tests once more, on a real broker and beside real Java workers.
