@@ -69,6 +69,8 @@ pub struct Membership {
     is_leader: bool,
     /// The user kept what it held when it joined.
     is_retaining: bool,
+    /// When the first of the attempts to join failed that have failed in a row.
+    unreached_since_ms: Option<u64>,
     /// A reason to rebalance that came while a rebalance was under way.
     rejoin_wanted: Option<&'static str>,
     join_reason: &'static str,
@@ -95,6 +97,7 @@ impl Membership {
             identity: outsider(),
             is_leader: false,
             is_retaining: false,
+            unreached_since_ms: None,
             rejoin_wanted: None,
             join_reason: "",
             failure_count: 0,
@@ -207,6 +210,7 @@ impl Membership {
                     self.join_reason = "the member wants to join";
                 }
                 self.failure_count = 0;
+                self.unreached_since_ms = None;
                 self.is_retaining = self.config.is_cooperative && self.holds_assignment();
                 self.send_join(actions);
             }
@@ -252,6 +256,7 @@ impl Membership {
         self.identity = MemberIdentity { member_id: reply.member_id, generation_id: reply.generation_id };
         self.is_leader = reply.is_leader;
         self.alive_at_ms = now_ms;
+        self.unreached_since_ms = None;
         self.heartbeat = None;
         self.heartbeat_pause_ms = self.config.heartbeat_interval_ms;
         self.heartbeat_at_ms = now_ms + self.heartbeat_pause_ms;
@@ -349,11 +354,29 @@ impl Membership {
                 self.rejoin(Pace::AtOnceFirst, "the generation was outdated", now_ms, actions);
             }
             Some(code) if !code.is_retriable() => self.fail(error, actions),
-            Some(_) => self.rejoin(Pace::Backoff, "the coordinator was not ready", now_ms, actions),
+            Some(_) => self.on_unreached(&error, "the coordinator was not ready", now_ms, actions),
             None if matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::Timeout) => {
-                self.rejoin(Pace::Backoff, "the coordinator was not reachable", now_ms, actions);
+                self.on_unreached(&error, "the coordinator was not reachable", now_ms, actions);
             }
             None => self.fail(error, actions),
+        }
+    }
+
+    /// A coordinator that holds a join back keeps the member meanwhile. One that cannot be asked may have dropped it long ago, and its work may
+    /// be with others: what was kept is given up once the session is over. A connection that broke is made again first, for as long as
+    /// Java looks for a coordinator before it revokes (KAFKA-9184); one that was silent has been waited for.
+    fn on_unreached(&mut self, error: &Error, reason: &'static str, now_ms: u64, actions: &mut Vec<Action>) {
+        let since_ms = *self.unreached_since_ms.get_or_insert(now_ms);
+        let was_silent = error.kind() == ErrorKind::Timeout;
+        if self.is_retaining
+            && now_ms >= self.alive_at_ms.saturating_add(self.config.session_timeout_ms)
+            && (was_silent || now_ms >= since_ms.saturating_add(self.config.heartbeat_interval_ms))
+        {
+            self.lose(LostReason::SessionExpired, actions);
+            self.identity.generation_id = -1;
+            self.join_reason = "the session expired";
+        } else {
+            self.rejoin(Pace::Backoff, reason, now_ms, actions);
         }
     }
 

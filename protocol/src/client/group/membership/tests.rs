@@ -428,6 +428,65 @@ fn a_cooperative_member_keeps_what_it_has_through_a_rebalance() {
     }
 }
 
+/// A cooperative member that keeps what it has and joins again, its last heartbeat answered just now.
+fn rejoining() -> World {
+    let mut world = World::new(MembershipConfig { is_cooperative: true, ..CONFIG });
+    world.join();
+    world.settle();
+    world.advance_to_deadline();
+    world.answer(None);
+    world.reports.clear();
+    world.feed(Event::RequestRejoin("test"));
+    world.join();
+    world
+}
+
+#[test]
+fn what_is_kept_through_a_rebalance_is_lost_when_the_coordinator_is_out_of_reach_for_the_session_timeout() {
+    for error in [
+        Error::disconnected("join", "gone"),
+        Error::timeout("join"),
+        Error::broker("join", ErrorCode::COORDINATOR_NOT_AVAILABLE),
+    ] {
+        let mut world = rejoining();
+        let alive_at_ms = world.now_ms;
+        // The coordinator has answered the join; from the sync on nothing gets through.
+        world.answer(None);
+        while world.reports.len() == 1 {
+            if world.requests.is_empty() {
+                world.advance_to_deadline();
+            }
+            world.answer(Some(error.clone()));
+        }
+        assert!(
+            matches!(&world.reports[1..], [GroupEvent::Lost { reason: LostReason::SessionExpired, .. }]),
+            "{:?}",
+            world.reports
+        );
+        let expired_ms = alive_at_ms + CONFIG.session_timeout_ms;
+        let latest_ms = expired_ms + CONFIG.retry_backoff_ms_max * 6 / 5;
+        assert!((expired_ms..=latest_ms).contains(&world.now_ms), "{} {expired_ms}", world.now_ms);
+        world.settle();
+        assert!(world.holds);
+    }
+}
+
+#[test]
+fn a_join_that_was_held_back_for_longer_than_a_session_survives_a_connection_that_breaks() {
+    let mut world = rejoining();
+    world.now_ms += 3 * CONFIG.session_timeout_ms;
+    world.answer(Some(Error::disconnected("join", "gone")));
+    world.advance_to_deadline();
+    world.settle();
+    assert!(matches!(&world.reports[..], [GroupEvent::RebalanceNeeded { .. }, GroupEvent::Assigned { .. }]));
+
+    // One that nobody answers at all does not.
+    let mut world = rejoining();
+    world.now_ms += 3 * CONFIG.session_timeout_ms;
+    world.answer(Some(Error::timeout("join")));
+    assert!(matches!(&world.reports[1..], [GroupEvent::Lost { reason: LostReason::SessionExpired, .. }]));
+}
+
 #[test]
 fn failures_in_a_row_do_not_spin() {
     let mut world = World::new(CONFIG);
