@@ -130,6 +130,13 @@ pub enum ClusterAction {
         /// Only if no newer owner has said anything since.
         safely: bool,
     },
+    /// Take away what the status topic says of somebody who is no more.
+    ForgetStatus {
+        /// Who.
+        subject: Subject,
+        /// The group's generation.
+        generation: i32,
+    },
     /// Tell the group when the status topic has everything; answer with [`ClusterEvent::StatusesFlushed`].
     FlushStatuses,
     /// What the group took has been given up.
@@ -210,6 +217,7 @@ impl std::fmt::Debug for ClusterAction {
                 f.debug_struct("Write").field("id", id).field("records", records).finish()
             }
             ClusterAction::Status { subject, state, .. } => write!(f, "Status({subject:?}, {state:?})"),
+            ClusterAction::ForgetStatus { subject, .. } => write!(f, "ForgetStatus({subject:?})"),
             ClusterAction::FlushStatuses => f.write_str("FlushStatuses"),
             ClusterAction::AcknowledgeRevoked => f.write_str("AcknowledgeRevoked"),
             ClusterAction::Resolved { generation } => write!(f, "Resolved({generation})"),

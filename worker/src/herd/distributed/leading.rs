@@ -1,8 +1,12 @@
-//! What only the leader does: the key with which workers sign what they ask of each other (KIP-507).
+//! What only the leader does: the key with which workers sign what they ask of each other (KIP-507), and the rest of what another leader left
+//! half done.
+
+use std::sync::Arc;
 
 use super::event::{ClusterAction, ConfigWrite};
 use super::machine::Cluster;
 use super::writes::Then;
+use crate::config::TargetState;
 use crate::group::ConnectProtocol;
 
 impl Cluster {
@@ -33,6 +37,24 @@ impl Cluster {
             // A clock that runs ahead must not make it write one key after the other.
             self.key_write_due_ms = now_ms + 1_000;
             self.write(None, &"".into(), vec![ConfigWrite::NewSessionKey], Then::SessionKey, out);
+        }
+    }
+
+    /// Takes the tasks of stopped connectors away. To stop one takes two records, no tasks and then the new state, and only the first needs the
+    /// leader's privilege: where another worker takes over in between, the connector's tasks are made again. In Java they stay.
+    pub(super) fn finish_stops(&mut self, out: &mut Vec<ClusterAction>) {
+        if !self.is_settled() || !self.is_leader() {
+            return;
+        }
+        let snapshot = Arc::clone(&self.snapshot);
+        let has_tasks = |name: &&Arc<str>| {
+            snapshot.target_state(name) == Some(TargetState::Stopped) && snapshot.task_count(name) != 0
+        };
+        for name in snapshot.connectors().filter(has_tasks) {
+            if !self.is_busy(name) {
+                let nothing = ConfigWrite::Tasks(Arc::clone(name), Vec::new());
+                self.write(None, name, vec![nothing], Then::Done, out);
+            }
         }
     }
 }

@@ -56,6 +56,9 @@ pub trait Statuses {
 
     /// Of all tasks of a connector, by number.
     fn tasks(&self, connector: &str) -> Vec<(u32, StoredStatus)>;
+
+    /// Of whom, or of one of whose tasks, it says anything.
+    fn connectors(&self) -> Vec<Arc<str>>;
 }
 
 /// Failures in a row.
@@ -91,7 +94,7 @@ pub struct Cluster {
     pub(super) fenced_changes: BTreeSet<Token>,
     /// Restarts that the config topic asks for, until the group is settled.
     pub(super) restarts: BTreeMap<Arc<str>, RestartRequest>,
-    /// What the status topic did not say when it was looked at last.
+    /// What the status topic did not say, or should not have said, when it was looked at last.
     pub(super) doubted: BTreeSet<Subject>,
     pub(super) key_write_due_ms: u64,
     pub(super) claim_due_ms: Option<u64>,
@@ -157,7 +160,10 @@ impl Cluster {
                 self.waiting.retain(|(waiting, _)| *waiting != token);
                 self.forget_fencing(token);
             }
-            ClusterEvent::StatusesDue => self.look_at_statuses(&mut out),
+            ClusterEvent::StatusesDue => {
+                self.look_at_statuses(&mut out);
+                self.finish_stops(&mut out);
+            }
             ClusterEvent::StatusesFlushed => self.statuses_flushed(&mut out),
             ClusterEvent::Refreshed(result) => self.refreshed(result, now_ms, &mut out),
             ClusterEvent::Written { id, result } => self.written(id, result, now_ms, &mut out),

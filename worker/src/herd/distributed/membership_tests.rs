@@ -2,6 +2,7 @@
 //! a rebalance is due.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use engine::task::TaskId;
 
@@ -28,6 +29,10 @@ impl Statuses for NoStatuses {
     }
 
     fn tasks(&self, _: &str) -> Vec<(u32, StoredStatus)> {
+        Vec::new()
+    }
+
+    fn connectors(&self) -> Vec<Arc<str>> {
         Vec::new()
     }
 }

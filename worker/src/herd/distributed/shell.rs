@@ -112,6 +112,10 @@ impl Statuses for StatusStore {
     fn tasks(&self, connector: &str) -> Vec<(u32, StoredStatus)> {
         StatusStore::tasks(self, connector)
     }
+
+    fn connectors(&self) -> Vec<Arc<str>> {
+        StatusStore::connectors(self)
+    }
 }
 
 impl ClusterShell {
@@ -243,6 +247,10 @@ impl Herder {
                     (Subject::Task(id), true) => statuses.put_task_safely(&id.connector, id.task, &status),
                 }
             }
+            ClusterAction::ForgetStatus { subject, generation } => match subject {
+                Subject::Connector(name) => shell.statuses.delete_connector(&name, generation),
+                Subject::Task(id) => shell.statuses.delete_task(&id.connector, id.task, generation),
+            },
             ClusterAction::FlushStatuses => {
                 let (herder, shell) = (self.clone(), Rc::clone(shell));
                 tokio::task::spawn_local(async move {

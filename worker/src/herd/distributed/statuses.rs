@@ -1,9 +1,12 @@
 //! Whether the status topic still says what is. The late word of a worker that had the work before, or the leader's clearing away of work that
 //! has come back, can hide what runs here, and nobody would ever say it again (in Java nobody does). So this worker looks now and
-//! then, and says again what is not there.
+//! then, and says again what is not there. Such a word may also be of a task that is no more, and in Java stays until the next rebalance: the
+//! leader takes it away.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use engine::task::TaskId;
 
 use super::super::state::State;
 use super::event::{ClusterAction, Subject};
@@ -11,7 +14,8 @@ use super::machine::Cluster;
 use crate::store::status_log::StoredStatus;
 
 impl Cluster {
-    /// Compares what this worker shows with what the topic says. What differs twice in a row, and so is not merely on its way, is written again.
+    /// Compares what this worker shows with what the topic says, and the leader what the topic says with what there is. What differs twice in a
+    /// row, and so is not merely on its way, is written again, or taken away.
     pub(super) fn look_at_statuses(&mut self, out: &mut Vec<ClusterAction>) {
         let doubted = std::mem::take(&mut self.doubted);
         if !self.is_settled() {
@@ -32,7 +36,32 @@ impl Cluster {
             }
             differing.insert(subject);
         }
+        for subject in self.said_of_nobody() {
+            if doubted.contains(&subject) {
+                out.push(ClusterAction::ForgetStatus { subject: subject.clone(), generation });
+            }
+            differing.insert(subject);
+        }
         self.doubted = differing;
+    }
+
+    /// At the leader: of what connectors and tasks that are no more the topic says something.
+    fn said_of_nobody(&self) -> Vec<Subject> {
+        let mut subjects = Vec::new();
+        if !self.is_leader() {
+            return subjects;
+        }
+        for connector in self.statuses.connectors() {
+            let tasks = self.snapshot.tasks(&connector);
+            let gone = self.statuses.tasks(&connector).into_iter().filter(|(task, _)| !tasks.contains(task));
+            subjects.extend(
+                gone.map(|(task, _)| Subject::Task(TaskId { connector: Arc::clone(&connector), task })),
+            );
+            if !self.snapshot.contains(&connector) {
+                subjects.push(Subject::Connector(connector));
+            }
+        }
+        subjects
     }
 
     /// What is this worker's and does something, beside what the topic says of it.

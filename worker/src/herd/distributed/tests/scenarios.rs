@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::task::TaskState;
+use engine::task::{TaskId, TaskState};
 use indexmap::IndexMap;
 
 use super::super::super::OffsetRequest;
@@ -12,6 +12,7 @@ use super::super::super::view::View as _;
 use super::super::work::complete_task;
 use super::super::*;
 use super::world::{PLUGIN, STOP_TIMEOUT_MS, World, config, configure, create, url};
+use crate::config::TargetState;
 use crate::store::status_log::StoredStatus;
 
 #[test]
@@ -96,6 +97,52 @@ fn a_status_that_another_worker_hid_or_took_away_is_said_again() {
         world.step(worker, ClusterEvent::StatusesDue);
     }
     assert_eq!(says(&world), told);
+}
+
+#[test]
+fn a_late_status_of_what_is_no_more_is_taken_away_by_the_leader() {
+    let mut world = World::new(2);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    let told = world.statuses.0.borrow().clone();
+    let Some(mut late) = told.values().next().cloned() else { panic!("nothing is said") };
+    late.state = State::Unassigned;
+    let gone = [
+        Subject::Task(TaskId { connector: "c".into(), task: 7 }),
+        Subject::Task(TaskId { connector: "d".into(), task: 0 }),
+        Subject::Connector("d".into()),
+    ];
+    world.statuses.0.borrow_mut().extend(gone.map(|subject| (subject, late.clone())));
+    // A second time, since the worker whose word it is may know more than the leader yet.
+    for _ in 0..2 {
+        assert_eq!(world.statuses.0.borrow().len(), told.len() + 3);
+        for worker in [1, 0] {
+            world.step(worker, ClusterEvent::StatusesDue);
+        }
+    }
+    assert_eq!(*world.statuses.0.borrow(), told);
+}
+
+#[test]
+fn a_stop_that_another_leader_left_half_done_is_finished() {
+    let mut world = World::new(2);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    // What that leader wrote first, that there are no tasks, was undone meanwhile.
+    world.append(&ConfigWrite::Target("c".into(), TargetState::Stopped));
+    world.settle();
+    let tasks = |world: &World| world.workers[1].cluster.info("c").unwrap().tasks.len();
+    assert_eq!((world.running().len(), tasks(&world)), (0, 2));
+    for _ in 0..3 {
+        for worker in 0..2 {
+            world.step(worker, ClusterEvent::StatusesDue);
+            world.settle();
+        }
+    }
+    assert_eq!((tasks(&world), world.state("c")), (0, Some(State::Stopped)));
+    assert_eq!(world.statuses.0.borrow().len(), 1);
 }
 
 #[test]

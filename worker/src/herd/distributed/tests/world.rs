@@ -66,6 +66,18 @@ impl Statuses for Topic {
         });
         tasks.collect()
     }
+
+    fn connectors(&self) -> Vec<Arc<str>> {
+        let all = self.0.borrow();
+        let names: BTreeSet<_> = all
+            .keys()
+            .map(|subject| match subject {
+                Subject::Connector(name) => Arc::clone(name),
+                Subject::Task(id) => Arc::clone(&id.connector),
+            })
+            .collect();
+        names.into_iter().collect()
+    }
 }
 
 pub(super) struct Worker {
@@ -231,6 +243,9 @@ impl World {
                 let status =
                     StoredStatus { state, trace, worker_id, generation, version: version.map(Arc::from) };
                 self.statuses.0.borrow_mut().insert(subject, status);
+            }
+            ClusterAction::ForgetStatus { subject, .. } => {
+                self.statuses.0.borrow_mut().remove(&subject);
             }
             ClusterAction::FlushStatuses => worker.inbox.push_back(ClusterEvent::StatusesFlushed),
             ClusterAction::AcknowledgeRevoked => {
