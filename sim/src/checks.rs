@@ -91,8 +91,11 @@ pub(crate) async fn misreported(operator: &Operator, worker: usize, wanted: &[Wa
                 other => return Some(format!("I14 w{worker} still knows {}: {other:?}", one.name)),
             }
         }
-        let (Answer::Done(config), Answer::Done(status)) = (&config, &status) else {
-            return Some(format!("I16 w{worker} does not know {}: {config:?} {status:?}", one.name));
+        let Answer::Done(config) = &config else {
+            return Some(format!("I16 w{worker} does not know {}: {config:?}", one.name));
+        };
+        let Answer::Done(status) = &status else {
+            return Some(format!("I18 w{worker} shows nothing of {}: {status:?}", one.name));
         };
         let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
         let (config, status) = (read(config), read(status));

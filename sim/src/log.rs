@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use crate::clock;
+use crate::{clock, network};
 
 thread_local! {
     static IS_PRINTED: Cell<bool> = const { Cell::new(false) };
@@ -77,7 +77,8 @@ struct Virtual;
 
 impl FormatTime for Virtual {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        write!(w, "{:>12.3}", clock::elapsed().as_secs_f64())
+        write!(w, "{:>12.3}", clock::elapsed().as_secs_f64())?;
+        network::current().map_or(Ok(()), |worker| write!(w, " w{worker}"))
     }
 }
 
