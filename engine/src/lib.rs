@@ -28,4 +28,6 @@ pub mod task;
 
 pub mod transform;
 
+pub mod planted;
+
 pub use task::Engine;

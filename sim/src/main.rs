@@ -66,6 +66,10 @@ struct Options {
     /// With a seed: print what workers log from this level on as well
     #[arg(long)]
     workers: Option<tracing::level_filters::LevelFilter>,
+    /// With a seed: have workers misbehave: early-commit, missed-fence or lost-revocation
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, requires = "seed", value_parser = bug)]
+    plant: Option<engine::planted::Bug>,
     /// Simulate as many worlds as give so many hours
     #[arg(long, conflicts_with = "seed")]
     hours: Option<u64>,
@@ -85,8 +89,21 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg(feature = "planted-bugs")]
+fn bug(name: &str) -> Result<engine::planted::Bug, String> {
+    use engine::planted::Bug;
+    match name {
+        "early-commit" => Ok(Bug::EarlyCommit),
+        "missed-fence" => Ok(Bug::MissedFence),
+        "lost-revocation" => Ok(Bug::LostRevocation),
+        _ => Err("no such bug".to_owned()),
+    }
+}
+
 fn one(seed: u64, options: &Options) -> ExitCode {
     chance::seed_process(seed);
+    #[cfg(feature = "planted-bugs")]
+    options.plant.into_iter().for_each(engine::planted::plant);
     let length = Duration::from_secs(60 * options.minutes);
     let (prints, workers, exactly_once) = (!options.quiet, options.workers, options.exactly_once);
     // On a thread of its own: its thread locals have drawn nothing yet.

@@ -20,7 +20,7 @@ use steps::{STEPS, Session, Step};
 /// Which part of the checks to run.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Leave out what takes minutes: docs, deny, loom, fuzzing, benches, real Kafka, quickstart
+    /// Leave out what takes minutes: docs, deny, planted bugs, loom, fuzzing, benches, real Kafka, quickstart
     #[arg(long)]
     fast: bool,
     /// Run only these steps (comma-separated names, as the summary prints them)

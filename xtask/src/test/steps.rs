@@ -56,6 +56,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "tests", is_fast: true, takes_filter: true, run: tests },
     Step { name: "example", is_fast: false, takes_filter: false, run: example },
     Step { name: "benches", is_fast: false, takes_filter: false, run: benches },
+    Step { name: "planted", is_fast: false, takes_filter: true, run: planted },
     Step { name: "loom", is_fast: false, takes_filter: true, run: loom },
     Step { name: "fuzz", is_fast: false, takes_filter: false, run: fuzz_targets },
     Step { name: "worker", is_fast: false, takes_filter: true, run: worker },
@@ -178,6 +179,22 @@ fn benches(session: &Session) -> Result<Outcome> {
     let mut command = session.cargo_test();
     command.args(["--bench", "*"]).args(packages.iter().flat_map(|package| ["--package", package]));
     runner::run(&mut command, TESTS_DEADLINE)
+}
+
+/// Bugs that are there on purpose are found by the simulator: they take a build of their own, optimised, since it takes some worlds.
+fn planted(session: &Session) -> Result<Outcome> {
+    let mut command = session.cargo_test();
+    command.args([
+        "--package",
+        "sim",
+        "--features",
+        "planted-bugs",
+        "--test",
+        "planted",
+        "--profile",
+        "fast",
+    ]);
+    session.run_tests(command)
 }
 
 /// The models need every atomic replaced, hence another cfg and a target folder of their own: in the shared one each change

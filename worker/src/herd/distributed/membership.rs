@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use engine::planted::{self, Bug};
 use engine::task::TaskId;
 
 use super::event::ClusterAction;
@@ -86,6 +87,9 @@ impl Cluster {
                 }
                 for task in &tasks {
                     self.own_tasks.remove(task);
+                    if planted::is(Bug::LostRevocation) {
+                        self.tasks.remove(task);
+                    }
                 }
                 if matches!(cause, RevokedBy::Lost(_) | RevokedBy::Failed | RevokedBy::OutOfSync) {
                     self.membership.is_rebalancing = true;
