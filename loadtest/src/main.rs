@@ -8,6 +8,7 @@ mod compare;
 mod connectors;
 mod customers;
 mod distributed;
+mod drive;
 mod json;
 mod options;
 mod output;
@@ -44,6 +45,8 @@ enum Case {
     Latency(compare::latency::Options),
     /// Many workers with thousands of tasks on one machine: how long rebalances take, and REST meanwhile
     Scale(distributed::scale::Options),
+    /// Any Connect cluster, Java's or ours: a connector of yours under load, with its lag, tasks and throughput as they are
+    Drive(drive::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
         Case::Scale(options) => local.block_on(&runtime, distributed::scale::run(options)),
         Case::Cluster(options) => local.block_on(&runtime, distributed::run(options)),
+        Case::Drive(options) => local.block_on(&runtime, drive::run(options)),
         Case::Latency(options) => local.block_on(&runtime, compare::latency::run(options)),
         Case::Clients(options) => local.block_on(&runtime, clients::run(options)),
         Case::Client(child) => local.block_on(&runtime, clients::run_child(child)),

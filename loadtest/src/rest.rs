@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long one answer may take until it counts as none.
@@ -105,8 +105,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// To a worker on this machine.
     pub(crate) async fn connect(port: u16) -> Result<Client> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        Client::connect_to((Ipv4Addr::LOCALHOST, port)).await
+    }
+
+    pub(crate) async fn connect_to(address: impl ToSocketAddrs) -> Result<Client> {
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Client { stream: BufReader::new(stream) })
     }
