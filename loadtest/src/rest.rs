@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -22,8 +22,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// What became of requests.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Of every request that was answered, from when it was due; ascending.
-    pub(crate) latencies: Vec<Duration>,
+    /// Of every request that was answered, from when it was due, and when that was; ascending.
+    pub(crate) latencies: Vec<(Duration, SystemTime)>,
     /// Answers that the worker is too busy.
     pub(crate) refused: u64,
     /// Requests without an answer.
@@ -31,12 +31,28 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// The answers to requests that were due within a time; nothing of those that had none.
+    pub(crate) fn between(&self, from: SystemTime, until: SystemTime) -> Outcome {
+        let is_inside = |(_, due): &&(Duration, SystemTime)| (from..until).contains(due);
+        Outcome {
+            latencies: self.latencies.iter().filter(is_inside).copied().collect(),
+            ..Outcome::default()
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Outcome) {
+        self.latencies.extend(other.latencies);
+        self.latencies.sort();
+        self.refused += other.refused;
+        self.failed += other.failed;
+    }
+
     /// The latency in ms that so many of the answers did not exceed, of 1.
     pub(crate) fn ms(&self, quantile: f64) -> f64 {
         let index = (self.latencies.len() as f64 * quantile) as usize;
         self.latencies
             .get(index.min(self.latencies.len().saturating_sub(1)))
-            .map_or(0.0, |taken| taken.as_secs_f64() * 1e3)
+            .map_or(0.0, |(taken, _)| taken.as_secs_f64() * 1e3)
     }
 }
 
@@ -51,18 +67,30 @@ pub(crate) async fn load(
     connections: u32,
     length: Duration,
 ) -> Result<Outcome> {
+    load_while(port, request, rate, connections, move |since| since < length).await
+}
+
+/// The same for as long as `goes_on` says so, given the time from the first request to the next one.
+pub(crate) async fn load_while(
+    port: u16,
+    request: impl Fn(u32) -> Request + 'static,
+    rate: u32,
+    connections: u32,
+    goes_on: impl Fn(Duration) -> bool + 'static,
+) -> Result<Outcome> {
+    let goes_on = Rc::new(goes_on);
     let outcome = Rc::new(RefCell::new(Outcome::default()));
     let request = Rc::new(request);
     let start = Instant::now() + Duration::from_millis(50);
     let gap = Duration::from_secs(1) / rate * connections;
     let senders = (0..connections).map(|number| {
-        let (outcome, request) = (Rc::clone(&outcome), Rc::clone(&request));
+        let (outcome, request, goes_on) = (Rc::clone(&outcome), Rc::clone(&request), Rc::clone(&goes_on));
         let first = start + Duration::from_secs(1) / rate * number;
         tokio::task::spawn_local(async move {
             let mut client = None;
             let mut due = first;
             for turn in (number..).step_by(connections as usize) {
-                if due >= start + length {
+                if !goes_on(due - start) {
                     break;
                 }
                 sleep_until(due).await;
@@ -70,7 +98,8 @@ pub(crate) async fn load(
                 let mut outcome = outcome.borrow_mut();
                 match answered {
                     Ok(Ok(status)) => {
-                        outcome.latencies.push(due.elapsed());
+                        let taken = due.elapsed();
+                        outcome.latencies.push((taken, SystemTime::now() - taken));
                         outcome.refused += u64::from(status == 503);
                     }
                     Ok(Err(_)) | Err(_) => {

@@ -1,4 +1,4 @@
-//! What a process has used so far, as the kernel accounts it.
+//! What a process has used so far, and what its main thread has waited for, as the kernel accounts it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -44,5 +44,29 @@ impl Usage {
 
     pub(crate) fn cpu(&self) -> Duration {
         self.user + self.system
+    }
+}
+
+/// What a thread has done so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scheduled {
+    pub(crate) ran: Duration,
+    /// It could have run, but other threads had the cores.
+    pub(crate) waited: Duration,
+}
+
+impl Scheduled {
+    /// The main thread of the process with this id.
+    pub(crate) fn main_thread_of(pid: u32) -> Result<Scheduled> {
+        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat"))?;
+        let mut numbers = text.split_whitespace().map(str::parse);
+        let mut next = || -> Result<Duration> {
+            Ok(Duration::from_nanos(numbers.next().context("a short /proc/<pid>/schedstat")??))
+        };
+        Ok(Scheduled { ran: next()?, waited: next()? })
+    }
+
+    pub(crate) fn since(self, earlier: Scheduled) -> Scheduled {
+        Scheduled { ran: self.ran - earlier.ran, waited: self.waited - earlier.waited }
     }
 }

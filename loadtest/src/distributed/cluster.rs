@@ -123,6 +123,7 @@ impl Cluster {
     pub(super) async fn stop(&mut self, index: usize) -> Result<()> {
         let member = self.members.remove(index);
         let log = member.stop().await?;
+        self.watch.touch();
         self.logged.extend(read(&log));
         Ok(())
     }
@@ -148,10 +149,20 @@ impl Cluster {
 
     /// What began at `from_ms` is over: it is measured when everything is known.
     pub(super) fn note(&mut self, scenario: &'static str, what: String, from_ms: i64) {
+        self.note_step(scenario, what, from_ms, false);
+    }
+
+    /// The same where a worker was lost without a word.
+    pub(super) fn note_loss(&mut self, scenario: &'static str, what: String, from_ms: i64) {
+        self.note_step(scenario, what, from_ms, true);
+    }
+
+    fn note_step(&mut self, scenario: &'static str, what: String, from_ms: i64, is_loss: bool) {
         print(&format!("{scenario}: {what} took {} ms with settling", now_ms() - from_ms));
         let step = Step {
             scenario,
             what,
+            is_loss,
             from_ms,
             until_ms: now_ms(),
             recovered_ms: 0,

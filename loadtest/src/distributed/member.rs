@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use xtask::connect::JavaWorker;
 use xtask::kafka::Libs;
 
-use crate::usage::Usage;
+use crate::usage::{Scheduled, Usage};
 use crate::worker::{answers, free_port, write};
 
 /// How long a worker may take until it serves, and until it has ended.
@@ -74,6 +74,11 @@ impl Member {
 
     pub(super) fn usage(&self) -> Result<Usage> {
         Usage::of(self.pid())
+    }
+
+    /// What its main thread, which REST has, did so far.
+    pub(super) fn main_thread(&self) -> Result<Scheduled> {
+        Scheduled::main_thread_of(self.pid())
     }
 
     /// Files and sockets that it has open.

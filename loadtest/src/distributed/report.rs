@@ -35,6 +35,8 @@ impl Spread {
 pub(super) struct Step {
     pub(super) scenario: &'static str,
     pub(super) what: String,
+    /// A worker was killed or frozen: the group learns of it when the session is over.
+    pub(super) is_loss: bool,
     /// From when to when, in ms since the epoch.
     pub(super) from_ms: i64,
     pub(super) until_ms: i64,
@@ -74,6 +76,7 @@ impl Step {
         json!({
             "scenario": self.scenario,
             "what": self.what,
+            "is_loss": self.is_loss,
             "idle_ms": self.idle_ms.json(),
             "all_run_after_ms": self.recovered_ms,
             "restarted_in_place": self.restarted,
@@ -83,6 +86,11 @@ impl Step {
             "duplicates": self.duplicates,
         })
     }
+}
+
+/// The longest time until every task ran again after a worker was lost; none where none was.
+pub(super) fn recovered_ms_max(steps: &[Step]) -> Option<i64> {
+    steps.iter().filter(|step| step.is_loss).map(|step| step.recovered_ms).max()
 }
 
 impl Outcome {

@@ -63,7 +63,7 @@ pub(super) async fn play(cluster: &mut Cluster, scenario: Scenario, extent: Exte
                 let from_ms = now_ms();
                 cluster.kill(0)?;
                 cluster.settle().await?;
-                cluster.note("kill", format!("kill -9 of {}", kind.name()), from_ms);
+                cluster.note_loss("kill", format!("kill -9 of {}", kind.name()), from_ms);
                 start(cluster, "kill", kind).await?;
             }
         }
@@ -75,7 +75,7 @@ pub(super) async fn play(cluster: &mut Cluster, scenario: Scenario, extent: Exte
                 let from_ms = now_ms();
                 cluster.kill(index)?;
                 cluster.wait_until_all_run().await?;
-                cluster.note("random", format!("kill -9 of {} ({number})", kind.name()), from_ms);
+                cluster.note_loss("random", format!("kill -9 of {} ({number})", kind.name()), from_ms);
                 let from_ms = now_ms();
                 cluster.add(kind).await?;
                 cluster.wait_until_all_run().await?;
@@ -94,7 +94,7 @@ pub(super) async fn play(cluster: &mut Cluster, scenario: Scenario, extent: Exte
                 let all_run = cluster.wait_until_all_run().await;
                 cluster.members[index].signal(Signal::CONT)?;
                 all_run?;
-                cluster.note("freeze", format!("SIGSTOP of {}", kind.name()), from_ms);
+                cluster.note_loss("freeze", format!("SIGSTOP of {}", kind.name()), from_ms);
                 let from_ms = now_ms();
                 sleep(extent.session_timeout / 2).await;
                 cluster.settle().await?;

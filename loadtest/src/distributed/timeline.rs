@@ -74,7 +74,7 @@ impl Timeline {
                     line.idles(*at_ms);
                 }
             }
-            What::Removed(task) => drop(self.tasks.remove(task)),
+            What::Removed(task) => self.tasks.entry(task.clone()).or_default().is_gone(),
             What::Down(worker) => {
                 for line in self.tasks.values_mut().filter(|line| line.owner.as_ref() == Some(worker)) {
                     line.idles(*at_ms);
@@ -107,6 +107,13 @@ impl Line {
         self.owner = Some(Rc::clone(worker));
         self.since_ms = Some(at_ms);
         self.last_owner = Some(Rc::clone(worker));
+    }
+
+    /// Nobody is to run it. What was stays known.
+    fn is_gone(&mut self) {
+        self.owner = None;
+        self.last_owner = None;
+        self.idle_since_ms = None;
     }
 
     fn idles(&mut self, at_ms: i64) {
@@ -153,6 +160,13 @@ mod tests {
     fn a_task_that_its_owner_starts_again_was_restarted_in_place() {
         let line = line(&[runs(1, "a"), ended(10, "a"), runs(12, "a"), runs(20, "a")]);
         assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![12, 20]));
+    }
+
+    #[test]
+    fn what_became_of_a_task_is_known_after_its_connector_was_stopped() {
+        let gone = Happened { at_ms: 20, what: What::Removed(task()) };
+        let line = line(&[runs(1, "a"), ended(10, "a"), runs(12, "a"), ended(18, "a"), gone, runs(30, "a")]);
+        assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![12]));
     }
 
     #[test]
