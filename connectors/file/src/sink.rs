@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use api::config_def::{Config, ConfigDef};
+use api::java_text::ColumnText;
 use api::{
     Batch, Body, Column, Data, Error, Props, Result, SinkConnector, SinkContext, SinkOffsetChange,
-    SinkOffsets, SinkTask, java_text,
+    SinkOffsets, SinkTask,
 };
 use arrow_array::StringViewArray;
 use arrow_array::cast::AsArray;
@@ -152,8 +153,9 @@ impl FileStreamSinkTask {
         match &values.data {
             Data::Array(array) if let Some(lines) = array.as_string_view_opt() => self.append_text(lines),
             _ => {
+                let text = ColumnText::of(values);
                 for row in 0..values.len() {
-                    java_text::write(&mut self.gathered, values.row(row));
+                    text.write(&mut self.gathered, row);
                     self.end_line()?;
                 }
                 Ok(())

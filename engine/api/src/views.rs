@@ -150,6 +150,39 @@ impl StringViews {
     }
 }
 
+/// A value of up to twelve bytes as the view that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inline(u128);
+
+impl Inline {
+    /// No bytes; also what a null row has.
+    pub const EMPTY: Inline = Inline(0);
+
+    /// The view of these bytes: their number, then they themselves.
+    #[inline]
+    pub fn new<const N: usize>(bytes: [u8; N]) -> Inline {
+        const { assert!(N <= INLINE_BYTES_MAX, "longer values do not fit into a view") };
+        let mut view = [0_u8; 16];
+        view[0] = N as u8;
+        view[4..4 + N].copy_from_slice(&bytes);
+        Inline(u128::from_le_bytes(view))
+    }
+}
+
+/// The array of short values, which needs no buffer.
+///
+/// # Panics
+/// When there is not one bit of validity for each value: a bug of the caller.
+pub fn inline(values: Vec<Inline>, nulls: Option<NullBuffer>) -> BinaryViewArray {
+    assert!(
+        nulls.as_ref().is_none_or(|nulls| nulls.len() == values.len()),
+        "one bit of validity for each value"
+    );
+    let views: Vec<u128> = values.into_iter().map(|value| value.0).collect();
+    // SAFETY: each view is one that `Inline` has made, whose bytes are in it and followed by zeros; `nulls` has a bit for each.
+    unsafe { BinaryViewArray::new_unchecked(views.into(), Arc::from([]), nulls) }
+}
+
 /// The same values as text, copying nothing.
 ///
 /// # Errors
@@ -284,6 +317,15 @@ mod tests {
     #[test]
     fn refuses_bytes_that_are_not_text() {
         assert!(StringViews::with_capacity(1).add_buffer(Buffer::from(&b"\xff"[..])).is_err());
+    }
+
+    #[test]
+    fn short_values_are_as_arrow_wants_them() {
+        let values = vec![Inline::new([1, 2, 3]), Inline::EMPTY, Inline::new([]), Inline::new([7; 12])];
+        let array = inline(values, Some(NullBuffer::from(vec![true, false, true, true])));
+        assert_eq!(array.iter().collect::<Vec<_>>(), [Some(&[1, 2, 3][..]), None, Some(&[]), Some(&[7; 12])]);
+        let (views, buffers, nulls) = array.into_parts();
+        BinaryViewArray::try_new(views, buffers, nulls).unwrap();
     }
 
     #[test]

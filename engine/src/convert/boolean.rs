@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef};
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
+use api::views::{Inline, inline};
 use api::{
     Column, Converter, Data, Decoded, Encoded, Error, Plugin, Result, RowError, Schema, SchemaRef, Segment,
     Type, ValueRef,
 };
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, BinaryViewArray, BooleanArray};
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder};
 
-use super::number::{bytes_of, inline_view, nulls_of};
+use super::number::nulls_of;
 
 /// `org.apache.kafka.connect.converters.BooleanConverter`.
 pub const BOOLEAN: ConverterPlugin = ConverterPlugin::of::<BooleanConverter>();
@@ -68,7 +70,14 @@ impl Converter for BooleanConverter {
             let error = || Error::bad_record(format!("Invalid schema type for BooleanConverter: {kind}"));
             return Ok(super::refuse_all(rows, error));
         }
-        let mut views = Vec::with_capacity(rows);
+        let write = |value: bool| Inline::new([u8::from(value)]);
+        if let Data::Array(array) = &column.data
+            && let Some(flags) = array.as_boolean_opt()
+        {
+            let written = flags.values().iter().map(write).collect();
+            return Ok(Encoded { bytes: inline(written, flags.nulls().cloned()), errors: Vec::new() });
+        }
+        let mut written = Vec::with_capacity(rows);
         let mut nulls = NullBufferBuilder::new(rows);
         let mut errors = Vec::new();
         for row in 0..rows {
@@ -83,10 +92,10 @@ impl Converter for BooleanConverter {
                     None
                 }
             };
-            views.push(value.map_or(0, |value| inline_view([u8::from(value)])));
+            written.push(value.map_or(Inline::EMPTY, write));
             nulls.append(value.is_some());
         }
-        Ok(Encoded { bytes: bytes_of(views, nulls.finish())?, errors })
+        Ok(Encoded { bytes: inline(written, nulls.finish()), errors })
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef};
 use api::plugin::{ConverterPlugin, HeaderConverterPlugin};
+use api::views::{Inline, inline};
 use api::{
     Column, Converter, Data, Decoded, Encoded, Error, Plugin, Result, RowError, Schema, SchemaRef, Segment,
     Type, ValueRef,
@@ -26,8 +27,8 @@ pub(super) trait Number: std::fmt::Debug + 'static {
 
     /// The number from bytes of its size; `None` for any other size.
     fn read(bytes: &[u8]) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
-    /// The view of its bytes, which are few enough to live in it.
-    fn view(value: <Self::Arrow as ArrowPrimitiveType>::Native) -> u128;
+    /// Its bytes.
+    fn write(value: <Self::Arrow as ArrowPrimitiveType>::Native) -> Inline;
     /// The number that a value is, if it is one of this type.
     fn of(value: ValueRef<'_>) -> Option<<Self::Arrow as ArrowPrimitiveType>::Native>;
 }
@@ -50,8 +51,8 @@ macro_rules! numbers {
             }
 
             #[inline]
-            fn view(value: $native) -> u128 {
-                inline_view(value.to_be_bytes())
+            fn write(value: $native) -> Inline {
+                Inline::new(value.to_be_bytes())
             }
 
             fn of(value: ValueRef<'_>) -> Option<$native> {
@@ -75,15 +76,6 @@ numbers! {
     Float, "org.apache.kafka.connect.converters.FloatConverter", "float", Float32, Float32Type, f32;
     /// 64-bit numbers.
     Double, "org.apache.kafka.connect.converters.DoubleConverter", "double", Float64, Float64Type, f64;
-}
-
-/// A view of bytes that live in it: their number, then they themselves.
-#[inline]
-pub(super) fn inline_view<const N: usize>(bytes: [u8; N]) -> u128 {
-    let mut view = [0_u8; 16];
-    view[0] = N as u8;
-    view[4..4 + N].copy_from_slice(&bytes);
-    u128::from_le_bytes(view)
 }
 
 /// The converter of one of them.
@@ -147,10 +139,10 @@ impl<N: Number> Converter for NumberConverter<N> {
             && let Some(numbers) = array.as_primitive_opt::<N::Arrow>()
             && is_plain
         {
-            let views: Vec<u128> = numbers.values().iter().map(|value| N::view(*value)).collect();
-            return Ok(Encoded { bytes: bytes_of(views, numbers.nulls().cloned())?, errors: Vec::new() });
+            let written = numbers.values().iter().map(|value| N::write(*value)).collect();
+            return Ok(Encoded { bytes: inline(written, numbers.nulls().cloned()), errors: Vec::new() });
         }
-        let mut views = Vec::with_capacity(rows);
+        let mut written = Vec::with_capacity(rows);
         let mut nulls = NullBufferBuilder::new(rows);
         let mut errors = Vec::new();
         for row in 0..rows {
@@ -159,10 +151,10 @@ impl<N: Number> Converter for NumberConverter<N> {
             if number.is_none() && !value.is_null() {
                 errors.push(RowError { row, error: not_a_number::<N>(value) });
             }
-            views.push(number.map_or(0, N::view));
+            written.push(number.map_or(Inline::EMPTY, N::write));
             nulls.append(number.is_some());
         }
-        Ok(Encoded { bytes: bytes_of(views, nulls.finish())?, errors })
+        Ok(Encoded { bytes: inline(written, nulls.finish()), errors })
     }
 }
 
@@ -193,12 +185,6 @@ pub(super) fn nulls_of(raw: &BinaryViewArray, errors: &[RowError]) -> Option<Nul
     let mut valid = vec![true; raw.len()];
     errors.iter().for_each(|error| valid[error.row] = false);
     NullBuffer::union(nulls.as_ref(), Some(&NullBuffer::from(valid)))
-}
-
-/// An array of views that hold their bytes themselves.
-pub(super) fn bytes_of(views: Vec<u128>, nulls: Option<NullBuffer>) -> Result<BinaryViewArray> {
-    BinaryViewArray::try_new(ScalarBuffer::from(views), Vec::new(), nulls)
-        .map_err(|error| Error::fatal("numbers do not fit into views").with_source(error))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! Java prints and reads them.
 
 mod calendar;
+mod column;
 mod date_format;
 mod digit;
 mod number;
@@ -12,6 +13,7 @@ mod value;
 mod weeks;
 
 pub use calendar::{DAY_MS, DateTime};
+pub use column::ColumnText;
 pub use date_format::DateFormat;
 pub use digit::digit;
 pub use number::{write_float32, write_float64, write_integer};

@@ -45,6 +45,15 @@ impl<'a> MapRef<'a> {
     }
 }
 
+/// The places of a map's text keys, which are given in the order in which they were put, in the order in which a Java `HashMap` iterates.
+pub(crate) fn names_in_java_order(names: &[&str]) -> Vec<usize> {
+    let mask = bucket_count(names.len()) - 1;
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    // Stable: within a bucket in order of insertion.
+    order.sort_by_key(|index| spread(hash(ValueRef::String(names[*index]))) & mask);
+    order
+}
+
 /// Buckets of a `HashMap` that grew to `count` entries one by one.
 fn bucket_count(count: usize) -> u32 {
     let mut buckets = 16_u32;

@@ -15,6 +15,7 @@ mod nested;
 mod owned;
 
 pub use borrowed::ValueRef;
+pub(crate) use java_order::names_in_java_order;
 pub use logical::Logical;
 pub use nested::{Entries, Items, ListRef, MapRef, StructRef};
 pub use owned::Value;
