@@ -26,6 +26,7 @@ const ON_REAL_KAFKA: &[&str] = &["xtask", "protocol", "broker", "engine", "worke
 /// No compile takes this long on two cores; a test that waits for ever is ended well within CI's 90 minutes.
 const BUILD_DEADLINE: Duration = Duration::from_secs(20 * 60);
 const TESTS_DEADLINE: Duration = Duration::from_secs(25 * 60);
+const CLUSTERS_DEADLINE: Duration = Duration::from_secs(10 * 60);
 const QUICKSTART_DEADLINE: Duration = Duration::from_secs(2 * 60);
 
 /// Loom explores every interleaving with at most this many preemptions; a bug that needs more is rare, the time is not.
@@ -62,6 +63,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "worker", is_fast: false, takes_filter: true, run: worker },
     Step { name: "cost", is_fast: false, takes_filter: false, run: cost },
     Step { name: "kafka", is_fast: false, takes_filter: true, run: kafka },
+    Step { name: "clusters", is_fast: false, takes_filter: false, run: clusters },
     Step { name: "quickstart", is_fast: false, takes_filter: false, run: quickstart },
 ];
 
@@ -256,6 +258,21 @@ fn kafka(session: &Session) -> Result<Outcome> {
         .env(BIN_VARIABLE, optimised_worker()?);
     name_other_clients(&mut command);
     session.run_tests(command)
+}
+
+/// A small cluster of one Java worker and one of ours with exactly-once sources, reconfigured, rolled both ways and killed at random: nothing
+/// lost, nothing twice, and no task restarted that does not move. `loadtest cluster` alone is the long way.
+fn clusters(_: &Session) -> Result<Outcome> {
+    if let Err(error) = tools::java().and_then(|_java| Libs::fetch()) {
+        return Ok(Outcome::Skipped(one_line(error)));
+    }
+    let mut command = cargo::command("run");
+    command
+        .args(["--package", "loadtest", "--", "cluster", "--mix", "ja", "--exactly-once", "--check"])
+        .args(["--sources", "6", "--sinks", "2", "--tasks", "3", "--session-timeout-ms", "6000"])
+        .args(["--scenarios", "storm,rolling,kill-at-random", "--kills", "2"])
+        .env(BIN_VARIABLE, optimised_worker()?);
+    runner::run(&mut command, CLUSTERS_DEADLINE)
 }
 
 /// The README's first command, in an empty folder.

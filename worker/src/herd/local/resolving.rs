@@ -68,8 +68,10 @@ impl Herder {
             Ok((connector, props, offsets))
         };
         let resolved: Result<_, Error> = resolved.await;
-        // Never closed. The next one waits behind whatever became ready meanwhile.
+        // Never closed.
         let _turn = self.shared.task_starts.acquire().await;
+        // Goes on when the sockets have been looked at: requests that came meanwhile are read before the next task.
+        tokio::task::yield_now().await;
         let asked = self.shared.running.borrow_mut().resolving.remove(&epoch);
         let Some(Resolving { starts_paused, is_stopped: false }) = asked else {
             self.step(Event::TaskEnded { id, epoch });
