@@ -213,8 +213,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     cluster.note("create", format!("{connectors} connectors"), from_ms);
     let extent =
         Extent { kills: options.kills, session_timeout: Duration::from_millis(options.session_timeout_ms) };
+    let mut played = Ok(());
     for scenario in scenarios {
-        play(&mut cluster, scenario, extent).await.with_context(|| format!("scenario {scenario:?}"))?;
+        played = play(&mut cluster, scenario, extent).await.with_context(|| format!("scenario {scenario:?}"));
+        if let Err(error) = &played {
+            // What the records say until here is worth to be known.
+            print(&format!("{error:#}"));
+            break;
+        }
     }
     let (steps, outcome) = cluster.finish().await?;
 
@@ -248,6 +254,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         });
         std::fs::write(path, format!("{result:#}\n")).with_context(|| format!("write {}", path.display()))?;
     }
+    played?;
     if options.check {
         ensure!(outcome.lost == 0 && outcome.lines_missing == 0, "records were lost");
         // A worker that cannot reach the broker for a session gives its tasks up.
