@@ -369,9 +369,11 @@ impl ClusterShell {
         self.configs.snapshot().session_key().map(|key| Arc::clone(&key.key))
     }
 
-    /// Whether the group signs what workers ask of each other.
+    /// Whether the group signs what workers ask of each other. Before the first assignment, as in Java, what this worker is configured for
+    /// counts: a former leader that comes back would otherwise refuse for good what is asked of it meanwhile.
     pub(crate) fn signs(&self) -> bool {
-        self.assigned.borrow().as_ref().is_none_or(|assigned| assigned.protocol == ConnectProtocol::Sessioned)
+        let agreed = self.assigned.borrow().as_ref().map(|assigned| assigned.protocol);
+        agreed.unwrap_or(self.config.protocol) == ConnectProtocol::Sessioned
     }
 
     /// Its configuration.
