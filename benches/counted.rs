@@ -1,6 +1,6 @@
 //! The half of `cargo xtask bench instructions` that is in the measured program: which of its instructions belong to which case.
 //!
-//! Callgrind writes down what it has counted, and begins again at zero, whenever [`phase_ends`] is entered. The program says on its
+//! Callgrind writes down what it has counted, and begins again at zero, whenever `phase_ends` is entered. The program says on its
 //! standard output which phase each of these counts is of, in the order in which they are written. A case has two phases, which move few
 //! and many records: what every phase costs that does not depend on records is in both, and the difference is of records alone.
 
