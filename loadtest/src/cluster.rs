@@ -1,17 +1,27 @@
-//! What a measurement needs of the Kafka cluster: topics, end offsets, committed offsets.
+//! What a measurement needs of the Kafka cluster: topics, their records, end offsets, committed offsets.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
 use protocol::client::consumer::{Consumer, ConsumerConfig};
+use protocol::client::producer::{AppendError, ProduceRecord, Producer, ProducerConfig};
 use protocol::cluster::{Cluster, ClusterConfig, HostPort};
 use protocol::net::Env;
 
 /// How often progress is looked at. Each look costs the broker a request, the measured worker nothing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Uncompressed bytes of a batch in topics that are filled.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Records appended before the send task gets its turn.
+const RECORDS_PER_TURN: u64 = 4_096;
+
+/// How long Kafka may take for the last records.
+const CLOSE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The cluster under load.
 #[derive(Debug)]
@@ -46,6 +56,68 @@ impl Kafka {
             .with_config("compression.type", compression);
         for created in self.admin.create_topics(&[topic]).await {
             created.context("create the topic")?;
+        }
+        Ok(())
+    }
+
+    /// A topic for records of up to nearly so many bytes.
+    pub(crate) async fn create_for_large_records(
+        &self,
+        topic: &str,
+        partitions: i32,
+        bytes_max: usize,
+    ) -> Result<()> {
+        let topic = NewTopic::new(topic, partitions)
+            .with_replication_factor(1)
+            .with_config("max.message.bytes", &bytes_max.to_string());
+        for created in self.admin.create_topics(&[topic]).await {
+            created.context("create the topic")?;
+        }
+        Ok(())
+    }
+
+    /// What a group has committed, all partitions together.
+    pub(crate) async fn committed_of_all(&self, group: &str) -> Result<i64> {
+        let mut committed = 0;
+        for of_group in self.admin.list_group_offsets(&[group], false).await {
+            committed += of_group?.iter().map(|(_, committed)| committed.offset).sum::<i64>();
+        }
+        Ok(committed)
+    }
+
+    /// Writes records: `record` puts the value of the one with a number into a buffer and gives its partition.
+    pub(crate) async fn fill(
+        &self,
+        topic: &str,
+        records: u64,
+        settings: ProducerConfig,
+        mut record: impl FnMut(u64, &mut Vec<u8>) -> i32,
+    ) -> Result<()> {
+        let producer =
+            Producer::new(self.cluster(), ProducerConfig { batch_bytes: BATCH_BYTES, ..settings })?;
+        let to = producer.topic(topic).await?;
+        // Kafka deletes what is older than its retention, by the times of the records.
+        let timestamp_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
+        let mut value = Vec::new();
+        for number in 0..records {
+            let partition = record(number, &mut value);
+            let record = ProduceRecord { timestamp_ms, key: None, value: Some(&value), headers: &[] };
+            loop {
+                match producer.append(&to, Some(partition), &record, 0) {
+                    Ok(_partition) => break,
+                    Err(AppendError::Full) => producer.ready().await,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if number % RECORDS_PER_TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        producer.flush().await?;
+        let mut completions = Vec::new();
+        producer.close(CLOSE_LIMIT, &mut completions).await?;
+        for completion in completions {
+            completion.result?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod rest;
 mod rest_flood;
+mod scaling;
 mod usage;
 mod worker;
 
@@ -47,6 +48,8 @@ enum Case {
     Scale(distributed::scale::Options),
     /// Any Connect cluster, Java's or ours: a connector of yours under load, with its lag, tasks and throughput as they are
     Drive(drive::Options),
+    /// What a record costs with more partitions, tasks, bytes and changes of schema, and a start with more connectors
+    Scaling(scaling::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
     Clients(clients::Options),
     /// One process of `clients`
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
+        Case::Scaling(options) => local.block_on(&runtime, scaling::run(options)),
         Case::Scale(options) => local.block_on(&runtime, distributed::scale::run(options)),
         Case::Cluster(options) => local.block_on(&runtime, distributed::run(options)),
         Case::Drive(options) => local.block_on(&runtime, drive::run(options)),

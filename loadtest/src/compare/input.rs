@@ -1,24 +1,18 @@
 //! What a case reads: a topic or a file, filled once and read by every round of every side; and what has arrived in a topic.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use protocol::client::TopicPartition;
 use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled};
-use protocol::client::producer::{AppendError, ProduceRecord, Producer, ProducerConfig};
+use protocol::client::producer::ProducerConfig;
 use protocol::wire::records::{Codec, Decompressor};
 use tempfile::TempDir;
 
 use super::cases::{Case, Path};
 use super::records::{self, Sum};
 use crate::cluster::Kafka;
-
-/// Uncompressed bytes of a batch in the topics that sinks read.
-const BATCH_BYTES: usize = 256 << 10;
-
-/// Records appended before the send task gets its turn.
-const RECORDS_PER_TURN: i64 = 4_096;
 
 /// How long one poll may wait.
 const POLL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,37 +50,16 @@ impl Input {
 async fn fill_topic(kafka: &Kafka, topic: &str, case: &Case) -> Result<Sum> {
     let compression = Codec::ALL.into_iter().find(|codec| codec.name() == case.compression);
     let config = ProducerConfig {
-        batch_bytes: BATCH_BYTES,
         compression: compression.with_context(|| format!("unknown codec {}", case.compression))?,
         ..ProducerConfig::default()
     };
-    let producer = Producer::new(kafka.cluster(), config)?;
-    let to = producer.topic(topic).await?;
-    // Kafka deletes what is older than its retention, by the times of the records.
-    let timestamp_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
-    let (mut sum, mut value) = (Sum::default(), Vec::new());
-    for number in 0..case.records {
-        records::write(case.payload, number as u64, &mut value);
-        sum.add(&value);
-        let record = ProduceRecord { timestamp_ms, key: None, value: Some(&value), headers: &[] };
-        let partition = (number % i64::from(case.partitions)) as i32;
-        loop {
-            match producer.append(&to, Some(partition), &record, 0) {
-                Ok(_partition) => break,
-                Err(AppendError::Full) => producer.ready().await,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if number % RECORDS_PER_TURN == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-    producer.flush().await?;
-    let mut completions = Vec::new();
-    producer.close(POLL_TIMEOUT, &mut completions).await?;
-    for completion in completions {
-        completion.result?;
-    }
+    let mut sum = Sum::default();
+    let fill = |number: u64, value: &mut Vec<u8>| {
+        records::write(case.payload, number, value);
+        sum.add(value);
+        (number % case.partitions as u64) as i32
+    };
+    kafka.fill(topic, case.records as u64, config, fill).await?;
     Ok(sum)
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// All that a reader needs to judge a figure or to get it again. What cannot be found out is null.
-pub(super) fn facts(binary: &Path) -> Value {
+pub(crate) fn facts(binary: &Path) -> Value {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));

@@ -21,7 +21,7 @@ mod arms;
 mod cases;
 mod input;
 pub(crate) mod latency;
-mod machine;
+pub(crate) mod machine;
 mod plot;
 mod records;
 mod report;
