@@ -1,4 +1,4 @@
-//! `loadtest`: measures whole worker processes from outside, on a Kafka cluster of the caller's choice. `cargo xtask bench`
+//! `aqueduct-loadtest`: measures whole worker processes from outside, on a Kafka cluster of the caller's choice. `cargo xtask bench`
 //! starts a real Kafka for it.
 
 mod blackhole;
@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 /// Measures Aqueduct worker processes on a Kafka cluster.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version)]
+#[command(name = "aqueduct-loadtest", version)]
 struct Arguments {
     #[command(subcommand)]
     case: Case,

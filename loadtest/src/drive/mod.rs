@@ -1,4 +1,4 @@
-//! `loadtest drive`: a connector of the user's on any Connect cluster, under load: created, watched while records are offered or counted, reported
+//! `aqueduct-loadtest drive`: a connector of the user's on any Connect cluster, under load: created, watched while records are offered or counted, reported
 //! and removed again.
 //!
 //! Method: an open loop. Records for a sink are due at the rate that is asked for whatever the cluster does with them; what is late is sent

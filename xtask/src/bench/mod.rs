@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         "loadtest",
     ]))?;
     let built = cargo::target_dir()?.join(&options.profile);
-    let mut loadtest = Command::new(built.join("loadtest"));
+    let mut loadtest = Command::new(built.join("aqueduct-loadtest"));
     loadtest.arg(&options.name).args(&options.arguments).env("AQUEDUCT_BIN", built.join("aqueduct"));
     if env::var_os(BOOTSTRAP_VARIABLE).is_some() {
         process::run(&mut loadtest)?;

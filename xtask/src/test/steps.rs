@@ -261,7 +261,7 @@ fn kafka(session: &Session) -> Result<Outcome> {
 }
 
 /// A small cluster of one Java worker and one of ours with exactly-once sources, reconfigured, killed one by one, and rolled both ways: nothing
-/// lost, nothing twice, and no task restarted that does not move. `loadtest cluster` alone is the long way.
+/// lost, nothing twice, and no task restarted that does not move. `aqueduct-loadtest cluster` alone is the long way.
 fn clusters(_: &Session) -> Result<Outcome> {
     if let Err(error) = tools::java().and_then(|_java| Libs::fetch()) {
         return Ok(Outcome::Skipped(one_line(error)));
