@@ -39,7 +39,7 @@ use self::cases::{Case, TUNING};
 use self::input::Input;
 use self::report::Reports;
 use crate::cluster::Kafka;
-use crate::output::print;
+use crate::output::{Progress, print};
 
 /// Rounds of each side that are not counted.
 const WARM_UP_ROUNDS: usize = 2;
@@ -89,14 +89,17 @@ async fn measure(options: &Options, reports: &mut Reports) -> Result<Vec<&'stati
     let libs = Libs::fetch()?;
     let plugins = xtask::java::compile(&xtask::paths::root().join("loadtest/java"), &libs.runtime())?;
     let kafka = Kafka::connect(&options.bootstrap)?;
+    let turns = Side::ALL.len() * (WARM_UP_ROUNDS + options.rounds);
+    let progress = Progress::new(chosen.len() * turns);
     let mut failed = Vec::new();
     for case in chosen {
         let case = Case { records: case.records * options.percent / 100, ..*case };
-        match measure_case(options, &kafka, &libs, plugins.path(), &case).await {
+        progress.doing(case.name);
+        match measure_case(options, &kafka, &libs, plugins.path(), &case, &progress).await {
             Ok(report) => reports.add(report)?,
             // Half an hour of other cases should not be lost with it.
             Err(error) => {
-                print(&format!("case {} failed: {error:#}", case.name));
+                progress.print(&format!("case {} failed: {error:#}", case.name));
                 failed.push(case.name);
             }
         }
@@ -110,8 +113,9 @@ async fn measure_case(
     libs: &Libs,
     plugins: &std::path::Path,
     case: &Case,
+    progress: &Progress,
 ) -> Result<Value> {
-    print(&format!("{}: {}, {} records", case.name, case.title(), case.records));
+    progress.print(&format!("{}: {}, {} records", case.name, case.title(), case.records));
     let machine = machine::facts(&options.binary);
     let input = Input::fill(kafka, case).await.context("make the records")?;
     let mut expected = input.expected;
@@ -125,7 +129,8 @@ async fn measure_case(
             let index = (turn + round) % arms.len();
             let one = round::run(kafka, case, &input, &mut arms[index], round, &mut expected).await?;
             let counts = round >= WARM_UP_ROUNDS;
-            print(&format!(
+            progress.step();
+            progress.print(&format!(
                 "  {:5} {:8.1} ns/record  {:6.2} s{}",
                 arms[index].side.name(),
                 (one.user + one.system).as_nanos() as f64 / case.records as f64,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use self::point::{Figures, Load, Point};
 use crate::cluster::Kafka;
 use crate::compare::machine;
-use crate::output::print;
+use crate::output::Progress;
 
 const RESULTS: &str = "scaling.json";
 
@@ -108,24 +108,27 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let dimensions =
         if options.dimensions.is_empty() { Dimension::value_variants() } else { &options.dimensions };
     let mut kept = load(&options)?;
+    let progress = Progress::new(dimensions.iter().map(|dimension| dimension.points().len()).sum());
     for dimension in dimensions {
-        print(&format!("\n{}", dimension.title()));
+        progress.print(&format!("\n{}", dimension.title()));
+        progress.doing(&dimension.name());
         let mut rows = Vec::new();
         if *dimension == Dimension::Connectors {
-            print("         value  REST ready ms  all run ms  CPU ms  peak MB");
+            progress.print("         value  REST ready ms  all run ms  CPU ms  peak MB");
             for (value, _) in dimension.points() {
                 let start = point::start(&kafka, &options.binary, value, options.rounds).await?;
-                print(&format!(
+                progress.print(&format!(
                     "{value:14} {:14.0} {:11.0} {:7.0} {:8.1}",
                     start.ready_ms, start.running_ms, start.cpu_ms, start.peak_mb
                 ));
+                progress.step();
                 rows.push(json!({
                     "value": value, "rest_ready_ms": start.ready_ms, "all_run_ms": start.running_ms, "cpu_ms": start.cpu_ms,
                     "peak_mb": start.peak_mb,
                 }));
             }
         } else {
-            print("         value  ns/record  start CPU ms  peak MB     records");
+            progress.print("         value  ns/record  start CPU ms  peak MB     records");
             for (value, load) in dimension.points() {
                 let load = Load { records: load.records * options.percent / 100, ..load };
                 let name = format!("{}-{value}", dimension.name());
@@ -134,7 +137,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
                     .measure(options.rounds)
                     .await
                     .with_context(|| format!("{} {value}", dimension.title()))?;
-                print(&row(value, &figures, load.records));
+                progress.print(&row(value, &figures, load.records));
+                progress.step();
                 rows.push(json!({
                     "value": (value != u64::MAX).then_some(value), "ns_per_record": figures.ns_per_record,
                     "start_cpu_ms": figures.start_cpu_ms, "peak_mb": figures.peak_mb, "records": load.records,
