@@ -20,6 +20,9 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Records appended before the send task gets its turn.
 const RECORDS_PER_TURN: u64 = 4_096;
 
+/// A KRaft controller refuses to create 10,000 partitions in one go.
+const PARTITIONS_AT_ONCE: i32 = 5_000;
+
 /// How long Kafka may take for the last records.
 const CLOSE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -67,11 +70,17 @@ impl Kafka {
         partitions: i32,
         bytes_max: usize,
     ) -> Result<()> {
-        let topic = NewTopic::new(topic, partitions)
+        let new = NewTopic::new(topic, partitions.min(PARTITIONS_AT_ONCE))
             .with_replication_factor(1)
             .with_config("max.message.bytes", &bytes_max.to_string());
-        for created in self.admin.create_topics(&[topic]).await {
+        for created in self.admin.create_topics(&[new]).await {
             created.context("create the topic")?;
+        }
+        for count in (1..).map(|times| PARTITIONS_AT_ONCE * times).take_while(|count| *count < partitions) {
+            let count = (count + PARTITIONS_AT_ONCE).min(partitions);
+            for grown in self.admin.create_partitions(&[(topic, count)]).await {
+                grown.context("add partitions to the topic")?;
+            }
         }
         Ok(())
     }
