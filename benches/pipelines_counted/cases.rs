@@ -5,12 +5,8 @@ mod customers;
 
 use protocol::wire::records::Codec;
 
-const SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"},{"type":"string","optional":false,"field":"name"},"#,
-    r#"{"type":"string","optional":false,"field":"mail"},{"type":"double","optional":false,"field":"price"},"#,
-    r#"{"type":"boolean","optional":false,"field":"active"},{"type":"int64","optional":false,"field":"created"},"#,
-    r#"{"type":"string","optional":false,"field":"city"}],"optional":false}"#
-);
+/// Of `customers::record`.
+const SCHEMA: &str = include_str!("../../loadtest/src/customers.schema.json").trim_ascii_end();
 
 /// What records are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

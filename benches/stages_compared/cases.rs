@@ -53,12 +53,8 @@ impl Data {
     }
 }
 
-const SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"},{"type":"string","optional":false,"field":"name"},"#,
-    r#"{"type":"string","optional":false,"field":"mail"},{"type":"double","optional":false,"field":"price"},"#,
-    r#"{"type":"boolean","optional":false,"field":"active"},{"type":"int64","optional":false,"field":"created"},"#,
-    r#"{"type":"string","optional":false,"field":"city"}],"optional":false}"#
-);
+/// Of `customers::record`.
+const SCHEMA: &str = include_str!("../../loadtest/src/customers.schema.json").trim_ascii_end();
 
 /// About 140 bytes.
 fn payload(row: usize) -> String {

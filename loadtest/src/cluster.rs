@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, NewTopic, OffsetSpec};
 use protocol::client::consumer::{Consumer, ConsumerConfig};
-use protocol::client::producer::{AppendError, ProduceRecord, Producer, ProducerConfig};
+use protocol::client::producer::{AppendError, ProduceRecord, Producer, ProducerConfig, TopicHandle};
 use protocol::cluster::{Cluster, ClusterConfig, HostPort};
 use protocol::net::Env;
 
@@ -111,13 +111,7 @@ impl Kafka {
         for number in 0..records {
             let partition = record(number, &mut value);
             let record = ProduceRecord { timestamp_ms, key: None, value: Some(&value), headers: &[] };
-            loop {
-                match producer.append(&to, Some(partition), &record, 0) {
-                    Ok(_partition) => break,
-                    Err(AppendError::Full) => producer.ready().await,
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            append(&producer, &to, partition, &record).await?;
             if number % RECORDS_PER_TURN == 0 {
                 tokio::task::yield_now().await;
             }
@@ -183,6 +177,22 @@ impl Kafka {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+}
+
+/// Appends a record, as soon as the producer has room for it.
+pub(crate) async fn append(
+    producer: &Producer,
+    topic: &TopicHandle,
+    partition: i32,
+    record: &ProduceRecord<'_>,
+) -> Result<()> {
+    loop {
+        match producer.append(topic, Some(partition), record, 0) {
+            Ok(_partition) => return Ok(()),
+            Err(AppendError::Full) => producer.ready().await,
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -106,7 +106,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         ensure!(status == 201, "not created: {status} {}", String::from_utf8_lossy(&body));
     }
     let posted = begun.elapsed();
-    wait_until_running(&mut client, options.count).await?;
+    wait_until_running(&mut client, options.count, LOOK_INTERVAL).await?;
     print(&format!(
         "{} connectors: created by requests in {:.2} s, all run after {:.2} s",
         options.count,
@@ -164,7 +164,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let worker = start(&configs)?;
     let answers = begun.elapsed();
     let mut client = Client::connect(worker.port).await?;
-    wait_until_running(&mut client, options.count).await?;
+    wait_until_running(&mut client, options.count, LOOK_INTERVAL).await?;
     print(&format!(
         "started with {} connectors: REST answers after {:.0} ms, all run after {:.2} s, worker CPU {:.2} s, peak resident {:.1} MB",
         options.count,
@@ -192,8 +192,8 @@ async fn idle(worker: &Worker, phase: Duration) -> Result<Idle> {
     })
 }
 
-/// Until every connector and its task are RUNNING.
-async fn wait_until_running(client: &mut Client, count: u32) -> Result<()> {
+/// Until every connector and its task are RUNNING; the cluster is asked after each `pause`.
+pub(crate) async fn wait_until_running(client: &mut Client, count: u32, pause: Duration) -> Result<()> {
     let begun = Instant::now();
     loop {
         let (_, body) = client.send("GET", "/connectors?expand=status", "").await?;
@@ -202,7 +202,7 @@ async fn wait_until_running(client: &mut Client, count: u32) -> Result<()> {
             return Ok(());
         }
         ensure!(begun.elapsed() < START_TIMEOUT, "{running} of {} run after {START_TIMEOUT:?}", count * 2);
-        sleep(LOOK_INTERVAL).await;
+        sleep(pause).await;
     }
 }
 

@@ -1,11 +1,24 @@
 //! Where reports go, and how far long work is.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 /// One line of a report.
 #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
 pub(crate) fn print(line: &str) {
     println!("{line}");
+}
+
+/// Keeps a result as a file, in a folder that is made where it is missing.
+pub(crate) fn keep(path: &Path, result: &Value) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    fs::write(path, format!("{result:#}\n")).with_context(|| format!("write {}", path.display()))
 }
 
 /// How far long work is: a line on a terminal, below what is printed; nothing elsewhere.

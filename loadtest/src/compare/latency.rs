@@ -16,15 +16,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
-use protocol::client::producer::{AppendError, ProduceRecord, Producer, ProducerConfig};
+use protocol::client::producer::{ProduceRecord, Producer, ProducerConfig};
 use serde_json::{Value, json};
 use tokio::time::sleep_until;
 use xtask::kafka::Libs;
 
 use super::arms::{Arm, Side};
 use super::machine;
-use crate::cluster::Kafka;
-use crate::output::print;
+use crate::cluster::{Kafka, append};
+use crate::output::{self, print};
 
 /// How often records are due.
 const TICK: Duration = Duration::from_millis(1);
@@ -106,7 +106,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         });
         sides.insert(arm.side.name().to_owned(), figures);
     }
-    keep(&options, facts, sides.into())
+    keep_results(&options, facts, sides.into())
 }
 
 struct Measured {
@@ -181,13 +181,7 @@ async fn offer(
         value.resize(options.record_bytes.max(value.len()), b'x');
         let record = ProduceRecord { timestamp_ms, key: None, value: Some(&value), headers: &[] };
         for _ in 0..options.rate / 1_000 {
-            loop {
-                match producer.append(&to, Some(0), &record, 0) {
-                    Ok(_partition) => break,
-                    Err(AppendError::Full) => producer.ready().await,
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            append(&producer, &to, 0, &record).await?;
         }
         producer.flush_hint();
         if due >= counted_from {
@@ -275,15 +269,12 @@ fn row(latencies: &Latencies) -> String {
     )
 }
 
-fn keep(options: &Options, machine: Value, sides: Value) -> Result<()> {
-    std::fs::create_dir_all(&options.results)?;
+fn keep_results(options: &Options, machine: Value, sides: Value) -> Result<()> {
     let results = json!({
         "rate": options.rate, "record_bytes": options.record_bytes, "seconds": options.seconds, "rounds": options.rounds,
         "machine": machine, "sides": sides,
     });
-    let path = options.results.join(RESULTS);
-    let text = serde_json::to_string_pretty(&results)? + "\n";
-    std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+    output::keep(&options.results.join(RESULTS), &results)
 }
 
 #[cfg(test)]

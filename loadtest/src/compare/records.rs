@@ -17,12 +17,8 @@ const WORDS: &[&str] = &[
     "paper", "first", "river", "salt", "engine", "north", "copper", "small", "wheel", "open",
 ];
 
-const SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"},{"type":"string","optional":false,"field":"name"},"#,
-    r#"{"type":"string","optional":false,"field":"mail"},{"type":"double","optional":false,"field":"price"},"#,
-    r#"{"type":"boolean","optional":false,"field":"active"},{"type":"int64","optional":false,"field":"created"},"#,
-    r#"{"type":"string","optional":false,"field":"city"}],"optional":false}"#
-);
+/// Of `customers::record`.
+const SCHEMA: &str = include_str!("../customers.schema.json").trim_ascii_end();
 
 /// Writes record `number` over `out`. No two are equal, and none has a line end.
 pub(super) fn write(payload: Payload, number: u64, out: &mut Vec<u8>) {

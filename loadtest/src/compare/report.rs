@@ -10,6 +10,7 @@ use super::arms::Arm;
 use super::cases::{CASES, Case, TUNING};
 use super::plot::{self, Line};
 use super::round::Spent;
+use crate::output;
 
 const FILE: &str = "compare.json";
 const PICTURE: &str = "compare.svg";
@@ -84,10 +85,7 @@ impl Reports {
         let ordered: Map<String, Value> =
             self.ordered().map(|entry| (text(entry, "name").to_owned(), entry.clone())).collect();
         self.entries = ordered;
-        fs::create_dir_all(&self.dir)?;
-        let file = self.dir.join(FILE);
-        let text = serde_json::to_string_pretty(&self.entries)?;
-        fs::write(&file, text + "\n").with_context(|| format!("write {}", file.display()))
+        output::keep(&self.dir.join(FILE), &Value::Object(self.entries.clone()))
     }
 
     fn ordered(&self) -> impl Iterator<Item = &Value> {

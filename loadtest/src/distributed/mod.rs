@@ -36,7 +36,7 @@ use self::member::{Kind, Settings};
 use self::scenario::{Extent, Scenario, play};
 use self::watch::now_ms;
 use self::work::Work;
-use crate::output::print;
+use crate::output::{keep, print};
 
 /// What a cluster has beyond session timeout and delay until every task of a lost worker runs again.
 const RECOVERY_MS: u64 = 2_000;
@@ -252,7 +252,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             "steps": steps.iter().map(report::Step::json).collect::<Vec<_>>(),
             "records": outcome.json(),
         });
-        std::fs::write(path, format!("{result:#}\n")).with_context(|| format!("write {}", path.display()))?;
+        keep(path, &result)?;
     }
     played?;
     if options.check {

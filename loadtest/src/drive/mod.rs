@@ -12,7 +12,7 @@ mod offer;
 mod view;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -25,7 +25,7 @@ use self::kafka::Topics;
 use self::offer::Offer;
 use self::view::View;
 use self::watch::{Sample, Watch};
-use crate::output::print;
+use crate::output::{keep, print};
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -107,8 +107,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let watch = outcome?;
     watch.report(&options.connect).into_iter().for_each(|line| print(&line));
     if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&watch.json())? + "\n";
-        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+        keep(path, &watch.json())?;
     }
     watch.verdict()
 }
@@ -186,7 +185,7 @@ async fn wait_until_it_runs(endpoint: &mut Endpoint, connector: &str) -> Result<
     }
 }
 
-fn read(path: &PathBuf) -> Result<Connector> {
+fn read(path: &Path) -> Result<Connector> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
     parse(&text).with_context(|| format!("{} is no connector", path.display()))
 }

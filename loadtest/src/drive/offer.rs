@@ -5,15 +5,15 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::FutureExt as _;
 use hdrhistogram::Histogram;
-use protocol::client::producer::{
-    AppendError, Completion, ProduceRecord, Producer, ProducerConfig, TopicHandle,
-};
+use protocol::client::producer::{Completion, ProduceRecord, Producer, ProducerConfig, TopicHandle};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::Options;
 use super::kafka::Topics;
+use crate::cluster::append;
 
 /// How often records are due.
 const TICK: Duration = Duration::from_millis(1);
@@ -120,7 +120,7 @@ impl Work {
             self.send(tick, records).await?;
             self.producer.flush_hint();
             lateness.saturating_record(due.elapsed().as_micros() as u64);
-            self.take_completions(&mut completions).await?;
+            self.take_completions(&mut completions)?;
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Work {
             }
             self.send(turn, RECORDS_PER_TURN).await?;
             tokio::task::yield_now().await;
-            self.take_completions(&mut completions).await?;
+            self.take_completions(&mut completions)?;
         }
         Ok(())
     }
@@ -144,25 +144,15 @@ impl Work {
         for _ in 0..records {
             let value = Some(self.values.next());
             let record = ProduceRecord { timestamp_ms, key: None, value, headers: &[] };
-            loop {
-                match self.producer.append(topic, Some(*partition), &record, 0) {
-                    Ok(_partition) => break,
-                    Err(AppendError::Full) => self.producer.ready().await,
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            append(&self.producer, topic, *partition, &record).await?;
             self.count.set(self.count.get() + 1);
         }
         Ok(())
     }
 
     /// What Kafka has answered so far, without waiting: answers must not pile up.
-    async fn take_completions(&self, completions: &mut Vec<Completion>) -> Result<()> {
-        tokio::select! {
-            biased;
-            () = self.producer.completions(completions) => {}
-            () = std::future::ready(()) => {}
-        }
+    fn take_completions(&self, completions: &mut Vec<Completion>) -> Result<()> {
+        let _answered = self.producer.completions(completions).now_or_never();
         check(completions)
     }
 }

@@ -30,14 +30,13 @@ pub(super) struct Watch {
     last: Option<Sample>,
     /// Records per second between two looks.
     rates: Vec<f64>,
-    /// What the rates of records that went in were.
+    /// Records per second that were sent to a sink between the last two looks.
     offered_rate: f64,
     lag_max: i64,
     /// By task: on which worker it ran last.
     ran_on: BTreeMap<u64, String>,
     moves: u64,
     interruptions: u64,
-    running_before: BTreeMap<u64, bool>,
     failures: Vec<String>,
     offered: Option<Offered>,
     is_interrupted: bool,
@@ -56,7 +55,6 @@ impl Watch {
             ran_on: BTreeMap::new(),
             moves: 0,
             interruptions: 0,
-            running_before: BTreeMap::new(),
             failures: Vec::new(),
             offered: None,
             is_interrupted: false,
@@ -81,9 +79,11 @@ impl Watch {
     }
 
     fn follow(&mut self, status: &Status) {
+        let before = self.last.as_ref().map(|last| last.status.tasks.as_slice()).unwrap_or_default();
         for task in &status.tasks {
             let runs = task.is_running();
-            if self.running_before.insert(task.id, runs) == Some(true) && !runs {
+            let ran = before.iter().any(|before| before.id == task.id && before.is_running());
+            if ran && !runs {
                 self.interruptions += 1;
                 if task.has_failed() {
                     let trace = task.trace.as_deref().unwrap_or("without a trace");

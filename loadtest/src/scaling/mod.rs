@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use self::point::{Figures, Load, Point};
 use crate::cluster::Kafka;
 use crate::compare::machine;
-use crate::output::Progress;
+use crate::output::{self, Progress};
 
 const RESULTS: &str = "scaling.json";
 
@@ -148,7 +148,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         let name = dimension.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default();
         kept[name] =
             json!({"title": dimension.title(), "rounds": options.rounds, "machine": machine, "points": rows});
-        keep(&options, &kept)?;
+        output::keep(&options.results.join(RESULTS), &kept)?;
     }
     Ok(())
 }
@@ -169,11 +169,4 @@ fn load(options: &Options) -> Result<Value> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(json!({})),
         Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
     }
-}
-
-fn keep(options: &Options, results: &Value) -> Result<()> {
-    std::fs::create_dir_all(&options.results)?;
-    let path = options.results.join(RESULTS);
-    let text = serde_json::to_string_pretty(results)? + "\n";
-    std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))
 }

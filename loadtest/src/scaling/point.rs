@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use protocol::client::producer::ProducerConfig;
 use tokio::time::sleep;
 
 use crate::cluster::Kafka;
+use crate::connectors::wait_until_running;
 use crate::rest::Client;
 use crate::usage::Usage;
 use crate::worker::Worker;
@@ -17,6 +18,9 @@ const REQUEST_BYTES_MAX: usize = 32 << 20;
 
 /// How often it is looked how far the worker is.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same while connectors start. The worker's answers are in the CPU of a start.
+const START_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long a worker may take.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -165,15 +169,7 @@ pub(super) async fn start(kafka: &Kafka, binary: &Path, connectors: u64, rounds:
         let worker = Worker::start(binary, dir.path(), &kafka.bootstrap, BYTES, &configs)?;
         ready.push(worker.ready_after.as_secs_f64() * 1e3);
         let mut client = Client::connect(worker.port).await?;
-        loop {
-            let (_, body) = client.send("GET", "/connectors?expand=status", "").await?;
-            let states = String::from_utf8_lossy(&body).matches(r#""state":"RUNNING""#).count();
-            if states as u64 >= 2 * connectors {
-                break;
-            }
-            ensure!(begun.elapsed() < LIMIT, "{states} of {} run after {LIMIT:?}", 2 * connectors);
-            sleep(Duration::from_millis(10)).await;
-        }
+        wait_until_running(&mut client, connectors as u32, START_LOOK_INTERVAL).await?;
         running.push(begun.elapsed().as_secs_f64() * 1e3);
         let usage = worker.usage()?;
         cpu.push(usage.cpu().as_secs_f64() * 1e3);

@@ -1,12 +1,12 @@
 //! What the changes brought, in lines and as JSON.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use super::super::report::Spread;
 use super::Options;
 use super::asking::Asked;
-use crate::output::print;
+use crate::output::{keep, print};
 use crate::rest::Outcome;
 use crate::usage::Scheduled;
 
@@ -105,7 +105,7 @@ pub(super) fn report(options: &Options, changes: &[Change], calm: &Asked, busy: 
             "all_run_ms": of(None, |change| change.all_run_ms).json(),
             "rest_p99_ms": { "calm": p99(calm), "changes": p99(&busy.changes), "rebalances": p99(&busy.rebalances) },
         });
-        std::fs::write(path, format!("{result:#}\n")).with_context(|| format!("write {}", path.display()))?;
+        keep(path, &result)?;
     }
     Ok(())
 }

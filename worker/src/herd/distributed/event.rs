@@ -130,7 +130,7 @@ pub enum ClusterAction {
         /// Only if no newer owner has said anything since.
         safely: bool,
     },
-    /// Take away what the status topic says of somebody who is no more.
+    /// Take away what the status topic says of somebody who is no more, a connector's topics with it.
     ForgetStatus {
         /// Who.
         subject: Subject,
@@ -156,12 +156,7 @@ pub enum ClusterAction {
     RevokeAll,
     /// Read the config topic to its end; answer with [`ClusterEvent::Refreshed`].
     Refresh,
-    /// This worker leads: nobody else may write as the leader, and statuses of what is no more go.
-    BeginToLead {
-        /// The group's generation.
-        generation: i32,
-    },
-    /// Try again to become the only writer.
+    /// This worker leads: nobody else may write as the leader.
     ClaimPrivileges,
     /// Give the leader a connector's tasks; answer with [`ClusterEvent::Published`].
     Publish {
@@ -226,7 +221,6 @@ impl std::fmt::Debug for ClusterAction {
             ClusterAction::Join => f.write_str("Join"),
             ClusterAction::RevokeAll => f.write_str("RevokeAll"),
             ClusterAction::Refresh => f.write_str("Refresh"),
-            ClusterAction::BeginToLead { generation } => write!(f, "BeginToLead({generation})"),
             ClusterAction::ClaimPrivileges => f.write_str("ClaimPrivileges"),
             ClusterAction::Publish { connector, tasks, .. } => {
                 write!(f, "Publish({connector}, {})", tasks.len())

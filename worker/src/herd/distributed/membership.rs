@@ -98,8 +98,7 @@ impl Cluster {
                 self.membership.revocations.push_back(Revocation { connectors, tasks, is_flushing: false });
             }
             MemberEvent::Assigned(assigned) => {
-                let is_new_leader = assigned.is_leader;
-                let generation = assigned.generation;
+                let leads = assigned.is_leader;
                 // What is running goes on; what is no longer ours was revoked before.
                 let still = assigned.connectors.iter().filter(|name| self.own_connectors.contains(*name));
                 self.own_connectors = still.cloned().collect();
@@ -110,8 +109,9 @@ impl Cluster {
                 self.membership.is_resolved = false;
                 self.membership.awaits_reconfiguration = false;
                 self.membership.lag.has_refreshed = false;
-                if is_new_leader && !self.is_stopping {
-                    out.push(ClusterAction::BeginToLead { generation });
+                if leads && !self.is_stopping {
+                    self.forget_gone(out);
+                    out.push(ClusterAction::ClaimPrivileges);
                 }
             }
             // Said in the log by the shell; the member tries again.

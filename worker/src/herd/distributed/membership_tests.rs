@@ -362,7 +362,7 @@ fn groups_that_do_not_sign_have_no_keys() {
         assigned.is_leader = true;
         assigned.protocol = ConnectProtocol::Compatible;
     });
-    assert_eq!(worker.asked(), "BeginToLead(0) Resolved(0)");
+    assert_eq!(worker.asked(), "ClaimPrivileges Resolved(0)");
 }
 
 /// A settled leader that has just read of a new connector, so that a rebalance is due.

@@ -248,7 +248,12 @@ impl Herder {
                 }
             }
             ClusterAction::ForgetStatus { subject, generation } => match subject {
-                Subject::Connector(name) => shell.statuses.delete_connector(&name, generation),
+                Subject::Connector(name) => {
+                    shell.statuses.delete_connector(&name, generation);
+                    for topic in shell.statuses.topics(&name) {
+                        shell.statuses.delete_topic(&name, &topic.topic);
+                    }
+                }
                 Subject::Task(id) => shell.statuses.delete_task(&id.connector, id.task, generation),
             },
             ClusterAction::FlushStatuses => {
@@ -274,10 +279,6 @@ impl Herder {
                     let result = result.map_err(|error| error.to_string());
                     herder.cluster_step(ClusterEvent::Refreshed(result));
                 });
-            }
-            ClusterAction::BeginToLead { generation } => {
-                shell.forget_gone(generation);
-                tokio::task::spawn_local(Rc::clone(shell).claim());
             }
             ClusterAction::ClaimPrivileges => drop(tokio::task::spawn_local(Rc::clone(shell).claim())),
             ClusterAction::Publish { connector, leader_url, tasks } => {
@@ -443,25 +444,6 @@ impl ClusterShell {
             tokio::time::sleep(CLAIM_BACKOFF).await;
             if !self.assigned.borrow().as_ref().is_some_and(|assigned| assigned.is_leader) {
                 return;
-            }
-        }
-    }
-
-    /// The leader deletes what the status topic says of connectors and tasks that are no more.
-    fn forget_gone(&self, generation: i32) {
-        let snapshot = self.configs.snapshot();
-        for name in self.statuses.connectors() {
-            let tasks = snapshot.tasks(&name);
-            for (task, _) in self.statuses.tasks(&name) {
-                if !tasks.contains(&task) {
-                    self.statuses.delete_task(&name, task, generation);
-                }
-            }
-            if !snapshot.contains(&name) {
-                self.statuses.delete_connector(&name, generation);
-                for topic in self.statuses.topics(&name) {
-                    self.statuses.delete_topic(&name, &topic.topic);
-                }
             }
         }
     }

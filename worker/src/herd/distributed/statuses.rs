@@ -45,6 +45,14 @@ impl Cluster {
         self.doubted = differing;
     }
 
+    /// Takes away what is said of connectors and tasks that are no more, as a leader does after each rebalance (Java's
+    /// `updateDeletedConnectorStatus` and `updateDeletedTaskStatus`).
+    pub(super) fn forget_gone(&self, out: &mut Vec<ClusterAction>) {
+        let generation = self.generation();
+        let gone = self.said_of_nobody().into_iter();
+        out.extend(gone.map(|subject| ClusterAction::ForgetStatus { subject, generation }));
+    }
+
     /// At the leader: of what connectors and tasks that are no more the topic says something.
     fn said_of_nobody(&self) -> Vec<Subject> {
         let mut subjects = Vec::new();

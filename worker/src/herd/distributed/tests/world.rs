@@ -283,9 +283,7 @@ impl World {
             ClusterAction::FenceProducers { connector, round, task_count, .. } => {
                 self.begin_round(number, connector, round, task_count);
             }
-            ClusterAction::BeginToLead { .. }
-            | ClusterAction::ClaimPrivileges
-            | ClusterAction::SetLoggerLevel { .. } => {}
+            ClusterAction::ClaimPrivileges | ClusterAction::SetLoggerLevel { .. } => {}
             ClusterAction::Leave(_) | ClusterAction::RevokeAll => panic!("nothing is ever too slow here"),
         }
     }
