@@ -70,6 +70,8 @@ pub(crate) fn worker(number: usize, settings: Settings, plugins: &Plugins) -> ap
         ("consumer.fetch.max.wait.ms", "25000".to_owned()),
         ("consumer.session.timeout.ms", session),
         ("consumer.heartbeat.interval.ms", heartbeat),
+        // A join that nobody answers is waited for as long as this (300 s by default), longer than a world waits to come right.
+        ("consumer.max.poll.interval.ms", "60000".to_owned()),
         ("consumer.auto.offset.reset", "earliest".to_owned()),
         ("aqueduct.watchdog.interval.ms", "0".to_owned()),
     ];

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::handle::{GroupConfig, Liveness};
 use super::membership::{
     Action, Event, GroupEvent, JoinOutcome, MemberIdentity, Membership, MembershipConfig, ProtocolMetadata,
+    Token,
 };
 use super::metrics::GroupMetrics;
 use super::protocol::GroupProtocol;
@@ -55,8 +56,19 @@ impl fmt::Debug for Look {
 /// What a finished future has to say.
 enum Done {
     Event(Event),
+    /// There is a connection to the coordinator, which can be asked now.
+    Reached(Attempt),
     Metadata(Result<Rc<Metadata>, Error>),
     Nothing,
+}
+
+/// An attempt to join.
+struct Attempt {
+    token: Token,
+    member_id: String,
+    protocols: Vec<ProtocolMetadata>,
+    reason: &'static str,
+    sent_at: Instant,
 }
 
 /// The actor's ends of what it shares with the handle.
@@ -248,6 +260,17 @@ impl Actor {
                 }
                 self.feed(event);
             }
+            Done::Reached(Attempt { token, member_id, protocols, reason, sent_at }) => {
+                self.feed(Event::Reached(token));
+                let (coordinator, metrics) = (self.coordinator.clone(), Arc::clone(&self.metrics));
+                self.running.push(Box::pin(async move {
+                    let outcome = coordinator.join(member_id, protocols, reason).await;
+                    if matches!(outcome, Ok(JoinOutcome::Joined(_))) {
+                        metrics.lock().joined(sent_at);
+                    }
+                    Done::Event(Event::JoinReplied(token, outcome))
+                }));
+            }
             Done::Metadata(outcome) => {
                 self.is_refreshing = false;
                 let pause = if self.protocol.is_incomplete() {
@@ -307,11 +330,10 @@ impl Actor {
                 Action::Join { token, member_id, protocols, reason } => {
                     self.metrics.lock().join_sent(sent_at);
                     Box::pin(async move {
-                        let outcome = coordinator.join(member_id, protocols, reason).await;
-                        if matches!(outcome, Ok(JoinOutcome::Joined(_))) {
-                            metrics.lock().joined(sent_at);
+                        match coordinator.reach().await {
+                            Ok(()) => Done::Reached(Attempt { token, member_id, protocols, reason, sent_at }),
+                            Err(error) => Done::Event(Event::JoinReplied(token, Err(error))),
                         }
-                        Done::Event(Event::JoinReplied(token, outcome))
                     })
                 }
                 Action::Assign { token, round } => {

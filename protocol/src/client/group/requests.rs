@@ -27,6 +27,16 @@ pub(super) struct Coordinator {
 }
 
 impl Coordinator {
+    /// Finds the coordinator and connects to it, where that is not done.
+    pub(super) async fn reach(&self) -> Result<(), Error> {
+        let node = self.cluster.coordinator(&self.target).await?;
+        let connected = self.cluster.connection(node).await;
+        if connected.is_err() {
+            self.cluster.forget_coordinator(&self.target);
+        }
+        connected.map(drop)
+    }
+
     pub(super) async fn join(
         &self,
         member_id: String,

@@ -87,6 +87,8 @@ pub enum Event {
     },
     /// Time has passed: see [`Membership::deadline_ms`](super::Membership::deadline_ms).
     Tick,
+    /// There is a connection to the coordinator that an [`Action::Join`] is for.
+    Reached(Token),
     /// The answer to [`Action::Join`].
     JoinReplied(Token, Result<JoinOutcome, Error>),
     /// The answer to [`Action::Assign`]: member id and bytes for everybody.

@@ -71,6 +71,8 @@ pub struct Membership {
     is_retaining: bool,
     /// When the first of the attempts to join failed that have failed in a row.
     unreached_since_ms: Option<u64>,
+    /// Since when a coordinator to join at is sought; none once there is a connection to one.
+    seeks_since_ms: Option<u64>,
     /// A reason to rebalance that came while a rebalance was under way.
     rejoin_wanted: Option<&'static str>,
     join_reason: &'static str,
@@ -98,6 +100,7 @@ impl Membership {
             is_leader: false,
             is_retaining: false,
             unreached_since_ms: None,
+            seeks_since_ms: None,
             rejoin_wanted: None,
             join_reason: "",
             failure_count: 0,
@@ -118,6 +121,11 @@ impl Membership {
             // Not the larger of both: the end of a poll replaces the `u64::MAX` of its beginning.
             Event::Polled { at_ms } => self.polled_at_ms = at_ms,
             Event::Tick => {}
+            Event::Reached(token) => {
+                if matches!(self.phase, Phase::Joining { token: Some(current), .. } if current == token) {
+                    self.seeks_since_ms = None;
+                }
+            }
             Event::JoinReplied(token, result) => self.on_join_reply(token, result, now_ms, &mut actions),
             Event::Computed(token, result) => self.on_computed(token, result, now_ms, &mut actions),
             Event::SyncReplied(token, result) => self.on_sync_reply(token, result, now_ms, &mut actions),
@@ -126,7 +134,7 @@ impl Membership {
             }
             Event::CommitRefused { generation_id, code } => {
                 if generation_id == self.identity.generation_id && self.is_heartbeating() {
-                    self.on_refused(code, &mut actions);
+                    self.on_refused(code, now_ms, &mut actions);
                 }
             }
             Event::StepOut(reason) => self.on_step_out(reason, &mut actions),
@@ -144,7 +152,10 @@ impl Membership {
     /// When the next [`Event::Tick`] is due; `None` if nothing waits for time.
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Joining { token: None, retry_at_ms } => Some(*retry_at_ms),
+            Phase::Joining { token, retry_at_ms } => {
+                let retry_at_ms = token.is_none().then_some(*retry_at_ms);
+                retry_at_ms.into_iter().chain(self.given_up_at_ms()).min()
+            }
             _ if self.is_heartbeating() => {
                 let mut deadline = self.alive_at_ms.saturating_add(self.config.session_timeout_ms);
                 if self.heartbeat.is_none() {
@@ -211,8 +222,9 @@ impl Membership {
                 }
                 self.failure_count = 0;
                 self.unreached_since_ms = None;
+                self.seeks_since_ms = None;
                 self.is_retaining = self.config.is_cooperative && self.holds_assignment();
-                self.send_join(actions);
+                self.send_join(now_ms, actions);
             }
             // The join that waits for its backoff takes the new protocols along.
             Phase::Joining { token: None, .. } | Phase::Leaving { .. } | Phase::Left => {}
@@ -372,12 +384,27 @@ impl Membership {
             && now_ms >= self.alive_at_ms.saturating_add(self.config.session_timeout_ms)
             && (was_silent || now_ms >= since_ms.saturating_add(self.config.heartbeat_interval_ms))
         {
-            self.lose(LostReason::SessionExpired, actions);
-            self.identity.generation_id = -1;
-            self.join_reason = "the session expired";
+            self.lose_session(actions);
         } else {
             self.rejoin(Pace::Backoff, reason, now_ms, actions);
         }
+    }
+
+    /// When a joining member gives up what it keeps although its attempt has not ended: a session after the time for which Java looks for a
+    /// coordinator. To look for one, and to connect to it, may last far longer. Once it is reached, the join is its to hold back.
+    fn given_up_at_ms(&self) -> Option<u64> {
+        if !self.is_retaining || !matches!(self.phase, Phase::Joining { .. }) {
+            return None;
+        }
+        let sought_ms = self.seeks_since_ms?.saturating_add(self.config.heartbeat_interval_ms);
+        Some(sought_ms.max(self.alive_at_ms).saturating_add(self.config.session_timeout_ms))
+    }
+
+    fn lose_session(&mut self, actions: &mut Vec<Action>) {
+        self.lose(LostReason::SessionExpired, actions);
+        // The member id is kept: if the coordinator still knows it, no phantom member delays the next rebalance.
+        self.identity.generation_id = -1;
+        self.join_reason = "the session expired";
     }
 
     fn on_heartbeat_reply(
@@ -402,7 +429,7 @@ impl Membership {
                         self.prepare("the group is rebalancing", actions);
                     }
                 }
-                Some(code) if is_fencing(code) => self.on_refused(code, actions),
+                Some(code) if is_fencing(code) => self.on_refused(code, now_ms, actions),
                 Some(code) if !code.is_retriable() => {
                     let reason = LostReason::Fenced(code);
                     self.lose(reason, actions);
@@ -415,7 +442,7 @@ impl Membership {
     }
 
     /// The coordinator refused our identity.
-    fn on_refused(&mut self, code: ErrorCode, actions: &mut Vec<Action>) {
+    fn on_refused(&mut self, code: ErrorCode, now_ms: u64, actions: &mut Vec<Action>) {
         match code {
             ErrorCode::REBALANCE_IN_PROGRESS => {
                 if matches!(self.phase, Phase::Stable) {
@@ -436,7 +463,7 @@ impl Membership {
                 self.identity.generation_id = -1;
                 self.join_reason = "the coordinator refused the member's generation";
                 if !held {
-                    self.send_join(actions);
+                    self.send_join(now_ms, actions);
                 }
             }
             _ => {}
@@ -480,17 +507,17 @@ impl Membership {
         if let Phase::Joining { token: None, retry_at_ms } = self.phase
             && now_ms >= retry_at_ms
         {
-            self.send_join(actions);
+            self.send_join(now_ms, actions);
+        }
+        if self.given_up_at_ms().is_some_and(|at_ms| now_ms >= at_ms) {
+            self.lose_session(actions);
         }
         if !self.is_heartbeating() {
             return;
         }
         if now_ms >= self.alive_at_ms.saturating_add(self.config.session_timeout_ms) {
             let held = self.holds_assignment();
-            self.lose(LostReason::SessionExpired, actions);
-            // The member id is kept: if the coordinator still knows it, no phantom member delays the next rebalance.
-            self.identity.generation_id = -1;
-            self.join_reason = "the session expired";
+            self.lose_session(actions);
             if !held {
                 self.rejoin(Pace::Backoff, "the session expired", now_ms, actions);
             }
@@ -555,13 +582,14 @@ impl Membership {
         self.join_reason = reason;
         self.heartbeat = None;
         if matches!(pace, Pace::AtOnceFirst) && self.failure_count == 1 {
-            self.send_join(actions);
+            self.send_join(now_ms, actions);
         } else {
             self.phase = Phase::Joining { token: None, retry_at_ms: now_ms + self.backoff_ms() };
         }
     }
 
-    fn send_join(&mut self, actions: &mut Vec<Action>) {
+    fn send_join(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
+        self.seeks_since_ms.get_or_insert(now_ms);
         let token = self.token();
         self.phase = Phase::Joining { token: Some(token), retry_at_ms: 0 };
         self.heartbeat = None;

@@ -438,6 +438,8 @@ fn rejoining() -> World {
     world.reports.clear();
     world.feed(Event::RequestRejoin("test"));
     world.join();
+    let Some(Action::Join { token, .. }) = world.requests.last() else { panic!("it joins") };
+    world.feed(Event::Reached(*token));
     world
 }
 
@@ -479,6 +481,18 @@ fn a_join_that_was_held_back_for_longer_than_a_session_survives_a_connection_tha
     world.advance_to_deadline();
     world.settle();
     assert!(matches!(&world.reports[..], [GroupEvent::RebalanceNeeded { .. }, GroupEvent::Assigned { .. }]));
+
+    // Nor for longer than a session where no coordinator is reached: looking for one may take that long.
+    let mut world = rejoining();
+    world.now_ms += 3 * CONFIG.session_timeout_ms;
+    let broke_ms = world.now_ms;
+    world.answer(Some(Error::disconnected("join", "gone")));
+    world.advance_to_deadline();
+    let sought_ms = world.now_ms;
+    assert!(world.holds, "the second attempt is under way since {sought_ms}, {broke_ms}");
+    world.advance_to_deadline();
+    assert_eq!(world.now_ms, sought_ms + CONFIG.heartbeat_interval_ms + CONFIG.session_timeout_ms);
+    assert!(matches!(&world.reports[1..], [GroupEvent::Lost { reason: LostReason::SessionExpired, .. }]));
 
     // One that nobody answers at all does not.
     let mut world = rejoining();
