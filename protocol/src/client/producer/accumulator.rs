@@ -85,12 +85,7 @@ impl Accumulator {
         record: &ProduceRecord<'_>,
         token: u64,
     ) -> Result<i32, AppendError> {
-        if self.is_closed.get() {
-            return Err(AppendError::Closed);
-        }
-        if self.transaction.as_ref().is_some_and(|transaction| !transaction.is_open()) {
-            return Err(AppendError::NoTransaction);
-        }
+        self.check_takes_records()?;
         let size = record.size_upper_bound();
         if size > self.config.request_bytes_max {
             let max = self.config.request_bytes_max;
@@ -337,13 +332,45 @@ impl Accumulator {
         self.room.notify_waiters();
     }
 
-    fn open(&self, partition: &Rc<Partition>, record_size: usize) -> Result<OpenBatch, AppendError> {
-        if record_size > self.config.buffer_bytes {
-            let max = self.config.buffer_bytes;
-            return Err(AppendError::TooLarge { size: record_size, max, setting: "buffer.memory" });
+    pub(super) fn check_takes_records(&self) -> Result<(), AppendError> {
+        if self.is_closed.get() {
+            return Err(AppendError::Closed);
         }
+        if self.transaction.as_ref().is_some_and(|transaction| !transaction.is_open()) {
+            return Err(AppendError::NoTransaction);
+        }
+        Ok(())
+    }
+
+    fn open(&self, partition: &Rc<Partition>, record_size: usize) -> Result<OpenBatch, AppendError> {
         // The builder takes a buffer of this size at once, so this is what has to be paid for.
-        let charged_bytes = self.config.batch_bytes.max(record_size);
+        let mut open = self.begin_batch(partition, record_size, self.config.batch_bytes.max(record_size))?;
+        open.is_due = self.config.linger_ms == 0;
+        if open.is_due {
+            self.mark_ready(partition);
+        } else {
+            let mut lingering = self.lingering.borrow_mut();
+            let due = Instant::now() + self.config.linger();
+            lingering.push_back((due, open.id, Rc::clone(partition)));
+            if lingering.len() == 1 {
+                // Nobody has set a timer yet.
+                self.wake.notify_one();
+            }
+        }
+        Ok(open)
+    }
+
+    /// Takes buffer memory for a batch of at least `size` bytes, and notes that it is under way.
+    pub(super) fn begin_batch(
+        &self,
+        partition: &Partition,
+        size: usize,
+        charged_bytes: usize,
+    ) -> Result<OpenBatch, AppendError> {
+        if size > self.config.buffer_bytes {
+            let max = self.config.buffer_bytes;
+            return Err(AppendError::TooLarge { size, max, setting: "buffer.memory" });
+        }
         let used = self.used_bytes.get();
         if used > 0 && used + charged_bytes > self.config.buffer_bytes {
             self.wanted_bytes.set(charged_bytes);
@@ -369,18 +396,7 @@ impl Accumulator {
                 _ => unfinished.push_back((flush_generation, 1)),
             }
         }
-        let is_due = self.config.linger_ms == 0;
-        if is_due {
-            self.mark_ready(partition);
-        } else {
-            let mut lingering = self.lingering.borrow_mut();
-            lingering.push_back((now + self.config.linger(), id, Rc::clone(partition)));
-            if lingering.len() == 1 {
-                // Nobody has set a timer yet.
-                self.wake.notify_one();
-            }
-        }
-        Ok(OpenBatch { id, deadline, charged_bytes, flush_generation, is_due, tokens: Vec::new() })
+        Ok(OpenBatch { id, deadline, charged_bytes, flush_generation, is_due: false, tokens: Vec::new() })
     }
 
     fn seal(&self, state: &mut PartitionState) -> Result<(BatchHeader, bytes::Bytes)> {

@@ -12,6 +12,7 @@ use super::record::{AppendError, Completion, ProduceRecord};
 use super::{ProducerConfig, TopicHandle, sender};
 use crate::cluster::Cluster;
 use crate::metrics::Elapsed;
+use crate::wire::records::RecordBatch;
 use crate::{Error, Result};
 
 /// Sends records to the partitions of topics, in batches, in order, and with idempotence exactly once over retries.
@@ -70,6 +71,27 @@ impl Producer {
         token: u64,
     ) -> Result<i32, AppendError> {
         self.accumulator.append(topic, partition, record, token)
+    }
+
+    /// Whether a batch can go out as it is: format v2, data, no gaps, timestamps that its producer set, no larger than
+    /// `max.request.size`, and compressed as `compression.type` says. Where that says `none`, every codec is good.
+    pub fn can_append_batch(&self, batch: &RecordBatch) -> bool {
+        self.accumulator.can_append_batch(batch)
+    }
+
+    /// Appends a whole batch that was encoded elsewhere, behind all that was appended to its partition before. It is sent as it is, under
+    /// this producer's id and sequence. Only for batches that [can be](Self::can_append_batch); their checksum is taken to be right.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_batch(
+        &self,
+        topic: &TopicHandle,
+        partition: i32,
+        batch: &RecordBatch,
+        token: u64,
+    ) -> Result<(), AppendError> {
+        self.accumulator.append_batch(topic, partition, batch, token)
     }
 
     /// Waits until the record that found the buffer memory used up would find room.

@@ -10,6 +10,7 @@
 //!   of the caller's tokens.
 //! * A batch is sent when it is full, when it has lingered, when the caller says that it is idle ([`Producer::flush_hint`]), or when
 //!   the buffer memory is used up. While a partition may send nothing, its open batch goes on filling.
+//! * A batch that was read from Kafka can be [appended whole](Producer::append_batch): it goes out as it came, with another header.
 //! * One request carries one batch for every partition of a leader that has one; up to five requests per connection are in flight.
 //! * Order per partition and exactly-once over retries are the business of `queue`, which explains why they hold.
 //! * Transactions are the business of `transaction`: a state machine that the send task performs.
@@ -31,6 +32,8 @@ mod queue;
 mod request;
 
 mod accumulator;
+
+mod passing;
 
 mod split;
 
