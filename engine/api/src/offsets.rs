@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_buffer::ScalarBuffer;
 
+use crate::batch::KafkaOffsets;
 use crate::value::Value;
 
 /// A position within a source partition: a flat map, in the order in which the connector names its keys.
@@ -54,6 +55,14 @@ pub enum SourceOffsets {
         /// One value per row.
         values: ScalarBuffer<i64>,
     },
+    /// Each row's offset is `{field: <the Kafka offset that it was read at>}`: of records that come from another Kafka cluster. The only
+    /// form that a packed run may have whose records are not all wanted or that has gaps: those before the first offset are left out.
+    Kafka {
+        /// The offset's only key.
+        field: Arc<str>,
+        /// The offsets.
+        offsets: KafkaOffsets,
+    },
     /// Any map per row.
     Rows(Vec<Option<SourceOffset>>),
 }
@@ -66,6 +75,9 @@ impl SourceOffsets {
             SourceOffsets::Long { field, values } => {
                 Some(vec![(Arc::clone(field), Value::Int64(values[row]))])
             }
+            SourceOffsets::Kafka { field, offsets } => {
+                Some(vec![(Arc::clone(field), Value::Int64(offsets.get(row)))])
+            }
             SourceOffsets::Rows(rows) => rows[row].clone(),
         }
     }
@@ -77,6 +89,9 @@ impl SourceOffsets {
             SourceOffsets::None => SourceOffsets::None,
             SourceOffsets::Long { field, values } => {
                 SourceOffsets::Long { field: Arc::clone(field), values: values.slice(start, len) }
+            }
+            SourceOffsets::Kafka { field, offsets } => {
+                SourceOffsets::Kafka { field: Arc::clone(field), offsets: offsets.slice(start, len) }
             }
             SourceOffsets::Rows(rows) => SourceOffsets::Rows(rows[start..start + len].to_vec()),
         }

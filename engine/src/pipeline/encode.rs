@@ -48,7 +48,7 @@ impl Converters {
     /// When a row fails and is not tolerated, or a converter cannot work at all.
     pub(crate) fn encode(&mut self, run: &Run, work: &mut Encoding) -> Result<Step<EncodedRun>, Error> {
         let Body::Columns(columns) = &run.body else {
-            return Err(Error::fatal("a source task gave a packed batch"));
+            return Err(Error::fatal("a packed batch came to the converters"));
         };
         let Encoding { bytes, column: next, retrying, failures } = work;
         while *next < bytes.len() {

@@ -59,32 +59,72 @@ impl Indexer {
                 out.push(packed(fetched, &batch));
                 continue;
             }
-            // Offsets of a run are kept as 32-bit distances: a run never spans more.
-            if rows.as_ref().is_some_and(|rows| header.last_offset() - rows.base_offset > i64::from(i32::MAX))
-            {
+            if rows.as_ref().is_some_and(|rows| !rows.reaches(header.last_offset())) {
                 finish(&mut rows, fetched, out);
             }
-            let payload = batch.payload(&mut self.decompressor).map_err(damaged)?;
-            let builder =
-                rows.get_or_insert_with(|| RunBuilder::new(header.base_offset, header.record_count));
-            builder.start_batch(Buffer::from(payload.clone()))?;
-            for record in batch.records(&payload) {
-                let record = record.map_err(damaged)?;
-                let offset = header.base_offset + i64::from(record.offset_delta);
-                if offset >= fetched.first_wanted_offset {
-                    builder.push(&payload, offset, &record).map_err(damaged)?;
-                }
-            }
-            builder.next_offset = header.next_offset();
+            self.index_batch(&batch, fetched.first_wanted_offset, &mut rows).map_err(
+                |error| match error {
+                    IndexError::Damaged(error) => damaged(error),
+                    IndexError::Full(error) => error,
+                },
+            )?;
         }
         finish(&mut rows, fetched, out);
         Ok(())
+    }
+
+    /// Appends the records of one batch from `first_wanted_offset` on to `rows`, which have to [reach](RunBuilder::reaches) it.
+    ///
+    /// # Errors
+    /// When the batch is damaged.
+    pub(crate) fn index_batch(
+        &mut self,
+        batch: &RecordBatch,
+        first_wanted_offset: i64,
+        rows: &mut Option<RunBuilder>,
+    ) -> Result<(), IndexError> {
+        let header = batch.header();
+        let payload = batch.payload(&mut self.decompressor)?;
+        let builder = rows.get_or_insert_with(|| RunBuilder::new(header.base_offset, header.record_count));
+        builder.start_batch(Buffer::from(payload.clone())).map_err(IndexError::Full)?;
+        for record in batch.records(&payload) {
+            let record = record?;
+            let offset = header.base_offset + i64::from(record.offset_delta);
+            if offset >= first_wanted_offset {
+                builder.push(&payload, offset, &record)?;
+            }
+        }
+        builder.next_offset = header.next_offset();
+        Ok(())
+    }
+}
+
+/// Why a batch was not indexed.
+#[derive(Debug)]
+pub(crate) enum IndexError {
+    /// It cannot be read.
+    Damaged(protocol::Error),
+    /// The columns do not take another buffer.
+    Full(Error),
+}
+
+impl From<protocol::Error> for IndexError {
+    fn from(error: protocol::Error) -> IndexError {
+        IndexError::Damaged(error)
     }
 }
 
 /// Ends the run under construction; one without rows leaves nothing.
 fn finish(rows: &mut Option<RunBuilder>, fetched: &Fetched, out: &mut Vec<Run>) {
-    out.extend(rows.take().filter(|rows| !rows.values.is_empty()).map(|rows| rows.finish(fetched)));
+    let Some((columns, offsets)) = rows.take().filter(|rows| !rows.is_empty()).map(RunBuilder::finish) else {
+        return;
+    };
+    out.push(Run {
+        topic: Arc::clone(&fetched.topic),
+        partition: Some(fetched.partition),
+        origin: origin(fetched, offsets),
+        body: Body::Columns(columns),
+    });
 }
 
 fn origin(fetched: &Fetched, offsets: KafkaOffsets) -> Origin {
@@ -110,7 +150,7 @@ fn packed(fetched: &Fetched, batch: &RecordBatch) -> Run {
 }
 
 /// Columns in the making.
-struct RunBuilder {
+pub(crate) struct RunBuilder {
     base_offset: i64,
     next_offset: i64,
     /// Distances from `base_offset`, kept only once they are not simply the row numbers.
@@ -144,6 +184,16 @@ impl RunBuilder {
             headers: None,
             buffers: Vec::new(),
         }
+    }
+
+    /// Whether no record has been put.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Whether a record at `offset` may be put: offsets of a run are kept as 32-bit distances, so a run never spans more.
+    pub(crate) fn reaches(&self, offset: i64) -> bool {
+        offset - self.base_offset <= i64::from(i32::MAX)
     }
 
     /// The following records lie in `payload`.
@@ -219,7 +269,8 @@ impl RunBuilder {
         Ok(())
     }
 
-    fn finish(self, fetched: &Fetched) -> Run {
+    /// The columns, and the Kafka offsets of their rows.
+    pub(crate) fn finish(self) -> (Columns, KafkaOffsets) {
         let rows = self.timestamps.len();
         let columns = Columns {
             key: match self.keys {
@@ -236,12 +287,7 @@ impl RunBuilder {
             timestamps: Timestamps::Each(self.timestamps.into()),
         };
         let deltas = (!self.deltas.is_empty()).then(|| self.deltas.into());
-        Run {
-            topic: Arc::clone(&fetched.topic),
-            partition: Some(fetched.partition),
-            origin: origin(fetched, KafkaOffsets { base: self.base_offset, deltas, next: self.next_offset }),
-            body: Body::Columns(columns),
-        }
+        (columns, KafkaOffsets { base: self.base_offset, deltas, next: self.next_offset })
     }
 }
 

@@ -28,6 +28,8 @@ use std::rc::Rc;
 use api::{Error, Kind, RowError, Tier};
 use arrow_array::{Array as _, BinaryViewArray};
 
+use crate::convert::{BYTE_ARRAY, BYTE_ARRAY_HEADERS};
+
 /// The converters of a task and what to do about rows that they refuse. `decode` and `encode` hold the two directions.
 pub(crate) struct Converters {
     pub(crate) errors: Rc<ErrorHandler>,
@@ -66,6 +68,16 @@ impl Converters {
         }
         // Transforms see records, not batches.
         if self.transforms.is_empty() { tier } else { tier.max(Tier::Index) }
+    }
+}
+
+impl Converters {
+    /// Whether records that are bytes leave a source as they are: nothing looks into them, so batches of them need not be taken apart.
+    pub(crate) fn keep_bytes(&self) -> bool {
+        !self.transforms.has_transforms()
+            && self.key_place.class == BYTE_ARRAY.class
+            && self.value_place.class == BYTE_ARRAY.class
+            && self.headers_place.class == BYTE_ARRAY_HEADERS.class
     }
 }
 

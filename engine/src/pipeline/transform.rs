@@ -93,6 +93,11 @@ impl Chain {
         self.stages.is_empty()
     }
 
+    /// Whether there is more than the header converter at the end.
+    pub(crate) fn has_transforms(&self) -> bool {
+        self.stages.len() > usize::from(self.ends_with_headers)
+    }
+
     /// Adds a stage before all others.
     pub(crate) fn begin_with(&mut self, stage: ChainStage) {
         self.stages.insert(0, stage);
@@ -104,7 +109,7 @@ impl Chain {
         self.ends_with_headers = true;
     }
 
-    /// Whether nothing would happen to a run.
+    /// Whether nothing would happen to a run. What is still packed here is what nobody looks into.
     pub(crate) fn is_idle_for(&self, run: &Run) -> bool {
         match &run.body {
             Body::Packed(_) => true,

@@ -51,18 +51,18 @@ impl AwaitedRun {
         AwaitedRun { acknowledged, sent_from, stretches: Vec::new(), lanes: Vec::new() }
     }
 
-    /// Row `row` of what is sent went to `partition`.
-    pub(super) fn sent(&mut self, row: usize, partition: i32) {
-        let row = self.sent_from + row;
+    /// Rows of what is sent went to `partition`.
+    pub(super) fn sent(&mut self, rows: Range<usize>, partition: i32) {
+        let rows = self.sent_from + rows.start..self.sent_from + rows.end;
         if let Some(last) = self.stretches.last_mut()
             && last.partition == partition
-            && last.rows.end == row
+            && last.rows.end == rows.start
         {
-            last.rows.end += 1;
+            last.rows.end = rows.end;
             return;
         }
         let index = self.stretches.len() as u32;
-        self.stretches.push(Stretch { rows: row..row + 1, partition, next: None });
+        self.stretches.push(Stretch { rows, partition, next: None });
         let lane_index = usize::try_from(partition).unwrap_or(0);
         if lane_index >= self.lanes.len() {
             self.lanes.resize(lane_index + 1, Lane::default());
@@ -210,7 +210,7 @@ mod tests {
         awaited.open(5, run(1));
         awaited.open(6, run(2));
         awaited.decide(6);
-        awaited.run(5).unwrap().sent(0, 3);
+        awaited.run(5).unwrap().sent(0..1, 3);
         let written = Placed { rows: 0..1, partition: 3, base_offset: Some(9), log_append_time_ms: None };
         awaited.written(5, &written);
         awaited.decide(5);
@@ -236,7 +236,7 @@ mod tests {
             let mut queues: Vec<VecDeque<usize>> = vec![VecDeque::new(); 4];
             for (row, partition) in rows.iter().enumerate() {
                 if let Some(partition) = *partition {
-                    awaited.run(0).unwrap().sent(row, partition);
+                    awaited.run(0).unwrap().sent(row..row + 1, partition);
                     queues[partition as usize].push_back(row);
                 }
             }

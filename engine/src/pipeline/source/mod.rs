@@ -9,6 +9,7 @@ mod awaited;
 mod boundary;
 mod commits;
 mod observed;
+mod packed;
 mod produce;
 mod progress;
 mod topics;
@@ -25,6 +26,7 @@ use futures_util::FutureExt as _;
 use protocol::client::producer::{Producer, TopicHandle};
 use protocol::cluster::Cluster;
 use protocol::net::Env;
+use protocol::wire::records::BufferPool;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 use tracing::warn;
 
@@ -34,6 +36,7 @@ use self::observed::SourceClients;
 use self::progress::{Progress, take_acknowledgements};
 use self::topics::TopicMaker;
 use self::transaction::Transactions;
+use super::index::Indexer;
 use super::side::AbortOnDrop;
 use super::{Converters, RateLimiter};
 use crate::connector::panicked;
@@ -52,6 +55,9 @@ pub(crate) struct SourcePipeline {
     converters: Converters,
     env: Env,
     producer: Rc<Producer>,
+    producer_pool: BufferPool,
+    /// For packed batches, once one has to be taken apart.
+    indexer: Option<Indexer>,
     topics: HashMap<Arc<str>, TopicHandle>,
     /// `None`: topics are left to the broker.
     topic_maker: Option<Rc<TopicMaker>>,
@@ -90,6 +96,7 @@ impl SourcePipeline {
             None => Ledger::new(&id.connector),
         };
         let cluster = Cluster::new(env.clone(), spec.cluster.clone());
+        let producer_pool = cluster.pool().clone();
         let producer = Producer::new(cluster, spec.producer.clone())
             .map_err(|error| Error::config("failed to make the producer").with_source(error))?;
         let progress = Progress::new(ledger);
@@ -114,6 +121,8 @@ impl SourcePipeline {
             converters,
             env,
             producer,
+            producer_pool,
+            indexer: None,
             topics,
             topic_maker,
             progress,

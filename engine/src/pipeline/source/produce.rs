@@ -36,6 +36,7 @@ impl SourcePipeline {
     /// told to stop while Kafka takes nothing.
     pub(super) async fn produce(&mut self, batch: Batch, control: &mut Control) -> Result<()> {
         self.metrics.batches.add(1);
+        let batch = self.unpacked(batch)?;
         self.batch_polled(batch.record_count());
         let mut ends = self.ends_within(&batch)?.into_iter().peekable();
         let mut before = 0;
@@ -86,7 +87,11 @@ impl SourcePipeline {
     async fn produce_at_rate(&mut self, run: Run, control: &mut Control) -> Result<bool> {
         let Some(limiter) = self.limiter.clone() else { return self.produce_run(run, control).await };
         let rows = run.record_count();
-        let part_rows = limiter.part_rows(rows, run.memory_bytes());
+        let part_rows = match &run.body {
+            // It stays whole.
+            Body::Packed(_) => rows,
+            Body::Columns(_) => limiter.part_rows(rows, run.memory_bytes()),
+        };
         for start in (0..rows).step_by(part_rows) {
             if let Some(due) = limiter.due(Instant::now())
                 && !self.wait_until(due, control).await?
@@ -185,8 +190,12 @@ impl SourcePipeline {
         control: &mut Control,
     ) -> Result<bool> {
         let Run { topic, partition, origin, body } = &run;
-        let (Body::Columns(columns), Origin::Source { partition: source, .. }) = (body, origin) else {
-            return Err(Error::fatal("a source task gave a packed batch"));
+        let columns = match body {
+            Body::Packed(packed) => return self.produce_packed(&run, packed, done, polled, control).await,
+            Body::Columns(columns) => columns,
+        };
+        let Origin::Source { partition: source, .. } = origin else {
+            return Err(Error::fatal("a transform gave records that were read from Kafka"));
         };
         let rows = columns.value.len();
         self.metrics.stages.enter(Stage::Convert);
@@ -214,7 +223,9 @@ impl SourcePipeline {
                     let mut awaited = self.progress.awaited.borrow_mut();
                     let run = awaited.as_mut().and_then(|awaited| awaited.run(token));
                     let run = run.expect("it was opened above and is not sealed");
-                    self.append(&sending, &mut left, &mut headers, &mut bytes, |row, to| run.sent(row, to))
+                    self.append(&sending, &mut left, &mut headers, &mut bytes, |row, to| {
+                        run.sent(row..row + 1, to)
+                    })
                 } else {
                     self.append(&sending, &mut left, &mut headers, &mut bytes, |_row, _partition| ())
                 };
@@ -250,7 +261,7 @@ impl SourcePipeline {
     }
 
     /// The task is stopped amid a run, of which `rows` were handed over: in a transaction their offset has to go with them.
-    fn cut_short(&self, token: Token, origin: &Origin, rows: usize) {
+    pub(super) fn cut_short(&self, token: Token, origin: &Origin, rows: usize) {
         if let Origin::Source { offsets, .. } = origin
             && self.transactions.is_some()
         {
@@ -290,7 +301,7 @@ impl SourcePipeline {
     }
 
     /// Whether a record that can never be sent is skipped (KIP-779).
-    fn tolerates(&self, error: &AppendError) -> bool {
+    pub(super) fn tolerates(&self, error: &AppendError) -> bool {
         let is_of_the_record =
             matches!(error, AppendError::TooLarge { .. } | AppendError::NoSuchPartition { .. });
         is_of_the_record && self.converters.errors.tolerance() == Tolerance::All
@@ -304,7 +315,7 @@ impl SourcePipeline {
     }
 
     /// `false`: told to stop meanwhile.
-    async fn wait_for_room(&mut self, control: &mut Control) -> Result<bool> {
+    pub(super) async fn wait_for_room(&mut self, control: &mut Control) -> Result<bool> {
         let producer = Rc::clone(&self.producer);
         Ok(self.wait_for(async move { producer.ready().await }, control).await?.is_some())
     }
