@@ -8,6 +8,7 @@ pub const CONNECTORS: &[ConnectorPlugin] = &[
     ConnectorPlugin::source::<connector_datagen::DatagenSource>(),
     ConnectorPlugin::sink::<connector_file::FileStreamSink>(),
     ConnectorPlugin::source::<connector_file::FileStreamSource>(),
+    ConnectorPlugin::source::<connector_mirror::MirrorSource>(),
     ConnectorPlugin::sink::<connector_verifiable::MockSink>(),
     ConnectorPlugin::source::<connector_verifiable::MockSource>(),
     ConnectorPlugin::source::<connector_verifiable::SchemaSource>(),
