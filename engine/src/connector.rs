@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::plugin::{AlterOffsets, AnyConnector, ConnectorPlugin};
-use api::{Error, Props, Result, SinkOffsetChange, SourceOffsetChange};
+use api::{ConnectorContext, Error, Props, Result, SinkOffsetChange, SourceOffsetChange};
 use tokio::sync::oneshot;
 
 /// Where calls of connector instances are made.
@@ -36,8 +36,14 @@ impl ConnectorHandle {
         plugin: ConnectorPlugin,
         name: &str,
         props: Props,
+        context: ConnectorContext,
     ) -> Result<ConnectorHandle> {
-        let connector = calls.make(name, move || (plugin.start)(&props)).await?;
+        let start = move || {
+            let mut connector = (plugin.start)(&props)?;
+            connector.started(context);
+            Ok(connector)
+        };
+        let connector = calls.make(name, start).await?;
         Ok(ConnectorHandle { name: name.into(), calls, connector: Some(Arc::new(Mutex::new(connector))) })
     }
 

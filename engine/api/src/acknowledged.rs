@@ -77,7 +77,7 @@ impl Acknowledged {
         self
     }
 
-    /// Where the record of a row is; `None`: it was dropped.
+    /// Where the record of a row is; `None`: it was dropped. Of a packed run nobody knows more of its times than the latest.
     pub fn metadata(&self, row: usize) -> Option<RecordMetadata<'_>> {
         let after = self.placed.partition_point(|placed| placed.rows.start <= row);
         let placed = &self.placed[after.checked_sub(1)?];

@@ -167,12 +167,12 @@ pub enum Body {
     Columns(Columns),
 }
 
-/// A Kafka record batch as it came.
+/// A Kafka record batch as it came. A source that gives one has checked its CRC, or was told not to, and says which partition it goes to.
 #[derive(Debug, Clone)]
 pub struct Packed {
     /// The batch, header included.
     pub bytes: Bytes,
-    /// Records in it.
+    /// Records in it. From a source those of them that are wanted ([`SourceOffsets::Kafka`]).
     pub record_count: usize,
     /// Latest record timestamp, ms since the epoch; -1 for none.
     pub max_timestamp_ms: i64,

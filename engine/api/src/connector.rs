@@ -33,6 +33,31 @@ pub struct TopicPartition {
     pub partition: i32,
 }
 
+/// What the worker offers a connector that has started (Java: `ConnectorContext`). Clones share it, and any thread may use it.
+#[derive(Clone)]
+pub struct ConnectorContext {
+    reconfigure: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl ConnectorContext {
+    /// A context that calls `reconfigure` when the connector asks for other tasks.
+    pub fn new(reconfigure: impl Fn() + Send + Sync + 'static) -> ConnectorContext {
+        ConnectorContext { reconfigure: Arc::new(reconfigure) }
+    }
+
+    /// Has the connector asked for its tasks again: what it would answer has changed. Does not wait. Asked for more than once it may
+    /// happen once; after the connector was stopped it does nothing.
+    pub fn request_task_reconfiguration(&self) {
+        (self.reconfigure)();
+    }
+}
+
+impl std::fmt::Debug for ConnectorContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectorContext").finish_non_exhaustive()
+    }
+}
+
 /// A source connector: reads a system into Kafka.
 ///
 /// `start` is called when the connector starts and again when it is resumed; dropping the value stops it. Each call comes on a thread of
@@ -55,6 +80,11 @@ pub trait SourceConnector: Sized + Send + 'static {
     /// # Errors
     /// The connector becomes FAILED with the error's trace.
     fn start(config: Config) -> Result<Self>;
+
+    /// Called once after `start`, on the same thread, with what a connector needs that watches what it reads or writes.
+    fn started(&mut self, context: ConnectorContext) {
+        let _ = context;
+    }
 
     /// Splits the work into at most `tasks_max` task configurations.
     ///
@@ -256,6 +286,11 @@ pub trait SinkConnector: Sized + Send + 'static {
     /// # Errors
     /// The connector becomes FAILED with the error's trace.
     fn start(config: Config) -> Result<Self>;
+
+    /// Called once after `start`, on the same thread, with what a connector needs that watches what it reads or writes.
+    fn started(&mut self, context: ConnectorContext) {
+        let _ = context;
+    }
 
     /// Splits the work into at most `tasks_max` task configurations.
     ///

@@ -51,8 +51,8 @@ pub use column::{Column, Data};
 pub use column_builder::ColumnBuilder;
 pub use config_def::{Config, ConfigDef, ConfigKey};
 pub use connector::{
-    OffsetReader, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,
-    SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
+    ConnectorContext, OffsetReader, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets,
+    SinkTask, SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
 pub use converter::{Converter, Decoded, DecodedHeaders, Encoded, HeaderConverter, RowError, Segment};
 pub use errant::{ErrantRecordReporter, ErrantRecords};

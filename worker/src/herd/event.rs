@@ -95,6 +95,13 @@ pub enum Event {
         /// A trace where it failed.
         result: Result<(), String>,
     },
+    /// A connector says that it would split its work otherwise now.
+    ReconfigurationRequested {
+        /// Which connector.
+        connector: Arc<str>,
+        /// Which instance.
+        epoch: Epoch,
+    },
     /// A connector has split its work.
     TasksGenerated {
         /// Which connector.

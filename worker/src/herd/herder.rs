@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::distributed::{Cluster, ClusterEvent, ClusterSetup, ClusterShell, NotToWrite, Statuses, Stores};
 use super::event::{Command, Epoch, Event, Outcome, Refusal, Token};
-use super::local::{Measured, MeasuredTask, Owner, Running};
+use super::local::{Measured, MeasuredTask, Owner, Reconfigurations, Running};
 use super::standalone::Herd;
 use super::state::State;
 use super::view::{MeasuredConnector, View};
@@ -98,6 +98,7 @@ pub(super) struct Shared {
     machine: RefCell<Machine>,
     pub(super) cluster: Option<Rc<ClusterShell>>,
     pub(super) running: RefCell<Running>,
+    pub(super) reconfigurations: Reconfigurations,
     pub(super) task_events: mpsc::UnboundedSender<TaskEvent>,
     /// Bounded by what tasks report: a few states in the life of each.
     pub(super) inbox: RefCell<mpsc::UnboundedReceiver<TaskEvent>>,
@@ -152,6 +153,7 @@ impl Herder {
                 config,
                 started: clock::now(),
                 running: RefCell::new(Running::new(windows)),
+                reconfigurations: Reconfigurations::default(),
                 task_events,
                 inbox: RefCell::new(inbox),
                 deadline_changed: Notify::new(),
@@ -160,6 +162,7 @@ impl Herder {
             }),
         };
         tokio::task::spawn_local(herder.clone().relay_task_events());
+        tokio::task::spawn_local(herder.clone().relay_reconfigurations());
         tokio::task::spawn_local(herder.clone().keep_time());
         let limits = herder.worker().watchdog;
         tokio::task::spawn_local(crate::metrics::watch(herder.clone(), limits));

@@ -70,7 +70,7 @@ macro_rules! named {
 
 named!(Action: StartInstance, StopInstance, GenerateTasks, ChangeOffsets, AbandonOffsets, StartTask, PauseTask, ResumeTask, StopTask, AbandonTask, Reply, Ended);
 
-named!(Event: Command, InstanceStarted, TasksGenerated, OffsetsChanged, TaskReported, TaskEnded, TaskDisplaced, TasksWatched, Tick, Ready, Shutdown);
+named!(Event: Command, InstanceStarted, ReconfigurationRequested, TasksGenerated, OffsetsChanged, TaskReported, TaskEnded, TaskDisplaced, TasksWatched, Tick, Ready, Shutdown);
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,8 @@ use crate::acknowledged::Acknowledged;
 use crate::batch::Batch;
 use crate::config_def::ConfigDef;
 use crate::connector::{
-    LocalBoxFuture, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets, SinkTask,
-    SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
+    ConnectorContext, LocalBoxFuture, Props, SinkConnector, SinkContext, SinkOffsetChange, SinkOffsets,
+    SinkTask, SourceConnector, SourceContext, SourceOffsetChange, SourceTask, Tier, TopicPartition,
 };
 use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
@@ -14,6 +14,8 @@ use crate::transaction::ExactlyOnceSupport;
 
 /// A started connector of either kind. Each call comes on a thread of its own.
 pub trait AnyConnector: Send {
+    /// See [`SourceConnector::started`].
+    fn started(&mut self, context: ConnectorContext);
     /// See [`SourceConnector::task_props`].
     ///
     /// # Errors
@@ -25,12 +27,20 @@ struct Source<C>(C);
 struct Sink<C>(C);
 
 impl<C: SourceConnector> AnyConnector for Source<C> {
+    fn started(&mut self, context: ConnectorContext) {
+        self.0.started(context);
+    }
+
     fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
         self.0.task_props(tasks_max)
     }
 }
 
 impl<C: SinkConnector> AnyConnector for Sink<C> {
+    fn started(&mut self, context: ConnectorContext) {
+        self.0.started(context);
+    }
+
     fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {
         self.0.task_props(tasks_max)
     }

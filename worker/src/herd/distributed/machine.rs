@@ -213,6 +213,9 @@ impl Cluster {
             Event::InstanceStarted { connector, epoch, result } => {
                 self.instance_started(&connector, epoch, result, now_ms, out);
             }
+            Event::ReconfigurationRequested { connector, epoch } => {
+                self.reconfiguration_requested(&connector, epoch, now_ms);
+            }
             Event::TasksGenerated { connector, epoch, result } => {
                 self.tasks_generated(&connector, epoch, result, now_ms, out);
             }

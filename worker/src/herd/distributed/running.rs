@@ -60,6 +60,15 @@ impl Cluster {
         }
     }
 
+    /// A connector would split its work otherwise. What it was asked before is out of date.
+    pub(super) fn reconfiguration_requested(&mut self, name: &Arc<str>, epoch: Epoch, now_ms: u64) {
+        if let Some(instance) = self.instances.get_mut(name)
+            && instance.run == Run::Running(epoch)
+        {
+            instance.generation = Generation::Due(now_ms);
+        }
+    }
+
     /// Has a connector split its work.
     pub(super) fn ask_for_tasks(&mut self, name: &Arc<str>, epoch: Epoch, out: &mut Vec<ClusterAction>) {
         let Some(instance) = self.instances.get_mut(name) else { return };

@@ -25,7 +25,9 @@ impl Scope {
                 Scope::Task(id.clone())
             }
             ClusterEvent::Herd(
-                Event::InstanceStarted { connector, .. } | Event::TasksGenerated { connector, .. },
+                Event::InstanceStarted { connector, .. }
+                | Event::ReconfigurationRequested { connector, .. }
+                | Event::TasksGenerated { connector, .. },
             )
             | ClusterEvent::Config(
                 ConfigEvent::ConnectorUpdated { connector }

@@ -25,7 +25,8 @@ impl Herder {
                     let started = match herder.resolve(&connector, &config).await {
                         Ok(config) => {
                             let calls = herder.engine().calls();
-                            ConnectorHandle::start(calls, plugin, &connector, config).await
+                            let context = herder.shared.reconfigurations.context(&connector, epoch);
+                            ConnectorHandle::start(calls, plugin, &connector, config, context).await
                         }
                         Err(error) => Err(error),
                     };

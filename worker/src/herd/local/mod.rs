@@ -17,9 +17,12 @@ mod offsets;
 
 mod topics;
 
+mod reconfigurations;
+
 pub(crate) use measured::{Measured, MeasuredTask, Startups};
 pub(crate) use offsets::Owner;
 pub use offsets::{OffsetRequest, RequestedOffset};
 pub(super) use offsets::{offsets_changed, still_running};
 pub(crate) use offsets::{plan_source_offsets, shown_source_offsets};
+pub(super) use reconfigurations::Reconfigurations;
 pub(super) use running::Running;

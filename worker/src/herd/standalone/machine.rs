@@ -76,6 +76,9 @@ impl Herd {
             Event::InstanceStarted { connector, epoch, result } => {
                 self.instance_started(&connector, epoch, result, now_ms, &mut out);
             }
+            Event::ReconfigurationRequested { connector, epoch } => {
+                self.reconfiguration_requested(&connector, epoch);
+            }
             Event::TasksGenerated { connector, epoch, result } => {
                 self.tasks_generated(&connector, epoch, result, now_ms)
             }
@@ -322,6 +325,15 @@ impl Herd {
                 connector.instance_failed(trace, now_ms, chance);
                 connector.failure = Some(format!("Failed to transition connector {name} to state STARTED"));
             }
+        }
+    }
+
+    /// Has a connector asked for its tasks again, once what is planned for it is done.
+    fn reconfiguration_requested(&mut self, name: &str, epoch: Epoch) {
+        let Some(connector) = self.connectors.get_mut(name) else { return };
+        let is_planned = connector.steps.iter().any(|step| matches!(step, Step::Generate));
+        if connector.instance == Some(epoch) && !is_planned {
+            connector.steps.extend([Step::Generate, Step::ForgetFailure]);
         }
     }
 

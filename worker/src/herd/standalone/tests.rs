@@ -295,6 +295,29 @@ fn pauses_resumes_stops() {
 }
 
 #[test]
+fn a_connector_that_asks_is_asked_for_its_tasks_again() {
+    let mut world = World::new();
+    world.create("c").unwrap();
+    let epoch = *world.instances.first().unwrap();
+    let ask = |world: &mut World, epoch| {
+        world.feed(Event::ReconfigurationRequested { connector: "c".into(), epoch });
+    };
+    world.task_count = 2;
+    ask(&mut world, epoch);
+    assert_eq!(world.states("c"), "Running Running,Running");
+    let tasks = world.tasks.clone();
+    ask(&mut world, epoch);
+    assert_eq!(world.tasks, tasks, "what is the same is left alone");
+    world.task_count = 3;
+    ask(&mut world, epoch + 100);
+    assert_eq!(world.tasks, tasks, "another instance has nothing to say");
+    world.fails_generate = true;
+    ask(&mut world, epoch);
+    assert_eq!(world.states("c"), "Failed Running,Running");
+    world.run("c", CommandKind::Pause).expect("nobody else is told of that failure");
+}
+
+#[test]
 fn initial_states_start_nothing() {
     let mut world = World::new();
     world.run("p", create(TargetState::Paused)).unwrap();

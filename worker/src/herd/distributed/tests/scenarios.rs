@@ -56,6 +56,25 @@ fn a_rebalance_restarts_nothing_that_does_not_move() {
 }
 
 #[test]
+fn a_connector_that_asks_is_asked_for_its_tasks_again() {
+    let mut world = World::new(2);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    world.task_count = 3;
+    for worker in &mut world.workers {
+        let ask = |(epoch, name): (&u64, &Arc<str>)| {
+            let (connector, epoch) = (Arc::clone(name), *epoch);
+            ClusterEvent::Herd(Event::ReconfigurationRequested { connector, epoch })
+        };
+        let asks: Vec<_> = worker.instances.iter().map(ask).collect();
+        worker.inbox.extend(asks);
+    }
+    world.settle();
+    assert_eq!(world.running().len(), 3);
+}
+
+#[test]
 fn a_new_configuration_restarts_the_instance_and_all_of_its_tasks_once() {
     let mut world = World::new(2);
     world.settle();
