@@ -12,8 +12,11 @@ use api::{Props, SourceConnector};
 use bytes::Bytes;
 use connector_mirror::MirrorSource;
 use engine::convert::{BYTE_ARRAY, BYTE_ARRAY_HEADERS};
-use engine::offset::{MemoryOffsetStore, OffsetStore};
-use engine::task::{ConverterSpec, HeaderConverterSpec, SourceSpec, TaskHandle, TaskSpec, TransformSpec};
+use engine::offset::{MemoryOffsetStore, OffsetStore, StoreFuture};
+use engine::task::{
+    ConverterSpec, ExactlyOnce, HeaderConverterSpec, SourceSpec, StartGate, TaskHandle, TaskId, TaskSpec,
+    TransactionBoundary, TransformSpec,
+};
 use engine::transform::TRANSFORMS;
 use futures_util::FutureExt as _;
 use protocol::client::admin::{Admin, NewTopic};
@@ -21,6 +24,19 @@ use protocol::client::producer::ProducerConfig;
 use protocol::wire::records::Codec;
 use support::records::KafkaRecord;
 use support::{World, props, wait_until};
+
+/// Lets every task start.
+struct Open;
+
+impl StartGate for Open {
+    fn fence(&self, _id: &TaskId) -> StoreFuture<()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn confirm(&self, _id: &TaskId) -> StoreFuture<()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
 
 const MIRROR: ConnectorPlugin = ConnectorPlugin::source::<MirrorSource>();
 
@@ -279,7 +295,40 @@ fn a_compacted_topic_keeps_its_order_and_its_offsets() {
     }
 }
 
-/// Goal: of a source with transactions nothing aborted arrives, with exactly-once support each record does once.
+/// Goal: with exactly-once support batches are part of the task's transactions, with their offsets, and keep their codec.
+#[test]
+fn batches_and_offsets_are_in_one_transaction() {
+    let pair = Pair::new("exactly", 1);
+    let offsets = pair.target.topic("offsets", 1);
+    pair.source.write_with(&pair.topic, &records(1_000, 1), packing(Codec::Zstd));
+    let task = pair.start(&[("source.consumer.isolation.level", "read_committed")], |spec| {
+        spec.exactly_once = Some(Box::new(ExactlyOnce {
+            transactional_id: "group-m-0".into(),
+            boundary: TransactionBoundary::Poll,
+            offsets_topic: offsets.as_str().into(),
+            secondary: None,
+            gate: Arc::new(Open),
+        }));
+    });
+    // Records, and the mark of their transaction.
+    wait_until("the first records are committed", || pair.target.records(&pair.remote()) > 1_000);
+    let mut count = 0;
+    pair.target.read_batches(&pair.remote(), 1, |batch, records| {
+        assert!(batch.header().is_transactional());
+        if !batch.header().is_control() {
+            assert_eq!(batch.codec().unwrap(), Codec::Zstd);
+            count += records.len();
+        }
+    });
+    assert_eq!(count, 1_000);
+    wait_until("the offset is committed", || {
+        let is_last = |record: &KafkaRecord| record.value.as_deref() == Some(br#"{"offset":999}"#);
+        pair.target.read(&offsets, 1).iter().any(is_last)
+    });
+    pair.target.stop(task);
+}
+
+/// Goal: of a source with transactions nothing aborted arrives.
 #[test]
 fn aborted_transactions_stay_behind() {
     let pair = Pair::new("aborted", 1);

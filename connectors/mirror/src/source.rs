@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::config_def::{Config, ConfigDef};
-use api::{Error, ExactlyOnceSupport, Props, Result, SourceConnector, SourceOffsetChange};
+use api::{ConnectorContext, Error, ExactlyOnceSupport, Props, Result, SourceConnector, SourceOffsetChange};
 use protocol::client::TopicPartition;
 
 use crate::clients::{Clients, Side};
@@ -37,6 +37,12 @@ impl SourceConnector for MirrorSource {
         let props = config.originals().clone();
         let watcher = if config.boolean(config::ENABLED) { Some(Watcher::start(config)?) } else { None };
         Ok(MirrorSource { props, watcher })
+    }
+
+    fn started(&mut self, context: ConnectorContext) {
+        if let Some(watcher) = &self.watcher {
+            watcher.tell(context);
+        }
     }
 
     fn task_props(&self, tasks_max: usize) -> Result<Vec<Props>> {

@@ -44,9 +44,9 @@ struct Shared {
 
 impl SyncWriter {
     /// Begins to write to `topic`, from the current `LocalSet`.
-    pub(crate) fn start(configured: Configured<ProducerConfig>, topic: String) -> SyncWriter {
+    pub(crate) fn start(env: Env, configured: Configured<ProducerConfig>, topic: String) -> SyncWriter {
         let shared = Rc::new(Shared::default());
-        let task = tokio::task::spawn_local(run(Rc::clone(&shared), configured, topic)).abort_handle();
+        let task = tokio::task::spawn_local(run(Rc::clone(&shared), env, configured, topic)).abort_handle();
         SyncWriter { shared, task }
     }
 
@@ -63,8 +63,7 @@ impl Drop for SyncWriter {
     }
 }
 
-async fn run(shared: Rc<Shared>, configured: Configured<ProducerConfig>, topic: String) {
-    let env = Env::real();
+async fn run(shared: Rc<Shared>, env: Env, configured: Configured<ProducerConfig>, topic: String) {
     let producer = match Producer::new(Cluster::new(env.clone(), configured.cluster), configured.client) {
         Ok(producer) => producer,
         Err(error) => {

@@ -26,6 +26,7 @@ use crate::sync_writer::SyncWriter;
 /// Reads some partitions of the source cluster.
 #[derive(Debug)]
 pub struct MirrorSourceTask {
+    env: Env,
     config: Config,
     policy: Policy,
     poll_wait: Duration,
@@ -80,6 +81,7 @@ impl MirrorSourceTask {
             by_source: by_source.collect(),
             by_remote: by_remote.collect(),
             partitions,
+            env: Env::real(),
             policy,
             poll_wait: Duration::from_millis(config.long(config::POLL_TIMEOUT).max(0).unsigned_abs()),
             lag_max: config.long(config::OFFSET_LAG_MAX),
@@ -90,6 +92,12 @@ impl MirrorSourceTask {
             syncs: None,
             config,
         })
+    }
+
+    /// The same in another world than the real one.
+    #[must_use]
+    pub fn with_env(self, env: Env) -> MirrorSourceTask {
+        MirrorSourceTask { env, ..self }
     }
 
     /// The records of what was fetched of one partition: a run for each batch, as it came.
@@ -170,7 +178,7 @@ impl SourceTask for MirrorSourceTask {
             .unzip();
         let stored = context.offsets(&sources).await?;
         let configured = clients.consumer("replication-consumer")?;
-        let consumer = Consumer::new(Cluster::new(Env::real(), configured.cluster), configured.client);
+        let consumer = Consumer::new(Cluster::new(self.env.clone(), configured.cluster), configured.client);
         consumer.assign(assigned.clone());
         let mut resumed = 0;
         for (partition, stored) in assigned.iter().zip(stored) {
@@ -196,7 +204,7 @@ impl SourceTask for MirrorSourceTask {
                 Side::Target => "offset-syncs-target-producer",
             };
             let topic = syncs_topic(&self.config, &self.policy);
-            self.syncs = Some(SyncWriter::start(clients.producer(side, role)?, topic));
+            self.syncs = Some(SyncWriter::start(self.env.clone(), clients.producer(side, role)?, topic));
         }
         Ok(())
     }

@@ -4,11 +4,11 @@
 //! Nothing that goes wrong here fails the connector: it is logged, and the next round tries again.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use api::config_def::Config;
-use api::{Error, Result};
+use api::{ConnectorContext, Error, Result};
 use protocol::client::TopicPartition;
 use protocol::client::admin::Admin;
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ use crate::{acls, config, configs};
 #[derive(Debug)]
 pub(crate) struct Watcher {
     known: Arc<Mutex<Counts>>,
+    /// The worker, which waits for the first round before it can be told anything.
+    context: Arc<OnceLock<ConnectorContext>>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -37,6 +39,8 @@ impl Watcher {
         let (stop, stopped) = oneshot::channel();
         let (report, started): (Sender<Result<()>>, Receiver<Result<()>>) = channel();
         let shared = Arc::clone(&known);
+        let context = Arc::new(OnceLock::new());
+        let asks = Arc::clone(&context);
         let name = config.originals().get("name").map_or("", String::as_str);
         let thread = std::thread::Builder::new().name(format!("mirror {name}"));
         let failed = |error: std::io::Error| {
@@ -46,14 +50,22 @@ impl Watcher {
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 match runtime {
-                    Ok(runtime) => LocalSet::new().block_on(&runtime, run(config, shared, report, stopped)),
+                    Ok(runtime) => {
+                        LocalSet::new().block_on(&runtime, run(config, shared, asks, report, stopped))
+                    }
                     Err(error) => drop(report.send(Err(failed(error)))),
                 }
             })
             .map_err(failed)?;
         let gone = |error| Error::fatal("the watcher of a mirror has ended").with_source(error);
         started.recv().map_err(gone)??;
-        Ok(Watcher { known, _stop: stop })
+        Ok(Watcher { known, context, _stop: stop })
+    }
+
+    /// From now on the worker is told when tasks have to change.
+    pub(crate) fn tell(&self, context: ConnectorContext) {
+        // There is one for each instance, and this is called once.
+        let _first = self.context.set(context);
     }
 
     /// The partitions of the source that are copied, in order.
@@ -69,6 +81,7 @@ struct Work {
     target_admin: Admin,
     syncs: Option<Syncs>,
     known: Arc<Mutex<Counts>>,
+    context: Arc<OnceLock<ConnectorContext>>,
     /// Copies on the target.
     remote: Counts,
     job_time: Duration,
@@ -124,10 +137,11 @@ enum First {
 async fn run(
     config: Config,
     known: Arc<Mutex<Counts>>,
+    context: Arc<OnceLock<ConnectorContext>>,
     report: Sender<Result<()>>,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let mut work = match Work::new(&config, known) {
+    let mut work = match Work::new(&config, known, context) {
         Ok(work) => work,
         Err(error) => return drop(report.send(Err(error))),
     };
@@ -166,7 +180,11 @@ impl Schedule {
 }
 
 impl Work {
-    fn new(config: &Config, known: Arc<Mutex<Counts>>) -> Result<Work> {
+    fn new(
+        config: &Config,
+        known: Arc<Mutex<Counts>>,
+        context: Arc<OnceLock<ConnectorContext>>,
+    ) -> Result<Work> {
         let clients = Clients::of(config);
         let selection = Selection::of(config)?;
         let syncs = config.boolean(config::EMIT_OFFSET_SYNCS).then(|| {
@@ -188,6 +206,7 @@ impl Work {
             syncs: syncs.transpose()?,
             selection,
             known,
+            context,
             remote: Counts::new(),
             job_time: Duration::from_millis(config.long(config::ADMIN_TIMEOUT).max(0).unsigned_abs()),
             copies_acls: true,
@@ -275,6 +294,9 @@ impl Work {
         tracing::info!(topics = known.len(), "the topics to copy have changed");
         self.create().await;
         self.load_target().await;
+        if let Some(context) = self.context.get() {
+            context.request_task_reconfiguration();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod mirror;
 mod offsets;
 
 use std::fs;
