@@ -25,6 +25,8 @@ pub(super) enum Path {
     FileToKafka,
     /// Made-up records to a topic.
     DatagenToKafka,
+    /// A topic to another one, as if it were of another cluster.
+    KafkaToKafka,
 }
 
 /// One comparison.
@@ -63,6 +65,7 @@ const FROM_FILE: Case = Case { path: Path::FileToKafka, records: 3_000_000, ..BA
 const FROM_FILE_KB: Case =
     Case { path: Path::FileToKafka, payload: Payload::Text(1_000), records: 600_000, ..BASE };
 const DATAGEN: Case = Case { path: Path::DatagenToKafka, records: 3_000_000, ..BASE };
+const MIRROR: Case = Case { path: Path::KafkaToKafka, records: 3_000_000, ..BASE };
 const JSON: Case = Case { payload: Payload::Json, transforms: true, records: 1_500_000, ..BASE };
 
 /// All comparisons, in the order in which they are reported.
@@ -99,6 +102,11 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "transforms-null", floor_ns: Some(214.0), ..JSON },
     Case { name: "transforms-null-16p-4t", partitions: 16, tasks: 4, floor_ns: Some(214.0), ..JSON },
     Case { name: "transforms-file", path: Path::KafkaToFile, ..JSON },
+    Case { name: "mirror-100", floor_ns: Some(31.0), ..MIRROR },
+    Case { name: "mirror-100-16p", partitions: 16, floor_ns: Some(31.0), ..MIRROR },
+    Case { name: "mirror-100-lz4", compression: "lz4", floor_ns: Some(20.0), ..MIRROR },
+    Case { name: "mirror-100-zstd", compression: "zstd", floor_ns: Some(17.0), ..MIRROR },
+    Case { name: "mirror-1k", path: Path::KafkaToKafka, records: 600_000, floor_ns: Some(261.0), ..KB },
 ];
 
 /// Settings of both workers, in their properties files: those that a tuned Java worker has. Ours is told the same.
@@ -131,11 +139,26 @@ pub(super) fn chosen(words: &[String]) -> Result<Vec<&'static Case>> {
 
 impl Case {
     pub(super) fn is_source(&self) -> bool {
-        matches!(self.path, Path::FileToKafka | Path::DatagenToKafka)
+        matches!(self.path, Path::FileToKafka | Path::DatagenToKafka | Path::KafkaToKafka)
     }
 
-    /// The connector under test, as `POST /connectors` takes it. `file` is read or written where the path has one.
-    pub(super) fn connector(&self, name: &str, topic: &str, file: &std::path::Path) -> Value {
+    /// The topic that a source of this name writes.
+    pub(super) fn target(&self, name: &str, input: &str) -> String {
+        match self.path {
+            Path::KafkaToKafka => format!("{name}.{input}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The connector under test, as `POST /connectors` takes it. `topic` is read or written, `file` is where the path has one. A mirror has
+    /// its own name for the source's alias, so that what it writes is its own.
+    pub(super) fn connector(
+        &self,
+        name: &str,
+        topic: &str,
+        file: &std::path::Path,
+        bootstrap: &str,
+    ) -> Value {
         let mut config = match self.path {
             Path::KafkaToNull => {
                 json!({"connector.class": "BlackholeSink", "topics": topic, "tier": self.tier()})
@@ -148,6 +171,7 @@ impl Case {
                 "connector.class": "DatagenSource", "topic": topic, "rate": "-1", "batch.size": "10000",
                 "records": self.records.to_string(), "record.bytes": self.payload.bytes_about().to_string(),
             }),
+            Path::KafkaToKafka => mirror(name, topic, bootstrap),
         };
         if let Value::Object(config) = &mut config {
             let mut set = |key: &str, value: &str| config.insert(key.to_owned(), value.into());
@@ -174,7 +198,9 @@ impl Case {
     fn converter(&self) -> &'static str {
         match self.path {
             _ if self.is_json() => "org.apache.kafka.connect.json.JsonConverter",
-            Path::KafkaToNull => "org.apache.kafka.connect.converters.ByteArrayConverter",
+            Path::KafkaToNull | Path::KafkaToKafka => {
+                "org.apache.kafka.connect.converters.ByteArrayConverter"
+            }
             _ => "org.apache.kafka.connect.storage.StringConverter",
         }
     }
@@ -191,6 +217,7 @@ impl Case {
             Path::KafkaToFile => "Kafka to file",
             Path::FileToKafka => "file to Kafka",
             Path::DatagenToKafka => "datagen to Kafka",
+            Path::KafkaToKafka => "Kafka to Kafka",
         };
         let payload = match self.payload {
             Payload::Text(bytes) => format!("{bytes} B"),
@@ -218,6 +245,23 @@ impl Payload {
             Payload::Envelope => 565,
         }
     }
+}
+
+/// Both clusters are one. The connector's own consumer is told what those of sinks are told.
+fn mirror(name: &str, topic: &str, bootstrap: &str) -> Value {
+    let mut config = json!({
+        "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector", "topics": topic,
+        "source.cluster.alias": name, "target.cluster.alias": "target", "heartbeats.replication.enabled": "false",
+        "source.cluster.bootstrap.servers": bootstrap, "target.cluster.bootstrap.servers": bootstrap,
+        "replication.factor": "1", "offset-syncs.topic.replication.factor": "1",
+        "header.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+    });
+    if let Value::Object(config) = &mut config {
+        for (key, value) in TUNING.iter().filter(|(key, _)| key.starts_with("consumer.")) {
+            config.insert(format!("source.{key}"), (*value).into());
+        }
+    }
+    config
 }
 
 /// A field more, one less, one renamed, and a number as text.
@@ -265,6 +309,7 @@ mod tests {
     #[test]
     fn several_tasks_never_share_a_file() {
         // Java's file sink tears lines where two tasks write one file, and a file has one reader.
-        assert!(CASES.iter().all(|case| case.tasks == 1 || case.path == Path::KafkaToNull));
+        let has_no_file = |case: &Case| matches!(case.path, Path::KafkaToNull | Path::KafkaToKafka);
+        assert!(CASES.iter().all(|case| case.tasks == 1 || has_no_file(case)));
     }
 }

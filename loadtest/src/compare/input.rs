@@ -20,7 +20,7 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The records of a case where its connectors find them.
 #[derive(Debug)]
 pub(super) struct Input {
-    /// What sinks read; empty for sources.
+    /// What sinks and mirrors read; empty for other sources.
     pub(super) topic: String,
     /// What file sources read.
     pub(super) file: PathBuf,
@@ -35,7 +35,7 @@ impl Input {
         let file = dir.path().join("lines");
         let mut topic = String::new();
         let sum = match case.path {
-            Path::KafkaToNull | Path::KafkaToFile => {
+            Path::KafkaToNull | Path::KafkaToFile | Path::KafkaToKafka => {
                 topic = format!("compare-{}-{}", case.name, std::process::id());
                 kafka.create_partitioned(&topic, case.partitions, "producer").await?;
                 fill_topic(kafka, &topic, case).await?

@@ -147,7 +147,7 @@ async fn measure_case(
         sides.push((arm.side.name(), report::side(arm, case, rounds)?));
     }
     drop(arms);
-    if !case.is_source() {
+    if !input.topic.is_empty() {
         kafka.delete_topic(&input.topic).await?;
     }
     Ok(report::case(case, machine, sides))

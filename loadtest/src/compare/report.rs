@@ -50,7 +50,7 @@ pub(super) fn case(case: &Case, machine: Value, sides: Vec<(&str, Value)>) -> Va
         "title": case.title(),
         "records": case.records,
         "floor_ns": case.floor_ns,
-        "connector": case.connector(case.name, "TOPIC", Path::new("FILE"))["config"],
+        "connector": case.connector(case.name, "TOPIC", Path::new("FILE"), "KAFKA")["config"],
         "worker_settings": tuning,
         "machine": machine,
         "sides": sides,

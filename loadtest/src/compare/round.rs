@@ -44,13 +44,15 @@ pub(super) async fn run(
 ) -> Result<Spent> {
     let name = format!("{}-{}-{}-{round}", case.name, arm.side.name(), std::process::id());
     let output = arm.output(round);
+    let target = case.target(&name, &input.topic);
     let (topic, file) = if case.is_source() {
-        kafka.create_partitioned(&name, case.partitions, "producer").await?;
-        (name.as_str(), &input.file)
+        kafka.create_partitioned(&target, case.partitions, "producer").await?;
+        (target.as_str(), &input.file)
     } else {
         (input.topic.as_str(), &output)
     };
-    let connector = case.connector(&name, topic, file);
+    let named = if case.path == Path::KafkaToKafka { &input.topic } else { topic };
+    let connector = case.connector(&name, named, file, &kafka.bootstrap);
 
     let before = arm.usage()?;
     let begun = Instant::now();
@@ -62,7 +64,9 @@ pub(super) async fn run(
     let arrived = match case.path {
         Path::KafkaToNull => None,
         Path::KafkaToFile => Some(Sum::of_lines(file)?),
-        Path::FileToKafka | Path::DatagenToKafka => Some(sum_of_topic(kafka, topic, case).await?),
+        Path::FileToKafka | Path::DatagenToKafka | Path::KafkaToKafka => {
+            Some(sum_of_topic(kafka, topic, case).await?)
+        }
     };
     if let Some(arrived) = arrived {
         ensure!(
