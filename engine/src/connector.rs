@@ -1,6 +1,4 @@
-//! Connector instances: each call on a thread of its own, so that one which blocks, hangs or panics delays nobody else.
-//!
-//! The thread ends with the call: an instance is seldom asked for anything, and the allocator alone keeps a megabyte for a thread.
+//! Connector instances: their calls are made on threads for them, so that one which blocks, hangs or panics delays nobody else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,18 +7,19 @@ use api::plugin::{AlterOffsets, AnyConnector, ConnectorPlugin};
 use api::{ConnectorContext, Error, Props, Result, SinkOffsetChange, SourceOffsetChange};
 use tokio::sync::oneshot;
 
+use crate::rt::CallThreads;
+
 /// Where calls of connector instances are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Calls {
-    /// Each on a thread of its own.
-    OnThreads,
+    /// On threads that are there for that.
+    OnThreads(CallThreads),
     /// On the caller's thread, which waits: for worlds that have only one.
     Here,
 }
 
 /// A started connector. Dropping it stops the connector, once no call is under way any more.
 pub struct ConnectorHandle {
-    name: Arc<str>,
     calls: Calls,
     /// `None` only while the handle is dropped.
     connector: Option<Arc<Mutex<Box<dyn AnyConnector>>>>,
@@ -34,7 +33,6 @@ impl ConnectorHandle {
     pub async fn start(
         calls: Calls,
         plugin: ConnectorPlugin,
-        name: &str,
         props: Props,
         context: ConnectorContext,
     ) -> Result<ConnectorHandle> {
@@ -43,8 +41,8 @@ impl ConnectorHandle {
             connector.started(context);
             Ok(connector)
         };
-        let connector = calls.make(name, start).await?;
-        Ok(ConnectorHandle { name: name.into(), calls, connector: Some(Arc::new(Mutex::new(connector))) })
+        let connector = calls.make(start).await?;
+        Ok(ConnectorHandle { calls, connector: Some(Arc::new(Mutex::new(connector))) })
     }
 
     /// Splits the work into at most `tasks_max` task configurations.
@@ -55,13 +53,13 @@ impl ConnectorHandle {
         let connector = self.connector.clone().ok_or_else(ended)?;
         // One that has panicked may be asked again: what it says then is its own affair.
         let ask = move || connector.lock().unwrap_or_else(PoisonError::into_inner).task_props(tasks_max);
-        self.calls.make(&self.name, ask).await
+        self.calls.make(ask).await
     }
 }
 
 impl std::fmt::Debug for ConnectorHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConnectorHandle").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("ConnectorHandle").finish_non_exhaustive()
     }
 }
 
@@ -73,28 +71,22 @@ impl Drop for ConnectorHandle {
             Ok(())
         };
         // Stopping is a call like the others. Without a thread it is ours to make.
-        let _stopped_here = self.calls.begin(&self.name, move || drop(guarded(stop)));
+        let _stopped_here = self.calls.begin(move || drop(guarded(stop)));
     }
 }
 
 impl Calls {
     /// Has a call of a plug-in made where it may take as long as it likes. Whoever gives up waiting leaves the thread behind.
-    async fn make<T: Send + 'static>(
-        self,
-        name: &str,
-        call: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    async fn make<T: Send + 'static>(&self, call: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
         let (reply, outcome) = oneshot::channel();
-        self.begin(name, move || drop(reply.send(guarded(call))))
+        self.begin(move || drop(reply.send(guarded(call))))
             .map_err(|error| Error::fatal("failed to start a thread for the connector").with_source(error))?;
         outcome.await.map_err(|error| ended().with_source(error))?
     }
 
-    fn begin(self, name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    fn begin(&self, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
         match self {
-            Calls::OnThreads => {
-                std::thread::Builder::new().name(format!("connector {name}")).spawn(body).map(drop)
-            }
+            Calls::OnThreads(threads) => threads.begin(body),
             Calls::Here => {
                 body();
                 Ok(())
@@ -113,14 +105,13 @@ pub enum OffsetChanges {
 }
 
 /// Tells a connector of changed offsets, before they are stored. `true`: it knows all its offsets to be changed. Like all that a
-/// connector does it happens on a thread of its own; whoever gives up waiting leaves that thread behind.
+/// connector does it may block; whoever gives up waiting leaves its thread behind.
 ///
 /// # Errors
 /// What the connector says, or that it panicked.
 pub async fn alter_offsets(
     calls: Calls,
     plugin: ConnectorPlugin,
-    name: &str,
     props: Props,
     changes: OffsetChanges,
 ) -> Result<bool> {
@@ -132,7 +123,7 @@ pub async fn alter_offsets(
             Err(Error::fatal("the offsets are not of the connector's kind"))
         }
     };
-    calls.make(name, tell).await
+    calls.make(tell).await
 }
 
 fn ended() -> Error {

@@ -60,8 +60,8 @@ impl std::fmt::Debug for ConnectorContext {
 
 /// A source connector: reads a system into Kafka.
 ///
-/// `start` is called when the connector starts and again when it is resumed; dropping the value stops it. Each call comes on a thread of
-/// its own and may block.
+/// `start` is called when the connector starts and again when it is resumed; dropping the value stops it. Calls come on threads that may be
+/// blocked.
 pub trait SourceConnector: Sized + Send + 'static {
     /// The task type.
     type Task: SourceTask;

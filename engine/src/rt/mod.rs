@@ -6,6 +6,7 @@
 //!            ├─ control  unpinned: heartbeats, REST, herder                     │ queues::spsc, whole batches
 //!            └─ place()  the least loaded data core                             ▼
 //! blocking   a thread of its own for what must block (stdin, SQLite) ───────────┘
+//! calls      a few threads for what connector instances are asked (CallThreads)
 //! ```
 //!
 //! What holds, whatever a task does:
@@ -36,9 +37,12 @@ mod cpu;
 
 pub mod blocking;
 
+mod call_threads;
+
 #[cfg(test)]
 mod tests;
 
+pub use call_threads::CallThreads;
 pub use executor::{Ending, Executor, ExecutorHandle};
 pub use executors::{Executors, ExecutorsConfig, HANG_LIMIT};
 pub use hang::{Hang, HangWatch};

@@ -11,7 +11,7 @@ use super::{Exit, Order, Target, TaskEvent, TaskHandle, TaskKind, TaskSpec, run}
 use crate::connector::Calls;
 use crate::metrics::{Observer, TaskMetrics, Windowed};
 use crate::pipeline::RateLimiters;
-use crate::rt::Executors;
+use crate::rt::{CallThreads, Executors};
 
 /// What an [`Engine`] is made of.
 #[derive(Debug, Clone)]
@@ -31,13 +31,20 @@ pub struct Engine {
     observer: Arc<Observer>,
     runs: Arc<AtomicU64>,
     rate_limiters: Arc<RateLimiters>,
+    calls: Calls,
 }
 
 impl Engine {
     /// An engine over executors that run already.
     pub fn new(config: EngineConfig) -> Engine {
         let observer = Arc::new(Observer::new(&config.executors));
-        Engine { observer, config: Arc::new(config), runs: Arc::default(), rate_limiters: Arc::default() }
+        let calls = if config.executors.has_threads() {
+            Calls::OnThreads(CallThreads::new(config.executors.data().len().max(1)))
+        } else {
+            Calls::Here
+        };
+        let (runs, rate_limiters) = (Arc::default(), Arc::default());
+        Engine { observer, config: Arc::new(config), runs, rate_limiters, calls }
     }
 
     /// The client's world.
@@ -52,7 +59,7 @@ impl Engine {
 
     /// Where calls of connector instances are made.
     pub fn calls(&self) -> Calls {
-        if self.executors().has_threads() { Calls::OnThreads } else { Calls::Here }
+        self.calls.clone()
     }
 
     /// Looks at what runs on them.

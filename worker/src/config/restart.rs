@@ -30,6 +30,10 @@ impl RestartPolicy {
 
     /// The policy of a connector's configuration. One that would be refused is off.
     pub fn of(props: &Props) -> RestartPolicy {
+        // Asked for each of hundreds of tasks that an assignment brings.
+        if !props.contains_key(MAX_ATTEMPTS) {
+            return RestartPolicy::OFF;
+        }
         match table().parse(props) {
             Ok(config) => RestartPolicy {
                 attempts_max: u32::try_from(config.int(MAX_ATTEMPTS)).ok(),

@@ -70,6 +70,9 @@ impl Drop for Waits<'_> {
     }
 }
 
+/// Between two looks at when something is due next: what is due may be late by this.
+const DEADLINES_INTERVAL: Duration = Duration::from_millis(5);
+
 /// What decides.
 enum Machine {
     Standalone(Box<Herd>),
@@ -338,9 +341,11 @@ impl Herder {
         &self.shared.config.worker_id
     }
 
-    /// Sends a tick whenever something the herd waits for is overdue.
+    /// Sends a tick whenever something the herd waits for is overdue. A rebalance brings thousands of events, after each of which something else
+    /// may be due first; it is looked for among all tasks only now and then.
     async fn keep_time(self) {
         loop {
+            tokio::time::sleep(DEADLINES_INTERVAL).await;
             let deadline_ms = self.shared.machine.borrow().deadline_ms();
             let changed = self.shared.deadline_changed.notified();
             match deadline_ms {

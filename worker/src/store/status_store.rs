@@ -11,7 +11,7 @@ use protocol::net::Env;
 use tokio::task::spawn_local;
 use tokio::time::{Duration, sleep};
 
-use super::status_log::{StatusLog, StoredStatus, Subject, TopicStatus, Write};
+use super::status_log::{StatusLog, StoredStatus, Subject, TopicStatus, VisitSaid, Write};
 use super::topic_log::{LogClients, LogReader, LogSettings, Purpose, StoreError, TopicLog};
 use crate::config::{DistributedConfig, WorkerConfig};
 
@@ -133,6 +133,12 @@ impl StatusStore {
     /// Everybody of whom there is a status, by name.
     pub fn connectors(&self) -> Vec<Arc<str>> {
         self.statuses.borrow().connectors()
+    }
+
+    /// Visits each connector of which, or of one of whose tasks, there is a status, by name, with the numbers of these tasks. There are thousands
+    /// in a large cluster, which is why nothing is copied.
+    pub fn each(&self, visit: &mut VisitSaid<'_>) {
+        self.statuses.borrow().each(visit);
     }
 
     /// A topic that a connector uses.

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::offsets::{SourceOffset, SourcePartition};
 use crate::transaction::ExactlyOnceSupport;
 
-/// A started connector of either kind. Each call comes on a thread of its own.
+/// A started connector of either kind. Calls come on threads that may be blocked.
 pub trait AnyConnector: Send {
     /// See [`SourceConnector::started`].
     fn started(&mut self, context: ConnectorContext);

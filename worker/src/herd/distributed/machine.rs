@@ -17,7 +17,7 @@ use super::work::{Generation, Instance, Task};
 use super::writes::{OffsetChange, Write};
 use crate::config::Plugins;
 use crate::store::config_log::{RestartRequest, Snapshot};
-use crate::store::status_log::StoredStatus;
+use crate::store::status_log::{StoredStatus, VisitSaid};
 
 /// What a machine is made with.
 #[derive(Debug, Clone)]
@@ -57,8 +57,8 @@ pub trait Statuses {
     /// Of all tasks of a connector, by number.
     fn tasks(&self, connector: &str) -> Vec<(u32, StoredStatus)>;
 
-    /// Of whom, or of one of whose tasks, it says anything.
-    fn connectors(&self) -> Vec<Arc<str>>;
+    /// Visits each connector of which, or of one of whose tasks, it says anything, with the numbers of these tasks.
+    fn each(&self, visit: &mut VisitSaid<'_>);
 }
 
 /// Failures in a row.

@@ -2,7 +2,6 @@
 //! a rebalance is due.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use engine::task::TaskId;
 
@@ -12,7 +11,7 @@ use crate::config::{Plugins, RawConfig};
 use crate::group::{Assigned, ConnectProtocol, MemberEvent, RevokedBy};
 use crate::store::LogRecord;
 use crate::store::config_log::{ConfigLog, SessionKey, records};
-use crate::store::status_log::StoredStatus;
+use crate::store::status_log::{StoredStatus, VisitSaid};
 
 const CREATED_MS: i64 = 1_700_000_000_000;
 const KEY_TTL_MS: u64 = 3_600_000;
@@ -32,9 +31,7 @@ impl Statuses for NoStatuses {
         Vec::new()
     }
 
-    fn connectors(&self) -> Vec<Arc<str>> {
-        Vec::new()
-    }
+    fn each(&self, _: &mut VisitSaid<'_>) {}
 }
 
 /// A worker, and what it has asked of its surroundings and not been answered yet.

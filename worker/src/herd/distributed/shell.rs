@@ -27,7 +27,7 @@ use crate::rest::RestError;
 use crate::rest::forward::ForwardClient;
 use crate::rest::signature::sign;
 use crate::store::config_log::{ConfigEvent, SessionKey, Snapshot};
-use crate::store::status_log::{StoredStatus, TopicStatus};
+use crate::store::status_log::{StoredStatus, TopicStatus, VisitSaid};
 use crate::store::{ConfigStore, StatusStore, StoreError};
 
 /// How often new topics of running tasks are looked for.
@@ -113,8 +113,8 @@ impl Statuses for StatusStore {
         StatusStore::tasks(self, connector)
     }
 
-    fn connectors(&self) -> Vec<Arc<str>> {
-        StatusStore::connectors(self)
+    fn each(&self, visit: &mut VisitSaid<'_>) {
+        StatusStore::each(self, visit);
     }
 }
 

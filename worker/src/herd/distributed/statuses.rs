@@ -59,16 +59,15 @@ impl Cluster {
         if !self.is_leader() {
             return subjects;
         }
-        for connector in self.statuses.connectors() {
-            let tasks = self.snapshot.tasks(&connector);
-            let gone = self.statuses.tasks(&connector).into_iter().filter(|(task, _)| !tasks.contains(task));
-            subjects.extend(
-                gone.map(|(task, _)| Subject::Task(TaskId { connector: Arc::clone(&connector), task })),
-            );
-            if !self.snapshot.contains(&connector) {
-                subjects.push(Subject::Connector(connector));
+        self.statuses.each(&mut |connector, tasks| {
+            let known = self.snapshot.tasks(connector);
+            let gone = tasks.filter(|task| !known.contains(task));
+            subjects
+                .extend(gone.map(|task| Subject::Task(TaskId { connector: Arc::clone(connector), task })));
+            if !self.snapshot.contains(connector) {
+                subjects.push(Subject::Connector(Arc::clone(connector)));
             }
-        }
+        });
         subjects
     }
 

@@ -26,7 +26,7 @@ impl Herder {
                         Ok(config) => {
                             let calls = herder.engine().calls();
                             let context = herder.shared.reconfigurations.context(&connector, epoch);
-                            ConnectorHandle::start(calls, plugin, &connector, config, context).await
+                            ConnectorHandle::start(calls, plugin, config, context).await
                         }
                         Err(error) => Err(error),
                     };
@@ -34,7 +34,7 @@ impl Herder {
                 });
             }
             Action::StopInstance { epoch } => {
-                // Dropping the handle stops the instance, on its own thread.
+                // Dropping the handle stops the instance, on a thread for such calls.
                 drop(self.shared.running.borrow_mut().instances.remove(&epoch));
             }
             Action::GenerateTasks { connector, epoch, config } => {

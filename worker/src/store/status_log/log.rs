@@ -17,6 +17,9 @@ pub struct StatusLog {
     slot_count: u64,
 }
 
+/// Is told of a connector, and of the tasks of it of which there is a status.
+pub type VisitSaid<'a> = dyn FnMut(&Arc<str>, &mut dyn Iterator<Item = u32>) + 'a;
+
 /// A status, and the writes of it. A status that was deleted and comes back has another slot.
 #[derive(Debug)]
 struct Slot {
@@ -102,10 +105,28 @@ impl StatusLog {
 
     /// Everybody of whom there is a status, or of one of whose tasks, by name.
     pub fn connectors(&self) -> Vec<Arc<str>> {
-        let mut names: Vec<_> = self.connectors.keys().chain(self.tasks.keys()).cloned().collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names = Vec::new();
+        self.each(&mut |name, _| names.push(Arc::clone(name)));
         names
+    }
+
+    /// Visits all of [`StatusLog::connectors`], with the numbers of the tasks of which there is a status.
+    pub fn each(&self, visit: &mut VisitSaid<'_>) {
+        let (mut connectors, mut tasks) = (self.connectors.keys().peekable(), self.tasks.iter().peekable());
+        let said = |(task, slot): (&u32, &Slot)| slot.value.is_some().then_some(*task);
+        loop {
+            let name = match (connectors.peek(), tasks.peek()) {
+                (Some(connector), Some((owner, _))) => std::cmp::min(*connector, *owner),
+                (Some(connector), None) => *connector,
+                (None, Some((owner, _))) => *owner,
+                (None, None) => return,
+            };
+            connectors.next_if_eq(&name);
+            match tasks.next_if(|(owner, _)| *owner == name) {
+                Some((_, tasks)) => visit(name, &mut tasks.iter().filter_map(said)),
+                None => visit(name, &mut std::iter::empty()),
+            }
+        }
     }
 
     /// A topic that a connector uses.

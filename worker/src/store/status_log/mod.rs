@@ -10,7 +10,7 @@ mod log;
 mod record;
 
 pub use keys::Subject;
-pub use log::{StatusLog, Write};
+pub use log::{StatusLog, VisitSaid, Write};
 pub use record::{StoredStatus, TopicStatus};
 
 #[cfg(test)]

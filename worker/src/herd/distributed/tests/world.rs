@@ -21,7 +21,7 @@ use crate::config::{Plugins, TargetState};
 use crate::group::{Assigned, ConnectProtocol, MemberEvent, RevokedBy};
 use crate::store::LogRecord;
 use crate::store::config_log::{ConfigLog, SessionKey, records};
-use crate::store::status_log::StoredStatus;
+use crate::store::status_log::{StoredStatus, VisitSaid};
 
 pub(super) const STOP_TIMEOUT_MS: u64 = 5_000;
 pub(super) const CLASS: &str = "test.TestSinkConnector";
@@ -67,16 +67,21 @@ impl Statuses for Topic {
         tasks.collect()
     }
 
-    fn connectors(&self) -> Vec<Arc<str>> {
-        let all = self.0.borrow();
-        let names: BTreeSet<_> = all
-            .keys()
-            .map(|subject| match subject {
-                Subject::Connector(name) => Arc::clone(name),
-                Subject::Task(id) => Arc::clone(&id.connector),
-            })
-            .collect();
-        names.into_iter().collect()
+    fn each(&self, visit: &mut VisitSaid<'_>) {
+        let mut all: BTreeMap<Arc<str>, BTreeSet<u32>> = BTreeMap::new();
+        for subject in self.0.borrow().keys() {
+            match subject {
+                Subject::Connector(name) => {
+                    all.entry(Arc::clone(name)).or_default();
+                }
+                Subject::Task(id) => {
+                    all.entry(Arc::clone(&id.connector)).or_default().insert(id.task);
+                }
+            }
+        }
+        for (name, tasks) in &all {
+            visit(name, &mut tasks.iter().copied());
+        }
     }
 }
 

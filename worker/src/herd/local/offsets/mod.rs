@@ -81,7 +81,7 @@ pub(in super::super) fn still_running(verb: &str, connector: &str, is_source: bo
 /// What the connector itself says to a change, in the words of Java's answers.
 async fn ask_connector(calls: Calls, owner: &Owner, changes: OffsetChanges) -> Result<bool, Refusal> {
     let Owner { connector, plugin, config } = owner;
-    let asked = engine::connector::alter_offsets(calls, *plugin, connector, config.clone(), changes).await;
+    let asked = engine::connector::alter_offsets(calls, *plugin, config.clone(), changes).await;
     asked.map_err(|error| {
         let kind = if plugin.is_source() { "source" } else { "sink" };
         match error.java_class() {
