@@ -22,10 +22,16 @@ pub(crate) enum Payload {
 /// From where to where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    ToNull { tier: &'static str },
+    ToNull {
+        tier: &'static str,
+    },
     ToFile,
     FromFile,
-    Datagen { format: &'static str },
+    Datagen {
+        format: &'static str,
+    },
+    /// A topic to another one.
+    Mirror,
 }
 
 /// One case.
@@ -54,6 +60,7 @@ const BASE: Case = Case {
 const KB: Case = Case { payload: Payload::Text(1_000), records: 16_000, ..BASE };
 const TO_FILE: Case = Case { route: Route::ToFile, ..BASE };
 const FROM_FILE: Case = Case { route: Route::FromFile, ..BASE };
+const MIRROR: Case = Case { route: Route::Mirror, ..BASE };
 const JSON: Case = Case {
     route: Route::ToNull { tier: "columns" },
     payload: Payload::Json,
@@ -80,6 +87,9 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "source-1k", route: Route::FromFile, ..KB },
     Case { name: "datagen-100", route: Route::Datagen { format: "text" }, ..BASE },
     Case { name: "datagen-struct-json", route: Route::Datagen { format: "struct" }, ..BASE },
+    Case { name: "mirror-100", ..MIRROR },
+    Case { name: "mirror-100-zstd", compression: Codec::Zstd, ..MIRROR },
+    Case { name: "mirror-1k", route: Route::Mirror, ..KB },
     Case { name: "envelope-null", payload: Payload::Envelope, transforms: false, ..JSON },
     Case { name: "transforms-null", ..JSON },
     Case { name: "transforms-file", route: Route::ToFile, ..JSON },
@@ -87,7 +97,7 @@ pub(crate) const CASES: &[Case] = &[
 
 impl Route {
     pub(crate) fn is_source(self) -> bool {
-        matches!(self, Route::FromFile | Route::Datagen { .. })
+        matches!(self, Route::FromFile | Route::Datagen { .. } | Route::Mirror)
     }
 }
 
@@ -126,7 +136,7 @@ impl Case {
         match (self.route, self.payload) {
             (_, Payload::Json) => (".JsonConverter", &[("schemas.enable", "false")]),
             (_, Payload::Envelope) | (Route::Datagen { format: "struct" }, _) => (".JsonConverter", &[]),
-            (Route::ToNull { tier: "bytes" | "index" }, _) => (".ByteArrayConverter", &[]),
+            (Route::ToNull { tier: "bytes" | "index" } | Route::Mirror, _) => (".ByteArrayConverter", &[]),
             _ => (".StringConverter", &[]),
         }
     }

@@ -6,6 +6,7 @@
 //! comparing two states of the code.
 
 mod cases;
+mod mirror;
 mod world;
 
 use std::fs;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Props;
-use api::plugin::ConnectorPlugin;
+use api::plugin::{ConnectorPlugin, HeaderConverterPlugin};
 use benches::counted::{self, Records};
 use cases::{CASES, Case, Route};
 use connector_blackhole::BlackholeSink;
 use connector_datagen::DatagenSource;
 use connector_file::{FileStreamSink, FileStreamSource};
-use engine::convert::{BYTE_ARRAY, CONVERTERS, SIMPLE_HEADERS};
+use engine::convert::{BYTE_ARRAY, BYTE_ARRAY_HEADERS, CONVERTERS, SIMPLE_HEADERS};
 use engine::offset::MemoryOffsetStore;
 use engine::task::{
     ConverterSpec, ErrorPolicy, HeaderConverterSpec, RateLimits, SinkSpec, SourceSpec, TaskId, TaskKind,
@@ -50,6 +51,9 @@ fn main() {
         } else {
             Records { few: 1_000, many: 1_000 }
         };
+        if case.route == Route::Mirror {
+            world.create(mirror::SYNCS, 1);
+        }
         stage.prepare(records.few);
         if records.many > records.few {
             stage.prepare(records.many);
@@ -78,7 +82,7 @@ impl Stage<'_> {
         let Case { payload, .. } = self.case;
         let values = (0..records).map(|number| payload.record(number));
         match self.case.route {
-            Route::ToNull { .. } | Route::ToFile => {
+            Route::ToNull { .. } | Route::ToFile | Route::Mirror => {
                 self.world.fill(&self.name(records), self.case.partitions, self.case.compression, values);
             }
             Route::FromFile => {
@@ -94,7 +98,10 @@ impl Stage<'_> {
         let (plugin, mut props) = self.connector(records);
         let name = format!("{}-{}", self.case.name, self.run);
         let kind = if self.case.route.is_source() {
-            let topic = format!("output-{}", self.run);
+            let topic = match self.case.route {
+                Route::Mirror => mirror::target(&format!("run{}", self.run), &self.name(records)),
+                _ => format!("output-{}", self.run),
+            };
             self.world.create(&topic, self.case.partitions);
             props.insert("topic".to_owned(), topic);
             self.source()
@@ -107,7 +114,7 @@ impl Stage<'_> {
             props,
             key_converter: ConverterSpec { plugin: BYTE_ARRAY, props: Props::new() },
             value_converter: self.converter(),
-            header_converter: HeaderConverterSpec { plugin: SIMPLE_HEADERS, props: Props::new() },
+            header_converter: HeaderConverterSpec { plugin: self.header_converter(), props: Props::new() },
             transforms: if self.case.transforms { transforms() } else { Vec::new() },
             errors: ErrorPolicy::default(),
             rate_limits: RateLimits::default(),
@@ -135,6 +142,10 @@ impl Stage<'_> {
                     [("format", format), ("records", &*records), ("rate", "-1"), ("batch.size", "10000")];
                 (ConnectorPlugin::source::<DatagenSource>(), props(&settings))
             }
+            Route::Mirror => {
+                let alias = format!("run{}", self.run);
+                mirror::connector(self.world.env(), &alias, &self.name(records), self.case.partitions)
+            }
         }
     }
 
@@ -142,6 +153,10 @@ impl Stage<'_> {
         let (class, settings) = self.case.converter();
         let plugin = CONVERTERS.iter().find(|plugin| plugin.class.ends_with(class));
         ConverterSpec { plugin: *plugin.expect("the converter is built in"), props: props(settings) }
+    }
+
+    fn header_converter(&self) -> HeaderConverterPlugin {
+        if self.case.route == Route::Mirror { BYTE_ARRAY_HEADERS } else { SIMPLE_HEADERS }
     }
 
     fn source(&self) -> TaskKind {

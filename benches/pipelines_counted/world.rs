@@ -61,6 +61,15 @@ impl World {
         World { runtime, local, engine }
     }
 
+    /// As `bootstrap.servers` has it.
+    pub(crate) fn bootstrap() -> String {
+        format!("{}:{}", BROKER.0, BROKER.1)
+    }
+
+    pub(crate) fn env(&self) -> Env {
+        self.engine.env().clone()
+    }
+
     pub(crate) fn cluster() -> ClusterConfig {
         ClusterConfig::new(vec![HostPort::new(BROKER.0, BROKER.1)])
     }
