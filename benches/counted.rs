@@ -13,6 +13,13 @@ pub fn is_asked_for() -> bool {
     std::env::args().any(|argument| argument == ARGUMENT)
 }
 
+/// Whether a case is to run: one of those that arguments name, or any where none does.
+#[must_use]
+pub fn is_named(name: &str) -> bool {
+    let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+    names.peek().is_none() || names.any(|asked| asked == name)
+}
+
 /// Records of the two phases of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Records {
