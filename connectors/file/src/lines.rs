@@ -9,6 +9,9 @@ use arrow_buffer::{Buffer, ScalarBuffer};
 /// A longer line than this fails the task: no broker takes such a record, and the memory is better spent.
 pub(crate) const LINE_BYTES_MAX: usize = 256 << 20;
 
+/// For how many lines room is made at once: what is too little is doubled.
+const LINE_BYTES_LIKELY: usize = 64;
+
 /// Complete lines, and for each the file position after its terminator.
 #[derive(Debug)]
 pub(crate) struct Emitted {
@@ -69,8 +72,9 @@ impl Lines {
     /// Never on file content: bytes that are not UTF-8 become U+FFFD, as in Java.
     pub(crate) fn take(&mut self, lines_max: usize) -> Result<Option<Emitted>> {
         let bytes = self.chunk.as_slice();
-        let mut spans: Vec<(u32, u32)> = Vec::new();
-        let mut positions: Vec<i64> = Vec::new();
+        let lines_guess = lines_max.min((bytes.len() - self.emitted) / LINE_BYTES_LIKELY);
+        let mut spans: Vec<(u32, u32)> = Vec::with_capacity(lines_guess);
+        let mut positions: Vec<i64> = Vec::with_capacity(lines_guess);
         let mut start = self.emitted;
         let mut skip_to = self.searched;
         for found in memchr::memchr2_iter(b'\n', b'\r', &bytes[self.searched..]) {
@@ -110,9 +114,7 @@ fn text(region: Buffer, spans: &[(u32, u32)]) -> Result<StringViewArray> {
         let line = |(start, len): &(u32, u32)| decode_utf8_lossy(&region[*start as usize..][..*len as usize]);
         return Ok(StringViewArray::from_iter_values(spans.iter().map(line)));
     }
-    for (start, len) in spans {
-        views.push(*start as usize, *len as usize);
-    }
+    views.extend(spans.iter().map(|(start, len)| (*start as usize, *len as usize)));
     Ok(views.finish())
 }
 

@@ -120,9 +120,24 @@ impl StringViews {
     #[inline]
     pub fn push(&mut self, start: usize, len: usize) {
         let buffer = self.0.buffers.last().expect("a buffer was added").as_slice();
-        let is_boundary = |at: usize| buffer.get(at).is_none_or(|byte| (*byte as i8) >= -0x40);
-        assert!(is_boundary(start) && is_boundary(start + len), "a text value must not cut a character");
+        assert!(is_boundary(buffer, start) && is_boundary(buffer, start + len), "{CUT}");
         self.0.push(start, len);
+    }
+
+    /// Appends values of the last buffer by start and length, cheaper than one by one.
+    ///
+    /// # Panics
+    /// As [`StringViews::push`].
+    pub fn extend(&mut self, spans: impl ExactSizeIterator<Item = (usize, usize)>) {
+        let block = self.0.buffers.len() - 1;
+        let buffer = self.0.buffers[block].as_slice();
+        let before = self.0.views.len();
+        self.0.views.extend(spans.map(|(start, len)| {
+            let value = &buffer[start..][..len];
+            assert!(is_boundary(buffer, start) && is_boundary(buffer, start + len), "{CUT}");
+            view(value, block as u32, start as u32)
+        }));
+        self.0.nulls.append_n_non_nulls(self.0.views.len() - before);
     }
 
     /// Appends a null.
@@ -148,6 +163,14 @@ impl StringViews {
         // and ends between characters (`push`), so each value is UTF-8.
         unsafe { StringViewArray::new_unchecked(views, buffers, nulls) }
     }
+}
+
+const CUT: &str = "a text value must not cut a character";
+
+/// Whether a character begins at `at`, or the text ends.
+#[inline]
+fn is_boundary(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(|byte| (*byte as i8) >= -0x40)
 }
 
 /// A value of up to twelve bytes as the view that holds it.
@@ -299,8 +322,7 @@ mod tests {
         views.add_buffer(Buffer::from(text.as_bytes())).unwrap();
         views.push(0, 5);
         views.push_null();
-        views.push(6, 32);
-        views.push(39, 2);
+        views.extend([(6, 32), (39, 2)].into_iter());
         let array = views.finish();
         let rows: Vec<_> = array.iter().collect();
         assert_eq!(rows, [Some("short"), None, Some("a value longer than twelve bytes"), Some("ü")]);
@@ -312,6 +334,14 @@ mod tests {
         let mut views = StringViews::with_capacity(1);
         views.add_buffer(Buffer::from("ü".as_bytes())).unwrap();
         views.push(0, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "must not cut a character")]
+    fn refuses_to_cut_one_of_many() {
+        let mut views = StringViews::with_capacity(2);
+        views.add_buffer(Buffer::from("aü".as_bytes())).unwrap();
+        views.extend([(0, 1), (0, 2)].into_iter());
     }
 
     #[test]
