@@ -1,5 +1,7 @@
 //! From Connect data to Kafka's bytes: runs the converters over a source's columns.
 
+use std::ops::Range;
+
 use api::{Body, Column, Converter, Encoded, Error, RowError, Run};
 use arrow_array::{Array, BinaryViewArray};
 use tokio::time::Instant;
@@ -20,13 +22,24 @@ pub(crate) struct EncodedRun {
 
 impl EncodedRun {
     /// The key of a row.
+    #[inline]
     pub(crate) fn key(&self, row: usize) -> Option<&[u8]> {
         self.keys.as_ref().and_then(|keys| cell(keys, row))
     }
 
     /// The value of a row; `None` is a tombstone.
+    #[inline]
     pub(crate) fn value(&self, row: usize) -> Option<&[u8]> {
         cell(&self.values, row)
+    }
+
+    /// The bytes of keys and values in `rows`.
+    pub(crate) fn bytes_of(&self, rows: Range<usize>) -> usize {
+        self.keys
+            .iter()
+            .chain([&self.values])
+            .map(|column| bytes_of(&column.slice(rows.start, rows.len())))
+            .sum()
     }
 }
 
@@ -98,6 +111,14 @@ impl Converters {
         let has_keys = keys.null_count() < keys.len();
         Ok(Step::Done(EncodedRun { keys: has_keys.then_some(keys), values, skipped }))
     }
+}
+
+fn bytes_of(column: &BinaryViewArray) -> usize {
+    if column.null_count() > 0 {
+        return column.iter().flatten().map(<[u8]>::len).sum();
+    }
+    // The length is the lowest part of a view.
+    column.views().iter().map(|view| *view as u32 as usize).sum()
 }
 
 fn convert(converter: &mut dyn Converter, topic: &str, column: &Column) -> Result<Encoded, Error> {

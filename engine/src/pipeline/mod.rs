@@ -104,6 +104,10 @@ fn of_every_row(rows: usize, error: Error) -> Result<Vec<RowError>, Error> {
 }
 
 /// A cell of a column of bytes.
+#[inline]
 fn cell(array: &BinaryViewArray, row: usize) -> Option<&[u8]> {
-    array.is_valid(row).then(|| array.value(row))
+    match array.nulls() {
+        Some(nulls) if nulls.is_null(row) => None,
+        _ => Some(array.value(row)),
+    }
 }

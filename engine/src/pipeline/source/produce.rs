@@ -1,12 +1,11 @@
 //! Polled batches to the producer: transform, convert, append; wait where the producer is full.
 
-use std::ops::Range;
 use std::pin::pin;
 use std::rc::Rc;
 
 use api::{Acknowledged, Batch, Body, Columns, Error, Origin, Result, Run, SourceOffset};
-use protocol::client::producer::{AppendError, ProduceRecord, TopicHandle};
-use protocol::wire::records::Header;
+use protocol::client::producer::AppendError;
+use protocol::wire::records::{Header, Rows};
 use tokio::time::{Instant, sleep_until};
 
 use super::SourcePipeline;
@@ -19,16 +18,45 @@ use crate::pipeline::errors::{kept, not_sent};
 use crate::pipeline::transform::Transforming;
 use crate::task::{Control, Target, Tolerance};
 
-/// A run that is being appended.
+/// What of a run becomes records.
 #[derive(Clone, Copy)]
-struct Sending<'a> {
-    handle: &'a TopicHandle,
-    partition: Option<i32>,
+struct EncodedRows<'a> {
     columns: &'a Columns,
     encoded: &'a EncodedRun,
     /// For records without a timestamp.
     now_ms: i64,
-    token: Token,
+}
+
+impl Rows for EncodedRows<'_> {
+    #[inline]
+    fn timestamp_ms(&self, row: usize) -> i64 {
+        self.columns.timestamps.get(row).unwrap_or(self.now_ms)
+    }
+
+    #[inline]
+    fn has_keys(&self) -> bool {
+        self.encoded.keys.is_some()
+    }
+
+    #[inline]
+    fn key(&self, row: usize) -> Option<&[u8]> {
+        self.encoded.key(row)
+    }
+
+    #[inline]
+    fn value(&self, row: usize) -> Option<&[u8]> {
+        self.encoded.value(row)
+    }
+
+    #[inline]
+    fn headers(&self, row: usize) -> impl Iterator<Item = Header<'_>> + Clone {
+        self.columns.headers.row(row).map(|(key, value)| Header { key, value })
+    }
+
+    #[inline]
+    fn has_headers(&self) -> bool {
+        !self.columns.headers.is_none()
+    }
 }
 
 impl SourcePipeline {
@@ -197,57 +225,54 @@ impl SourcePipeline {
         let Origin::Source { partition: source, .. } = origin else {
             return Err(Error::fatal("a transform gave records that were read from Kafka"));
         };
-        let rows = columns.value.len();
         self.metrics.stages.enter(Stage::Convert);
         let Some(encoded) = self.encode(&run, control).await? else { return Ok(false) };
         self.metrics.stages.enter(Stage::Send);
         self.check_topic(topic)?;
         let Some(handle) = self.topic(topic, control).await? else { return Ok(false) };
         let now_ms = self.env.now_ms();
-        let is_awaited = polled.is_some();
         let polled = polled.map(|(polled, first_row)| {
             let stamps = columns.timestamps.clone();
             AwaitedRun::new(Acknowledged::dropped(polled).sent(topic, stamps, first_row, now_ms), first_row)
         });
         let token = self.progress.open(source, done, polled)?;
-        let sending =
-            Sending { handle: &handle, partition: *partition, columns, encoded: &encoded, now_ms, token };
-        let mut headers: Vec<Header<'_>> = Vec::new();
+        let rows = EncodedRows { columns, encoded: &encoded, now_ms };
         let mut bytes = 0;
-        for range in kept(rows, &encoded.skipped) {
+        for range in kept(columns.value.len(), &encoded.skipped) {
             let mut left = range;
             self.begin_transaction()?;
             while !left.is_empty() {
                 let first = left.start;
-                let refused = if is_awaited {
+                let refused = {
                     let mut awaited = self.progress.awaited.borrow_mut();
-                    let run = awaited.as_mut().and_then(|awaited| awaited.run(token));
-                    let run = run.expect("it was opened above and is not sealed");
-                    self.append(&sending, &mut left, &mut headers, &mut bytes, |row, to| {
-                        run.sent(row..row + 1, to)
-                    })
-                } else {
-                    self.append(&sending, &mut left, &mut headers, &mut bytes, |_row, _partition| ())
+                    let mut run = awaited.as_mut().and_then(|awaited| awaited.run(token));
+                    let sent = |rows, partition| {
+                        if let Some(run) = &mut run {
+                            run.sent(rows, partition);
+                        }
+                    };
+                    self.producer.append_rows(&handle, *partition, &rows, &mut left, token, sent)
                 };
+                bytes += encoded.bytes_of(first..left.start);
                 // Whatever was refused: those before it are on their way, and their acknowledgements will come.
                 self.progress.ledger.borrow_mut().submit(token, left.start - first);
                 if let Some(transactions) = &mut self.transactions {
                     transactions.record_count += left.start - first;
                 }
                 match refused {
-                    None => {}
-                    Some(AppendError::Full) => {
+                    Ok(()) => {}
+                    Err(AppendError::Full) => {
                         let has_room = self.wait_for_room(control).await?;
                         if !has_room {
                             self.cut_short(token, origin, left.start);
                             return Ok(false);
                         }
                     }
-                    Some(error) if self.tolerates(&error) => {
+                    Err(error) if self.tolerates(&error) => {
                         self.converters.errors.not_produced(1, not_sent(error), Some((&run, left.start)));
                         left.start += 1;
                     }
-                    Some(error) => {
+                    Err(error) => {
                         return Err(self
                             .refused(error, Some("Unrecoverable exception trying to send"))
                             .await);
@@ -270,34 +295,6 @@ impl SourcePipeline {
                 None => self.progress.forget(token),
             }
         }
-    }
-
-    /// Appends rows until one is refused; `left` begins with that one then. `sent` hears of each row and its partition.
-    #[inline]
-    fn append<'a>(
-        &self,
-        sending: &Sending<'a>,
-        left: &mut Range<usize>,
-        headers: &mut Vec<Header<'a>>,
-        bytes: &mut usize,
-        mut sent: impl FnMut(usize, i32),
-    ) -> Option<AppendError> {
-        let Sending { handle, partition, columns, encoded, now_ms, token } = *sending;
-        while left.start < left.end {
-            let row = left.start;
-            let (key, value) = (encoded.key(row), encoded.value(row));
-            headers.clear();
-            headers.extend(columns.headers.row(row).map(|(key, value)| Header { key, value }));
-            let timestamp_ms = columns.timestamps.get(row).unwrap_or(now_ms);
-            let record = ProduceRecord { timestamp_ms, key, value, headers };
-            match self.producer.append(handle, partition, &record, token) {
-                Ok(partition) => sent(row, partition),
-                Err(refused) => return Some(refused),
-            }
-            *bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-            left.start = row + 1;
-        }
-        None
     }
 
     /// Whether a record that can never be sent is skipped (KIP-779).

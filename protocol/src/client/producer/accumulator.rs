@@ -13,7 +13,7 @@ use super::ProducerConfig;
 use super::finished::Finished;
 use super::metrics::{ProducerStats, RoomWait};
 use super::queue::SealedBatch;
-use super::record::{Ack, AppendError, Completion, ProduceRecord};
+use super::record::{Ack, AppendError, Completion};
 use super::topic::{OpenBatch, Partition, PartitionState, TopicHandle};
 use super::transaction::{Event, Transaction};
 use crate::cluster::Cluster;
@@ -76,58 +76,6 @@ impl Accumulator {
             unfinished: RefCell::default(),
             flushed: Notify::new(),
         })
-    }
-
-    pub(super) fn append(
-        &self,
-        topic: &TopicHandle,
-        asked: Option<i32>,
-        record: &ProduceRecord<'_>,
-        token: u64,
-    ) -> Result<i32, AppendError> {
-        self.check_takes_records()?;
-        let size = record.size_upper_bound();
-        if size > self.config.request_bytes_max {
-            let max = self.config.request_bytes_max;
-            return Err(AppendError::TooLarge { size, max, setting: "max.request.size" });
-        }
-        let env = self.cluster.env();
-        let index = topic.state.choose(env, &self.config, asked, record.key, size)?;
-        let partitions = topic.state.partitions.borrow();
-        let Some(partition) = partitions.get(index) else {
-            return Err(AppendError::NoSuchPartition { partition: index as i32, count: partitions.len() });
-        };
-        let mut state = partition.state.borrow_mut();
-        let state = &mut *state;
-        loop {
-            if state.open.is_none() {
-                state.open = Some(self.open(partition, size)?);
-            }
-            let appended =
-                state.builder.append(record.timestamp_ms, record.key, record.value, record.headers);
-            match appended {
-                Ok(true) => break,
-                Ok(false) => self.close_batch(topic, partition, state).map_err(AppendError::Encode)?,
-                Err(error) => {
-                    if state.builder.is_empty()
-                        && let Some(open) = state.open.take()
-                    {
-                        self.release(open.charged_bytes, open.flush_generation);
-                    }
-                    return Err(AppendError::Encode(error));
-                }
-            }
-        }
-        if let Some(open) = &mut state.open {
-            match open.tokens.last_mut() {
-                Some((last, count)) if *last == token => *count += 1,
-                _ => open.tokens.push((token, 1)),
-            }
-        }
-        if state.builder.estimated_bytes() >= self.config.batch_bytes {
-            self.close_batch(topic, partition, state).map_err(AppendError::Encode)?;
-        }
-        Ok(partition.index)
     }
 
     /// Closes the open batch of `partition`, if there is one, and queues it.
@@ -342,7 +290,12 @@ impl Accumulator {
         Ok(())
     }
 
-    fn open(&self, partition: &Rc<Partition>, record_size: usize) -> Result<OpenBatch, AppendError> {
+    /// Opens a batch for `partition` that begins with a record of so many bytes.
+    pub(super) fn open(
+        &self,
+        partition: &Rc<Partition>,
+        record_size: usize,
+    ) -> Result<OpenBatch, AppendError> {
         // The builder takes a buffer of this size at once, so this is what has to be paid for.
         let mut open = self.begin_batch(partition, record_size, self.config.batch_bytes.max(record_size))?;
         open.is_due = self.config.linger_ms == 0;
@@ -450,7 +403,7 @@ impl Accumulator {
         self.completed.notify_one();
     }
 
-    fn release(&self, bytes: usize, flush_generation: u64) {
+    pub(super) fn release(&self, bytes: usize, flush_generation: u64) {
         self.used_bytes.set(self.used_bytes.get() - bytes);
         self.room.notify_waiters();
         let mut unfinished = self.unfinished.borrow_mut();

@@ -1,6 +1,7 @@
 //! The producer as its owner sees it.
 
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::record::{AppendError, Completion, ProduceRecord};
 use super::{ProducerConfig, TopicHandle, sender};
 use crate::cluster::Cluster;
 use crate::metrics::Elapsed;
-use crate::wire::records::RecordBatch;
+use crate::wire::records::{RecordBatch, Rows};
 use crate::{Error, Result};
 
 /// Sends records to the partitions of topics, in batches, in order, and with idempotence exactly once over retries.
@@ -70,7 +71,26 @@ impl Producer {
         record: &ProduceRecord<'_>,
         token: u64,
     ) -> Result<i32, AppendError> {
-        self.accumulator.append(topic, partition, record, token)
+        let mut chosen = -1;
+        self.append_rows(topic, partition, record, &mut (0..1), token, |_row, partition| chosen = partition)?;
+        Ok(chosen)
+    }
+
+    /// Appends rows from the beginning of `left` on, as [`append`](Self::append) one after another would, and takes them out of it.
+    /// `sent` hears which of them went to which partition.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), for the first row in `left`.
+    pub fn append_rows<R: Rows>(
+        &self,
+        topic: &TopicHandle,
+        partition: Option<i32>,
+        rows: &R,
+        left: &mut Range<usize>,
+        token: u64,
+        sent: impl FnMut(Range<usize>, i32),
+    ) -> Result<(), AppendError> {
+        self.accumulator.append_rows(topic, partition, rows, left, token, sent)
     }
 
     /// Whether a batch can go out as it is: format v2, data, no gaps, timestamps that its producer set, no larger than

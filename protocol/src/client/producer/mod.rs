@@ -1,13 +1,13 @@
 //! The idempotent, batching, transactional producer.
 //!
 //! ```text
-//!  append(record, token) ─► open batch of its partition ─► sealed (compressed once) ─► partition queue ─┐
+//!  append(rows, token) ──► open batch of its partition ─► sealed (compressed once) ─► partition queue ─┐
 //!                                                                                                      ▼
 //!  completions ◄── (token, count, offset | error) per batch ◄── answers ◄── one request per leader ◄── send task
 //! ```
 //!
-//! * A record costs one copy into its batch: no allocation, no future, no lock. What is tracked per record is a run-length count
-//!   of the caller's tokens.
+//! * A record costs one copy into its batch: no allocation, no future, no lock. Records are appended by the run; what is tracked of them
+//!   is a run-length count of the caller's tokens.
 //! * A batch is sent when it is full, when it has lingered, when the caller says that it is idle ([`Producer::flush_hint`]), or when
 //!   the buffer memory is used up. While a partition may send nothing, its open batch goes on filling.
 //! * A batch that was read from Kafka can be [appended whole](Producer::append_batch): it goes out as it came, with another header.
@@ -32,6 +32,8 @@ mod queue;
 mod request;
 
 mod accumulator;
+
+mod append;
 
 mod passing;
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::TopicHandle;
 use crate::Error;
-use crate::wire::records::Header;
+use crate::wire::records::{Header, Rows};
 
 /// A record to append. Everything is borrowed: appending copies it into its batch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,20 +19,53 @@ pub struct ProduceRecord<'a> {
     pub headers: &'a [Header<'a>],
 }
 
-impl ProduceRecord<'_> {
-    /// The most bytes that this record takes uncompressed and alone in a batch, as Java's
-    /// `AbstractRecords#estimateSizeInBytesUpperBound` has it: what `max.request.size` limits.
-    pub fn size_upper_bound(&self) -> usize {
-        const BATCH_OVERHEAD: usize = 61;
-        const RECORD_OVERHEAD_MAX: usize = 21;
-        let headers: usize = self.headers.iter().map(|h| sized(h.key.len()) + nullable(h.value)).sum();
-        BATCH_OVERHEAD
-            + RECORD_OVERHEAD_MAX
-            + nullable(self.key)
-            + nullable(self.value)
-            + varint(self.headers.len())
-            + headers
+/// As rows it is one.
+impl Rows for ProduceRecord<'_> {
+    #[inline]
+    fn timestamp_ms(&self, _row: usize) -> i64 {
+        self.timestamp_ms
     }
+
+    #[inline]
+    fn has_keys(&self) -> bool {
+        self.key.is_some()
+    }
+
+    #[inline]
+    fn key(&self, _row: usize) -> Option<&[u8]> {
+        self.key
+    }
+
+    #[inline]
+    fn value(&self, _row: usize) -> Option<&[u8]> {
+        self.value
+    }
+
+    #[inline]
+    fn headers(&self, _row: usize) -> impl Iterator<Item = Header<'_>> + Clone {
+        self.headers.iter().copied()
+    }
+
+    #[inline]
+    fn has_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+}
+
+/// The most bytes that a record takes uncompressed and alone in a batch, as Java's
+/// `AbstractRecords#estimateSizeInBytesUpperBound` has it: what `max.request.size` limits.
+pub(super) fn size_upper_bound<R: Rows>(rows: &R, row: usize) -> usize {
+    const BATCH_OVERHEAD: usize = 61;
+    const RECORD_OVERHEAD_MAX: usize = 21;
+    let (header_count, headers) = rows
+        .headers(row)
+        .fold((0, 0), |(count, bytes), h| (count + 1, bytes + sized(h.key.len()) + nullable(h.value)));
+    BATCH_OVERHEAD
+        + RECORD_OVERHEAD_MAX
+        + nullable(rows.key(row))
+        + nullable(rows.value(row))
+        + varint(header_count)
+        + headers
 }
 
 fn nullable(bytes: Option<&[u8]>) -> usize {
@@ -142,10 +175,10 @@ mod tests {
         // DefaultRecordBatch.estimateBatchSizeUpperBound: 61 + 21 + varint(-1) + varint(100) + 100 + varint(0).
         let value = [0; 100];
         let record = ProduceRecord { value: Some(&value), ..Default::default() };
-        assert_eq!(record.size_upper_bound(), 61 + 21 + 1 + 2 + 100 + 1);
+        assert_eq!(size_upper_bound(&record, 0), 61 + 21 + 1 + 2 + 100 + 1);
         let headers = [Header { key: b"ab", value: None }, Header { key: b"ab", value: Some(b"c") }];
         let record = ProduceRecord { key: Some(b""), headers: &headers, ..record };
-        assert_eq!(record.size_upper_bound(), 61 + 21 + 1 + 2 + 100 + 1 + (3 + 1) + (3 + 2));
+        assert_eq!(size_upper_bound(&record, 0), 61 + 21 + 1 + 2 + 100 + 1 + (3 + 1) + (3 + 2));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::record::AppendError;
 use crate::cluster::TopicMetadata;
 use crate::metrics::MetricsConfig;
 use crate::net::Env;
-use crate::wire::records::{BatchBuilder, BufferPool};
+use crate::wire::records::{BatchBuilder, BufferPool, Rows};
 
 /// A topic whose metadata is known, for appending without a look-up. Clones share it; it belongs to the producer that gave it.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub(super) struct TopicState {
     /// Partitions that have a leader; keyless records avoid the others.
     available: RefCell<Vec<usize>>,
     sticky: Cell<Option<usize>>,
-    /// How many bytes of keyless records the sticky partition still gets.
+    /// By how many bytes keyless records have made the batches of the sticky partition grow.
     sticky_bytes: Cell<usize>,
     pub(super) metrics: RefCell<TopicStats>,
 }
@@ -61,6 +61,17 @@ pub(super) struct OpenBatch {
     /// It has lingered, or somebody flushed: it goes out as soon as its partition may send.
     pub(super) is_due: bool,
     pub(super) tokens: Vec<(u64, u32)>,
+}
+
+/// Where a row goes, and what of those behind it goes there too.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen {
+    pub(super) index: usize,
+    /// It says nothing of other rows.
+    pub(super) is_of_one: bool,
+    is_sticky: bool,
+    /// By how many bytes the batches of the partition may grow before another one has to be chosen. A row that is alone may be larger.
+    pub(super) bytes: usize,
 }
 
 impl TopicHandle {
@@ -144,32 +155,47 @@ impl TopicState {
         partitions.iter().filter_map(|partition| partition.state.borrow().queue.identity()).collect()
     }
 
-    /// The partition for a record: the one asked for, that of its key, or the sticky one.
-    pub(super) fn choose(
+    /// The partition for a row: the one asked for, that of its key, or the sticky one.
+    pub(super) fn choose<R: Rows>(
         &self,
         env: &Env,
         config: &ProducerConfig,
         asked: Option<i32>,
-        key: Option<&[u8]>,
-        record_bytes: usize,
-    ) -> Result<usize, AppendError> {
-        let count = self.partitions.borrow().len();
+        rows: &R,
+        row: usize,
+    ) -> Result<Chosen, AppendError> {
+        let partitions = self.partitions.borrow();
+        let count = partitions.len();
+        let of_all = |index| Chosen { index, is_of_one: false, is_sticky: false, bytes: usize::MAX };
         if let Some(partition) = asked {
             return match usize::try_from(partition) {
-                Ok(index) if index < count => Ok(index),
+                Ok(index) if index < count => Ok(of_all(index)),
                 _ => Err(AppendError::NoSuchPartition { partition, count }),
             };
         }
-        if let Some(key) = key.filter(|_| !config.partitioner_ignores_keys) {
-            return Ok(partition_for_key(key, count));
+        if count == 1 {
+            return Ok(of_all(0));
         }
+        if let Some(key) = rows.key(row).filter(|_| !config.partitioner_ignores_keys) {
+            return Ok(Chosen { is_of_one: true, ..of_all(partition_for_key(key, count)) });
+        }
+        // Whether the next row has a key is not known.
+        let is_of_one = rows.has_keys() && !config.partitioner_ignores_keys;
+        let stuck = |index, taken: usize| Chosen {
+            index,
+            is_of_one,
+            is_sticky: true,
+            bytes: config.batch_bytes.saturating_sub(taken),
+        };
         if let Some(sticky) = self.sticky.get()
-            && let Some(left) = self.sticky_bytes.get().checked_sub(record_bytes)
+            && let Some(partition) = partitions.get(sticky)
         {
-            self.sticky_bytes.set(left);
-            return Ok(sticky);
+            let taken = self.sticky_bytes.get();
+            let growth = || partition.state.borrow().builder.growth(rows, row);
+            if taken == 0 || taken.saturating_add(growth()) <= config.batch_bytes {
+                return Ok(stuck(sticky, taken));
+            }
         }
-        let partitions = self.partitions.borrow();
         let queue_length = |index: usize| match partitions.get(index) {
             Some(partition) if config.partitioner_is_adaptive => partition.state.borrow().queue.batch_count(),
             // Of partitions that are alike, each draw is as good.
@@ -177,8 +203,15 @@ impl TopicState {
         };
         let next = next_sticky(env, &self.available.borrow(), count, queue_length);
         self.sticky.set(Some(next));
-        self.sticky_bytes.set(config.batch_bytes.saturating_sub(record_bytes));
-        Ok(next)
+        self.sticky_bytes.set(0);
+        Ok(stuck(next, 0))
+    }
+
+    /// Rows were appended where they were to be, and made the batch grow by so much.
+    pub(super) fn took(&self, chosen: Chosen, bytes: usize) {
+        if chosen.is_sticky {
+            self.sticky_bytes.set(self.sticky_bytes.get().saturating_add(bytes));
+        }
     }
 
     /// Keyless records go elsewhere from the next one on: batches of `partition` are not delivered.

@@ -28,6 +28,8 @@ pub mod compression;
 
 pub mod writer;
 
+mod rows;
+
 pub mod control;
 
 pub mod pool;
@@ -47,6 +49,7 @@ pub use pool::{BufferPool, PooledBuffer};
 pub use reader::{RecordBatch, RecordSet};
 pub use record::{ControlType, Header, Headers, RecordRef, Records};
 pub use retain::{emptied, retain};
+pub use rows::{Limits, Rows, Stop};
 pub use writer::BatchBuilder;
 
 #[cfg(test)]

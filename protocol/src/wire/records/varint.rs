@@ -54,6 +54,39 @@ pub(crate) fn size_i64(value: i64) -> usize {
     size_u64(zigzag_i64(value))
 }
 
+/// A few bytes in a word, the first one lowest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Short {
+    pub(crate) bytes: u64,
+    pub(crate) length: usize,
+}
+
+/// The largest number that [`short`] takes: three bytes of seven bits.
+pub(crate) const SHORT_MAX: u32 = (1 << 21) - 1;
+
+/// The varint of a small number that is in zigzag already.
+#[inline(always)]
+pub(crate) fn short(value: u32) -> Short {
+    debug_assert!(value <= SHORT_MAX);
+    let value = u64::from(value);
+    if value < 0x80 {
+        Short { bytes: value, length: 1 }
+    } else if value < 0x4000 {
+        Short { bytes: value & 0x7f | (value & 0x3f80) << 1 | 0x80, length: 2 }
+    } else {
+        Short { bytes: value & 0x7f | (value & 0x3f80) << 1 | (value >> 14) << 16 | 0x8080, length: 3 }
+    }
+}
+
+impl Short {
+    /// Both, one behind the other: eight bytes at most in all.
+    #[inline(always)]
+    pub(crate) fn then(self, next: Short) -> Short {
+        debug_assert!(self.length + next.length <= 8);
+        Short { bytes: self.bytes | next.bytes << (8 * self.length), length: self.length + next.length }
+    }
+}
+
 #[inline(never)]
 fn read_i32_slow(bytes: &[u8]) -> Option<(i32, &[u8])> {
     let mut value = 0u32;
@@ -94,12 +127,12 @@ fn size_u64(value: u64) -> usize {
 }
 
 #[inline(always)]
-fn zigzag_i32(value: i32) -> u32 {
+pub(crate) fn zigzag_i32(value: i32) -> u32 {
     ((value << 1) ^ (value >> 31)) as u32
 }
 
 #[inline(always)]
-fn zigzag_i64(value: i64) -> u64 {
+pub(crate) fn zigzag_i64(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
@@ -143,6 +176,16 @@ mod tests {
                 prop_assert_eq!(read_i64(&out[..end]), None);
             }
             prop_assert_eq!(read_i64(&out), Some((value, &[][..])));
+        }
+    }
+
+    #[test]
+    fn short_ones_are_the_same_bytes() {
+        for value in 0..=SHORT_MAX {
+            let mut out = Vec::new();
+            write_u64(&mut out, u64::from(value));
+            let Short { bytes, length } = short(value);
+            assert_eq!((&bytes.to_le_bytes()[..length], bytes >> (8 * length)), (&out[..], 0));
         }
     }
 

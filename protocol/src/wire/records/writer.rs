@@ -18,12 +18,12 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct BatchBuilder {
     pool: BufferPool,
-    target_bytes: usize,
+    pub(super) target_bytes: usize,
     /// Starts with room for the header. `None` while the batch is empty.
-    buffer: Option<PooledBuffer>,
-    record_count: i32,
-    base_timestamp: i64,
-    max_timestamp: i64,
+    pub(super) buffer: Option<PooledBuffer>,
+    pub(super) record_count: i32,
+    pub(super) base_timestamp: i64,
+    pub(super) max_timestamp: i64,
     /// Of the last batch, before compression: what the next one will probably need.
     last_bytes: usize,
 }
@@ -58,16 +58,11 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[Header<'_>],
     ) -> Result<bool> {
-        let headers_bytes =
-            headers.iter().map(|header| sized(header.key) + nullable_sized(header.value)).sum();
-        let Some(out) = self.begin_record(timestamp_ms, key, value, headers.len(), headers_bytes)? else {
+        let (header_count, headers_bytes) = measured(headers.iter().copied());
+        let Some(out) = self.begin_record(timestamp_ms, key, value, header_count, headers_bytes)? else {
             return Ok(false);
         };
-        for header in headers {
-            varint::write_i32(out, header.key.len() as i32);
-            out.extend_from_slice(header.key);
-            write_nullable(out, header.value);
-        }
+        write_headers(out, headers.iter().copied());
         Ok(true)
     }
 
@@ -152,9 +147,29 @@ impl BatchBuilder {
         Ok(batch.freeze())
     }
 
+    /// By how many bytes the batch grows with a record, should it take it.
+    #[inline]
+    pub(super) fn growth_by(
+        &self,
+        timestamp_ms: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header_count: usize,
+        payload_bytes: usize,
+    ) -> usize {
+        if self.is_empty() {
+            let body_bytes = body_bytes(0, 0, key, value, header_count, payload_bytes);
+            return HEADER_BYTES + varint::size_i32(body_bytes as i32) + body_bytes;
+        }
+        let timestamp_delta = timestamp_ms.wrapping_sub(self.base_timestamp);
+        let body_bytes =
+            body_bytes(timestamp_delta, self.record_count, key, value, header_count, payload_bytes);
+        varint::size_i32(body_bytes as i32) + body_bytes
+    }
+
     /// Writes a record up to and including its header count. `None` if it has to wait for the next batch.
     #[inline(always)]
-    fn begin_record(
+    pub(super) fn begin_record(
         &mut self,
         timestamp_ms: i64,
         key: Option<&[u8]>,
@@ -175,13 +190,8 @@ impl BatchBuilder {
         let is_first = self.record_count == 0;
         let base_timestamp = if is_first { timestamp_ms } else { self.base_timestamp };
         let timestamp_delta = timestamp_ms.wrapping_sub(base_timestamp);
-        let body_bytes = 1
-            + varint::size_i64(timestamp_delta)
-            + varint::size_i32(self.record_count)
-            + varint::size_i32(nullable_length(key))
-            + varint::size_i32(nullable_length(value))
-            + varint::size_i32(header_count as i32)
-            + payload_bytes;
+        let body_bytes =
+            body_bytes(timestamp_delta, self.record_count, key, value, header_count, payload_bytes);
         let record_bytes = varint::size_i32(body_bytes as i32) + body_bytes;
         let buffer = match &mut self.buffer {
             Some(buffer) => {
@@ -222,6 +232,24 @@ const BUFFER_BYTES_MIN: usize = 16 * 1024;
 /// More than the lengths, deltas and counts of a record take.
 const RECORD_OVERHEAD_BYTES_MAX: usize = 64;
 
+/// Bytes of a record behind its length.
+#[inline(always)]
+fn body_bytes(
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    header_count: usize,
+    payload_bytes: usize,
+) -> usize {
+    1 + varint::size_i64(timestamp_delta)
+        + varint::size_i32(offset_delta)
+        + varint::size_i32(nullable_length(key))
+        + varint::size_i32(nullable_length(value))
+        + varint::size_i32(header_count as i32)
+        + payload_bytes
+}
+
 #[inline(always)]
 fn write_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     varint::write_i32(out, nullable_length(bytes));
@@ -229,8 +257,23 @@ fn write_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 }
 
 #[inline(always)]
-fn nullable_length(bytes: Option<&[u8]>) -> i32 {
+pub(super) fn nullable_length(bytes: Option<&[u8]>) -> i32 {
     bytes.map_or(-1, |bytes| bytes.len() as i32)
+}
+
+/// How many headers, and their bytes.
+pub(super) fn measured<'a>(headers: impl Iterator<Item = Header<'a>>) -> (usize, usize) {
+    headers.fold((0, 0), |(count, bytes), header| {
+        (count + 1, bytes + sized(header.key) + nullable_sized(header.value))
+    })
+}
+
+pub(super) fn write_headers<'a>(out: &mut Vec<u8>, headers: impl Iterator<Item = Header<'a>>) {
+    for header in headers {
+        varint::write_i32(out, header.key.len() as i32);
+        out.extend_from_slice(header.key);
+        write_nullable(out, header.value);
+    }
 }
 
 fn sized(bytes: &[u8]) -> usize {

@@ -9,6 +9,8 @@ mod retain;
 
 mod round_trip;
 
+mod rows;
+
 mod traps;
 
 use bytes::Bytes;
