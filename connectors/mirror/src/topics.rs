@@ -84,10 +84,7 @@ impl Selection {
     }
 
     /// Creates what the target lacks: topics, with the settings that they have on the source, and partitions. What cannot be created is
-    /// warned of.
-    ///
-    /// # Errors
-    /// None that the next refresh would not find again: only the first one of the source cluster.
+    /// warned of; the next refresh finds it missing again.
     pub(crate) async fn create(
         &self,
         source_admin: &Admin,

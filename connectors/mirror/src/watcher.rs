@@ -85,7 +85,6 @@ struct Work {
     /// Copies on the target.
     remote: Counts,
     job_time: Duration,
-    copies_acls: bool,
     schedule: Schedule,
 }
 
@@ -209,7 +208,6 @@ impl Work {
             context,
             remote: Counts::new(),
             job_time: Duration::from_millis(config.long(config::ADMIN_TIMEOUT).max(0).unsigned_abs()),
-            copies_acls: true,
             schedule: Schedule {
                 refresh: Timer::new(config, config::REFRESH, config::REFRESH_INTERVAL, First::Later),
                 configs: Timer::new(config, config::SYNC_CONFIGS, config::SYNC_CONFIGS_INTERVAL, First::Now),
@@ -237,9 +235,10 @@ impl Work {
 
     /// Does what is due.
     async fn perform(&mut self, now: Instant) {
-        if Timer::take(&mut self.schedule.acls, now) && self.copies_acls {
+        if Timer::take(&mut self.schedule.acls, now) {
             match acls::sync(&self.selection, &self.source_admin, &self.target_admin).await {
-                Ok(copies_acls) => self.copies_acls = copies_acls,
+                Ok(true) => {}
+                Ok(false) => self.schedule.acls = None,
                 Err(error) => tracing::error!(%error, "failed to copy access control entries"),
             }
         }

@@ -69,9 +69,7 @@ impl Converters {
         // Transforms see records, not batches.
         if self.transforms.is_empty() { tier } else { tier.max(Tier::Index) }
     }
-}
 
-impl Converters {
     /// Whether records that are bytes leave a source as they are: nothing looks into them, so batches of them need not be taken apart.
     pub(crate) fn keep_bytes(&self) -> bool {
         !self.transforms.has_transforms()

@@ -28,6 +28,8 @@ pub struct CallThreads {
 }
 
 struct Shared {
+    /// How many calls run at a time, those that block left aside.
+    limit: usize,
     state: Mutex<State>,
     /// A call has come, or one has ended.
     changed: Condvar,
@@ -36,8 +38,6 @@ struct Shared {
 struct State {
     /// Oldest first.
     waiting: VecDeque<Call>,
-    /// How many run at a time, those that block left aside.
-    limit: usize,
     /// Running calls that count.
     running: usize,
     /// Calls that began before the last loss of patience do not count any more.
@@ -58,14 +58,15 @@ impl CallThreads {
     pub fn new(limit: usize) -> CallThreads {
         assert!(limit > 0, "nothing would ever run");
         let waiting = VecDeque::new();
-        let state = State { waiting, limit, running: 0, age: 0, moved: Instant::now(), free: 0, threads: 0 };
-        CallThreads { shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }) }
+        let state = State { waiting, running: 0, age: 0, moved: Instant::now(), free: 0, threads: 0 };
+        let shared = Shared { limit, state: Mutex::new(state), changed: Condvar::new() };
+        CallThreads { shared: Arc::new(shared) }
     }
 
     /// Has `call` made by one of the threads. It must not panic.
     ///
     /// # Errors
-    /// When there is no thread and none can be started; the call is dropped then.
+    /// When no thread is free and none can be started; the call is dropped then.
     pub fn begin(&self, call: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.free == 0 {
@@ -120,7 +121,7 @@ impl Shared {
                 }
                 continue;
             }
-            if state.running >= state.limit {
+            if state.running >= shared.limit {
                 match PATIENCE.checked_sub(state.moved.elapsed()) {
                     Some(left) => (state, _) = shared.wait(state, left),
                     None => {

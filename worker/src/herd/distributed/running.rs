@@ -60,12 +60,14 @@ impl Cluster {
         }
     }
 
-    /// A connector would split its work otherwise. What it was asked before is out of date.
+    /// A connector would split its work otherwise. An answer that is under way may be from before.
     pub(super) fn reconfiguration_requested(&mut self, name: &Arc<str>, epoch: Epoch, now_ms: u64) {
-        if let Some(instance) = self.instances.get_mut(name)
-            && instance.run == Run::Running(epoch)
-        {
-            instance.generation = Generation::Due(now_ms);
+        let Some(instance) = self.instances.get_mut(name).filter(|it| it.run == Run::Running(epoch)) else {
+            return;
+        };
+        match instance.generation {
+            Generation::Asked | Generation::Publishing => instance.is_outdated = true,
+            Generation::Done | Generation::Due(_) => instance.generation = Generation::Due(now_ms),
         }
     }
 
@@ -73,6 +75,7 @@ impl Cluster {
     pub(super) fn ask_for_tasks(&mut self, name: &Arc<str>, epoch: Epoch, out: &mut Vec<ClusterAction>) {
         let Some(instance) = self.instances.get_mut(name) else { return };
         instance.generation = Generation::Asked;
+        instance.is_outdated = false;
         let config = props(&instance.config);
         out.push(ClusterAction::Herd(Action::GenerateTasks { connector: Arc::clone(name), epoch, config }));
     }
@@ -90,6 +93,10 @@ impl Cluster {
         }) else {
             return;
         };
+        if std::mem::take(&mut instance.is_outdated) {
+            instance.generation = Generation::Due(now_ms);
+            return;
+        }
         let config = Arc::clone(&instance.config);
         let given = match result {
             Ok(given) => given,
@@ -143,7 +150,8 @@ impl Cluster {
         };
         match result {
             Ok(()) => {
-                instance.generation = Generation::Done;
+                let is_outdated = std::mem::take(&mut instance.is_outdated);
+                instance.generation = if is_outdated { Generation::Due(now_ms) } else { Generation::Done };
                 self.generation_attempts.remove(name);
             }
             Err(PublishFailure { message: error, is_forbidden }) => {

@@ -25,6 +25,8 @@ pub(super) struct Instance {
     /// Who waits for it to start.
     pub(super) waiters: Vec<Token>,
     pub(super) generation: Generation,
+    /// It has said that what it is being asked, or was just asked, is out of date: once that is done it is asked again.
+    pub(super) is_outdated: bool,
     pub(super) policy: RestartPolicy,
     pub(super) retry: Retry,
 }
@@ -96,6 +98,7 @@ impl Instance {
             restarts: false,
             waiters: Vec::new(),
             generation: Generation::Done,
+            is_outdated: false,
             retry: Retry::default(),
         }
     }

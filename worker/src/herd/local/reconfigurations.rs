@@ -10,7 +10,7 @@ use super::super::event::{Epoch, Event};
 use super::super::herder::Herder;
 
 /// Those that wait to be heard: at most one entry for each instance.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(in super::super) struct Reconfigurations {
     shared: Arc<Shared>,
 }

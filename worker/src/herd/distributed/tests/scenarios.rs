@@ -75,6 +75,26 @@ fn a_connector_that_asks_is_asked_for_its_tasks_again() {
 }
 
 #[test]
+fn an_answer_from_before_a_request_does_not_count() {
+    let mut world = World::new(1);
+    world.settle();
+    world.send(0, "c", create("1"));
+    world.settle();
+    let (epoch, connector) =
+        world.workers[0].instances.first_key_value().map(|(e, c)| (*e, Arc::clone(c))).unwrap();
+    let ask = || {
+        let connector = Arc::clone(&connector);
+        ClusterEvent::Herd(Event::ReconfigurationRequested { connector, epoch })
+    };
+    // The connector answers at once; what it says is heard after the second request.
+    world.step(0, ask());
+    world.task_count = 3;
+    world.step(0, ask());
+    world.settle();
+    assert_eq!(world.running().len(), 3);
+}
+
+#[test]
 fn a_new_configuration_restarts_the_instance_and_all_of_its_tasks_once() {
     let mut world = World::new(2);
     world.settle();
