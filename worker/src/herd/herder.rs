@@ -320,6 +320,12 @@ impl Herder {
         self.step(Event::TasksWatched { stuck });
     }
 
+    /// The tasks that have metrics, by id, with their states.
+    pub(crate) fn measured_tasks(&self) -> Vec<(MeasuredTask, State)> {
+        let machine = self.shared.machine.borrow();
+        self.shared.running.borrow_mut().measured.shown(machine.view())
+    }
+
     /// What there is to measure.
     pub(crate) fn measured<T>(
         &self,

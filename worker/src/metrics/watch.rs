@@ -35,7 +35,8 @@ pub(crate) async fn watch(herder: Herder, limits: WatchdogLimits) {
             }
         }
         let now = clock::now();
-        let tasks = herder.measured(|_, tasks, _| tasks);
+        let tasks = herder.measured_tasks();
+        let had_stuck = !stuck.is_empty();
         let mut found = HashMap::new();
         for (task, state) in &tasks {
             let lag = task.metrics.lags.total();
@@ -64,8 +65,11 @@ pub(crate) async fn watch(herder: Herder, limits: WatchdogLimits) {
             }
         }
         stuck = found;
-        let texts = stuck.iter().map(|(id, stuck)| (id.clone(), Arc::clone(&stuck.text))).collect();
-        herder.set_stuck(texts);
+        // Most of the time there is nothing to tell.
+        if had_stuck || !stuck.is_empty() {
+            let texts = stuck.iter().map(|(id, stuck)| (id.clone(), Arc::clone(&stuck.text))).collect();
+            herder.set_stuck(texts);
+        }
     }
 }
 

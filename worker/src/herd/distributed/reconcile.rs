@@ -14,6 +14,7 @@ use super::event::{ClusterAction, Subject};
 use super::machine::{Cluster, reply};
 use super::work::{Generation, Instance, Run, Task, TaskRun, props};
 use crate::config::{RestartPolicy, TargetState};
+use crate::store::config_log::WantedTasks;
 
 impl Cluster {
     pub(super) fn reconcile(&mut self, now_ms: u64, out: &mut Vec<ClusterAction>) {
@@ -22,9 +23,34 @@ impl Cluster {
         for connector in connectors {
             self.reconcile_instance(&connector, now_ms, out);
         }
-        let tasks: BTreeSet<TaskId> = self.own_tasks.iter().chain(self.tasks.keys()).cloned().collect();
-        for id in tasks {
+        for id in self.unwell_tasks() {
             self.reconcile_task(&id, now_ms, out);
+        }
+    }
+
+    /// The tasks, of those that run here or should, for which there is something to do. After most events that is none of hundreds, so both are
+    /// walked side by side, and what is wanted of a connector is looked up once for all of its tasks.
+    pub(super) fn unwell_tasks(&self) -> Vec<TaskId> {
+        let mut unwell = Vec::new();
+        let (mut own, mut known) = (self.own_tasks.iter().peekable(), self.tasks.iter().peekable());
+        let mut last: Option<(&Arc<str>, WantedTasks<'_>)> = None;
+        loop {
+            let id = match (own.peek(), known.peek()) {
+                (Some(own), Some((known, _))) => std::cmp::min(*own, *known),
+                (Some(own), None) => *own,
+                (None, Some((known, _))) => *known,
+                (None, None) => return unwell,
+            };
+            let is_own = own.next_if_eq(&id).is_some();
+            let task = known.next_if(|(known, _)| *known == id).map(|(_, task)| task);
+            let wanted = match last {
+                Some((connector, wanted)) if *connector == id.connector => wanted,
+                _ => self.snapshot.wanted_tasks(&id.connector),
+            };
+            last = Some((&id.connector, wanted));
+            if !is_well(is_own && wanted.includes(id.task), wanted.target, task) {
+                unwell.push(id.clone());
+            }
         }
     }
 
@@ -149,12 +175,9 @@ impl Cluster {
 
     pub(super) fn reconcile_task(&mut self, id: &TaskId, now_ms: u64, out: &mut Vec<ClusterAction>) {
         let snapshot = Arc::clone(&self.snapshot);
-        let target = snapshot.target_state(&id.connector).unwrap_or_default();
-        let wanted = snapshot
-            .config(&id.connector)
-            .zip(snapshot.task_config(&id.connector, id.task))
-            .filter(|_| self.own_tasks.contains(id))
-            .filter(|_| snapshot.tasks(&id.connector).contains(&id.task) && target != TargetState::Stopped);
+        let wanted_tasks = snapshot.wanted_tasks(&id.connector);
+        let target = wanted_tasks.target;
+        let wanted = wanted_tasks.configs(id.task).filter(|_| self.own_tasks.contains(id));
         let stop_timeout_ms = self.setup.stop_timeout_ms;
         let generation = self.generation();
         let Some((config, task_config)) = wanted else {
@@ -245,6 +268,19 @@ impl Cluster {
         let subject = Subject::Connector(Arc::clone(name));
         let safely = state == State::Failed;
         out.push(ClusterAction::Status { subject, state, trace, version, generation, safely });
+    }
+}
+
+/// Whether [`Cluster::reconcile_task`] has nothing to do for a task.
+fn is_well(is_wanted: bool, target: TargetState, task: Option<&Task>) -> bool {
+    match task {
+        None => !is_wanted,
+        Some(task) => match task.run {
+            Some(TaskRun { stops_by_ms: Some(_), .. }) => true,
+            _ if !is_wanted || task.restarts => false,
+            Some(run) => run.is_paused == (target == TargetState::Paused),
+            None => task.has_failed,
+        },
     }
 }
 

@@ -107,7 +107,8 @@ impl View for Cluster {
     fn measured(&self) -> Vec<MeasuredConnector> {
         let connectors = self.instances.iter().filter_map(|(name, instance)| {
             let plugin = self.plugin(&instance.config).ok()?;
-            let own = self.tasks.iter().filter(|(id, _)| id.connector == *name);
+            let first = TaskId { connector: Arc::clone(name), task: 0 };
+            let own = self.tasks.range(first..).take_while(|(id, _)| id.connector == *name);
             Some(MeasuredConnector {
                 name: Arc::clone(name),
                 state: instance.shown.unwrap_or(State::Unassigned),

@@ -21,7 +21,7 @@ mod snapshot;
 
 pub use event::{ConfigEvent, RestartRequest};
 pub use log::ConfigLog;
-pub use snapshot::{SessionKey, Snapshot};
+pub use snapshot::{SessionKey, Snapshot, WantedTasks};
 
 #[cfg(test)]
 mod tests;

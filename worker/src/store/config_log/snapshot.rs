@@ -71,6 +71,29 @@ impl Default for Snapshot {
     }
 }
 
+/// The tasks of a connector that should run.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedTasks<'a> {
+    /// None where none should: the connector is stopped or is no more, or not all of its tasks are known.
+    entry: Option<&'a Entry>,
+    /// The state that the connector is asked to be in.
+    pub target: TargetState,
+}
+
+impl<'a> WantedTasks<'a> {
+    /// Whether a task is among them.
+    pub fn includes(&self, task: u32) -> bool {
+        self.configs(task).is_some()
+    }
+
+    /// The configurations, as they were written, of the connector and of a task that is among them.
+    pub fn configs(&self, task: u32) -> Option<(&'a Arc<RawConfig>, &'a Arc<RawConfig>)> {
+        let entry = self.entry?;
+        let is_counted = entry.task_count.is_some_and(|count| i64::from(task) < i64::from(count));
+        entry.config.as_ref().zip(entry.tasks.get(&task)).filter(|_| is_counted)
+    }
+}
+
 impl Snapshot {
     /// What members of the group compare: one more than the offset of the last record that was read, -1 before the first. Transaction
     /// markers do not count.
@@ -143,6 +166,16 @@ impl Snapshot {
     /// The key of this hour; none before a leader has written one.
     pub fn session_key(&self) -> Option<&SessionKey> {
         self.session_key.as_ref()
+    }
+
+    /// What is wanted of a connector's tasks: one look-up for all of them.
+    pub fn wanted_tasks(&self, connector: &str) -> WantedTasks<'_> {
+        let entry = self.entry(connector);
+        let target = entry.and_then(|entry| entry.target).unwrap_or_default();
+        let runs = |entry: &&Entry| {
+            entry.config.is_some() && !entry.is_inconsistent && target != TargetState::Stopped
+        };
+        WantedTasks { entry: entry.filter(runs), target }
     }
 
     fn entry(&self, connector: &str) -> Option<&Entry> {

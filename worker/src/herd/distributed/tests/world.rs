@@ -221,6 +221,7 @@ impl World {
     pub(super) fn step(&mut self, number: usize, event: ClusterEvent) {
         let worker = &mut self.workers[number];
         let actions = worker.cluster.step(event, worker.log.snapshot(), self.now_ms);
+        leaves_alone_what_is_well(&mut worker.cluster, self.now_ms);
         for action in actions {
             self.perform(number, action);
         }
@@ -637,4 +638,15 @@ pub(super) fn create(value: &str) -> CommandKind {
 
 pub(super) fn configure(value: &str) -> CommandKind {
     CommandKind::Configure { plugin: PLUGIN, config: config(value), base: None }
+}
+
+/// The tasks that a look at all of them passes over are those for which there is nothing to do.
+fn leaves_alone_what_is_well(cluster: &mut Cluster, now_ms: u64) {
+    let unwell: BTreeSet<TaskId> = cluster.unwell_tasks().into_iter().collect();
+    let all: BTreeSet<TaskId> = cluster.own_tasks.iter().chain(cluster.tasks.keys()).cloned().collect();
+    for id in all.difference(&unwell) {
+        let mut out = Vec::new();
+        cluster.reconcile_task(id, now_ms, &mut out);
+        assert!(out.is_empty(), "{id} was passed over, but {out:?} is to be done");
+    }
 }
