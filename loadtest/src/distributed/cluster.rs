@@ -167,7 +167,7 @@ impl Cluster {
             until_ms: now_ms(),
             recovered_ms: 0,
             idle_ms: Spread::default(),
-            restarted: 0,
+            restarted: Vec::new(),
             failed: 0,
             rebalance: None,
             duplicates: 0,
@@ -205,18 +205,24 @@ impl Cluster {
         }
         let outcome = self.work.outcome(self.kafka.cluster(), &committed).await?;
         let timeline = self.watch.timeline();
+        let statuses = self.settings.dir.join("statuses.log");
+        std::fs::write(&statuses, self.watch.told())
+            .with_context(|| format!("write {}", statuses.display()))?;
         let mut steps = Vec::new();
         for (mut step, changed) in self.steps {
             let (from_ms, until_ms) = (step.from_ms, step.until_ms);
             let is_inside = |at_ms: i64| (from_ms..until_ms).contains(&at_ms);
             let mut gaps = Vec::new();
-            for ((connector, _), line) in &timeline.tasks {
+            for ((connector, task), line) in &timeline.tasks {
                 for (since_ms, to_ms) in line.gaps.iter().filter(|(_, to_ms)| is_inside(*to_ms)) {
                     gaps.push(to_ms - since_ms);
                     step.recovered_ms = step.recovered_ms.max(to_ms - from_ms);
                 }
                 if !changed.contains(&**connector) {
-                    step.restarted += line.restarts.iter().filter(|at_ms| is_inside(**at_ms)).count();
+                    let restarts = line.restarts.iter().filter(|(at_ms, _)| is_inside(*at_ms));
+                    step.restarted.extend(restarts.map(|(at_ms, worker)| {
+                        format!("{connector}-{task} was restarted by {worker} after {} ms", at_ms - from_ms)
+                    }));
                 }
                 step.failed += line.failures.iter().filter(|at_ms| is_inside(**at_ms)).count();
             }

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use xtask::connect::JavaWorker;
 use xtask::kafka::Libs;
 
+use crate::output::print;
 use crate::usage::{Scheduled, Usage};
 use crate::worker::{answers, free_port, write};
 
@@ -51,7 +52,7 @@ pub(super) struct Member {
 
 #[derive(Debug)]
 enum Process {
-    Java(Box<JavaWorker>),
+    Java { worker: Box<JavaWorker>, log: PathBuf },
     Ours { child: Child, log: PathBuf },
 }
 
@@ -67,7 +68,7 @@ impl Member {
 
     fn pid(&self) -> u32 {
         match &self.process {
-            Process::Java(java) => java.pid(),
+            Process::Java { worker, .. } => worker.pid(),
             Process::Ours { child, .. } => child.id(),
         }
     }
@@ -93,7 +94,7 @@ impl Member {
 
     pub(super) fn log(&self) -> Result<String> {
         let path = match &self.process {
-            Process::Java(java) => java.log(),
+            Process::Java { worker, .. } => worker.log(),
             Process::Ours { log, .. } => log,
         };
         let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
@@ -122,7 +123,7 @@ impl Member {
     fn has_ended(&mut self) -> Result<bool> {
         match &mut self.process {
             // A zombie until it is dropped, which does not run.
-            Process::Java(java) => Ok(!xtask::process::is_running(java.pid())),
+            Process::Java { worker, .. } => Ok(!xtask::process::is_running(worker.pid())),
             Process::Ours { child, .. } => Ok(child.try_wait()?.is_some()),
         }
     }
@@ -130,16 +131,24 @@ impl Member {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Java's ends with its guard.
-        if let Process::Ours { child, .. } = self {
-            // It may have ended by itself; then there is nothing to kill.
-            let _ended = child.kill();
-            let _status = child.wait();
+        match self {
+            // It ends with its guard, and its log goes then.
+            Process::Java { worker, log } => {
+                if let Err(error) = fs::copy(worker.log(), &*log) {
+                    print(&format!("{} was not kept: {error}", log.display()));
+                }
+            }
+            Process::Ours { child, .. } => {
+                // It may have ended by itself; then there is nothing to kill.
+                let _ended = child.kill();
+                let _status = child.wait();
+            }
         }
     }
 }
 
 async fn start_java(settings: Settings) -> Result<(Process, u16)> {
+    let dir = settings.dir.clone();
     // It waits for the JVM on its thread.
     let java = tokio::task::spawn_blocking(move || {
         let libs = settings.libs.as_ref().context("a Java worker needs Kafka's jars")?;
@@ -149,7 +158,8 @@ async fn start_java(settings: Settings) -> Result<(Process, u16)> {
     })
     .await??;
     let port = java.rest().rsplit(':').next().and_then(|port| port.parse().ok());
-    Ok((Process::Java(Box::new(java)), port.context("a worker's REST has a port")?))
+    let port: u16 = port.context("a worker's REST has a port")?;
+    Ok((Process::Java { worker: Box::new(java), log: dir.join(format!("worker-{port}.log")) }, port))
 }
 
 async fn start_ours(settings: &Settings) -> Result<(Process, u16)> {

@@ -83,7 +83,7 @@ pub(crate) struct Options {
     /// On the embedded broker; only where no Java worker takes part
     #[arg(long)]
     embedded: bool,
-    /// A folder for properties, logs of our workers and files of sinks, which stays
+    /// A folder that stays, for properties and logs of workers, files of sinks, and `statuses.log`, what workers said of tasks
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Where the result goes as JSON
@@ -233,6 +233,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     print(report::HEADER);
     for step in &steps {
         print(&step.line());
+        for restart in &step.restarted {
+            print(&format!("          {restart}"));
+        }
     }
     if let Some(longest) = report::recovered_ms_max(&steps) {
         let limit = options.session_timeout_ms + options.delay_ms + RECOVERY_MS;
@@ -259,7 +262,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         ensure!(outcome.lost == 0 && outcome.lines_missing == 0, "records were lost");
         // A worker that cannot reach the broker for a session gives its tasks up.
         let restarted: usize =
-            steps.iter().filter(|step| step.scenario != "broker").map(|step| step.restarted).sum();
+            steps.iter().filter(|step| step.scenario != "broker").map(|step| step.restarted.len()).sum();
         ensure!(restarted == 0, "{restarted} tasks that did not move were restarted");
         ensure!(!options.exactly_once || outcome.duplicates.is_empty(), "records came twice");
     }

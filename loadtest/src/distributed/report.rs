@@ -44,8 +44,8 @@ pub(super) struct Step {
     pub(super) recovered_ms: i64,
     /// How long tasks ran nowhere, in ms.
     pub(super) idle_ms: Spread,
-    /// Started again where they were, though nothing was changed of them.
-    pub(super) restarted: usize,
+    /// Started again where they were, though nothing was changed of them: which, where and when.
+    pub(super) restarted: Vec<String>,
     pub(super) failed: usize,
     pub(super) rebalance: Option<Rebalance>,
     pub(super) duplicates: usize,
@@ -64,7 +64,7 @@ impl Step {
             self.idle_ms.at(0.99),
             self.idle_ms.at(1.0),
             self.recovered_ms,
-            self.restarted,
+            self.restarted.len(),
             self.failed,
             self.rebalance.map_or(0, |rebalance| rebalance.took_ms),
             self.rebalance.map_or(0, |rebalance| rebalance.rounds),
@@ -79,7 +79,7 @@ impl Step {
             "is_loss": self.is_loss,
             "idle_ms": self.idle_ms.json(),
             "all_run_after_ms": self.recovered_ms,
-            "restarted_in_place": self.restarted,
+            "restarted_in_place": self.restarted.len(),
             "failed": self.failed,
             "rebalance_ms": self.rebalance.map(|rebalance| rebalance.took_ms),
             "rounds": self.rebalance.map(|rebalance| rebalance.rounds),

@@ -1,6 +1,7 @@
 //! Who ran which task when, from what the workers wrote to the status topic and what was done to them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::rc::Rc;
 
 /// A task: connector and number.
@@ -26,6 +27,21 @@ pub(super) enum What {
     Down(Rc<str>),
 }
 
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.at_ms)?;
+        match &self.what {
+            What::Runs((connector, task), worker) => write!(f, "{connector}-{task} runs on {worker}"),
+            What::Ended { task: (connector, task), worker, has_failed } => {
+                let how = if *has_failed { "failed" } else { "ended" };
+                write!(f, "{connector}-{task} {how} on {worker}")
+            }
+            What::Removed((connector, task)) => write!(f, "{connector}-{task} is gone"),
+            What::Down(worker) => write!(f, "{worker} is down"),
+        }
+    }
+}
+
 /// One task over time.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -37,8 +53,8 @@ pub(super) struct Line {
     idle_since_ms: Option<i64>,
     /// From when to when nobody ran it.
     pub(super) gaps: Vec<(i64, i64)>,
-    /// When it was started again by the worker that had it.
-    pub(super) restarts: Vec<i64>,
+    /// When it was started again by the worker that had it, and by which.
+    pub(super) restarts: Vec<(i64, Rc<str>)>,
     /// When it failed.
     pub(super) failures: Vec<i64>,
 }
@@ -102,7 +118,7 @@ impl Line {
             self.gaps.push((since_ms, at_ms));
         }
         if self.last_owner.as_ref() == Some(worker) {
-            self.restarts.push(at_ms);
+            self.restarts.push((at_ms, Rc::clone(worker)));
         }
         self.owner = Some(Rc::clone(worker));
         self.since_ms = Some(at_ms);
@@ -159,14 +175,14 @@ mod tests {
     #[test]
     fn a_task_that_its_owner_starts_again_was_restarted_in_place() {
         let line = line(&[runs(1, "a"), ended(10, "a"), runs(12, "a"), runs(20, "a")]);
-        assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![12, 20]));
+        assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![(12, Rc::from("a")), (20, Rc::from("a"))]));
     }
 
     #[test]
     fn what_became_of_a_task_is_known_after_its_connector_was_stopped() {
         let gone = Happened { at_ms: 20, what: What::Removed(task()) };
         let line = line(&[runs(1, "a"), ended(10, "a"), runs(12, "a"), ended(18, "a"), gone, runs(30, "a")]);
-        assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![12]));
+        assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![(12, Rc::from("a"))]));
     }
 
     #[test]

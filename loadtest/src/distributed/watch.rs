@@ -96,6 +96,11 @@ impl Watch {
         Timeline::of(&self.seen.borrow().events)
     }
 
+    /// The same as text, a line each, in the order in which it was heard of.
+    pub(super) fn told(&self) -> String {
+        self.seen.borrow().events.iter().map(|event| format!("{event}\n")).collect()
+    }
+
     pub(super) async fn wait_until(
         &self,
         what: &str,
