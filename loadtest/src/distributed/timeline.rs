@@ -48,6 +48,8 @@ pub(super) struct Line {
     /// Who runs it; none while nobody does.
     pub(super) owner: Option<Rc<str>>,
     last_owner: Option<Rc<str>>,
+    /// A former owner has said something since: its owner then says again that it runs, which starts nothing.
+    is_contradicted: bool,
     /// Since when its owner runs it.
     pub(super) since_ms: Option<i64>,
     idle_since_ms: Option<i64>,
@@ -88,6 +90,8 @@ impl Timeline {
                 // The former owner may say so after the next one has begun.
                 if line.owner.as_ref().is_none_or(|owner| owner == worker) {
                     line.idles(*at_ms);
+                } else {
+                    line.is_contradicted = true;
                 }
             }
             What::Removed(task) => self.tasks.entry(task.clone()).or_default().is_gone(),
@@ -117,7 +121,8 @@ impl Line {
         if let Some(since_ms) = self.idle_since_ms.take() {
             self.gaps.push((since_ms, at_ms));
         }
-        if self.last_owner.as_ref() == Some(worker) {
+        let says_again = std::mem::take(&mut self.is_contradicted) && self.owner.as_ref() == Some(worker);
+        if self.last_owner.as_ref() == Some(worker) && !says_again {
             self.restarts.push((at_ms, Rc::clone(worker)));
         }
         self.owner = Some(Rc::clone(worker));
@@ -170,6 +175,15 @@ mod tests {
     fn a_former_owner_that_speaks_late_does_not_make_a_task_idle() {
         let line = line(&[runs(1, "a"), runs(15, "b"), ended(16, "a")]);
         assert_eq!((line.gaps, line.owner.as_deref()), (vec![], Some("b")));
+    }
+
+    #[test]
+    fn an_owner_that_says_again_what_a_former_one_has_hidden_did_not_restart_its_task() {
+        let events = [runs(1, "a"), ended(10, "a"), runs(15, "b"), ended(16, "a"), runs(26, "b"), runs(30, "b")];
+        assert_eq!(line(&events).restarts, vec![(30, Rc::from("b"))]);
+        // Nor does it help where the task has ended meanwhile.
+        let events = [runs(1, "b"), ended(16, "a"), ended(20, "b"), runs(26, "b")];
+        assert_eq!(line(&events).restarts, vec![(26, Rc::from("b"))]);
     }
 
     #[test]
