@@ -55,7 +55,7 @@ impl Cluster {
             members.push(Member::start(*kind, &settings).await?);
         }
         // Whoever asks for a topic that is not there creates it, and not as the workers want it: they come first.
-        let watch = Watch::start(kafka.cluster(), &settings.group);
+        let watch = Watch::start(brokers.bootstrap(), &settings.group)?;
         let expected = work.all_tasks();
         Ok(Cluster {
             settings,

@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn an_owner_that_says_again_what_a_former_one_has_hidden_did_not_restart_its_task() {
-        let events = [runs(1, "a"), ended(10, "a"), runs(15, "b"), ended(16, "a"), runs(26, "b"), runs(30, "b")];
+        let events =
+            [runs(1, "a"), ended(10, "a"), runs(15, "b"), ended(16, "a"), runs(26, "b"), runs(30, "b")];
         assert_eq!(line(&events).restarts, vec![(30, Rc::from("b"))]);
         // Nor does it help where the task has ended meanwhile.
         let events = [runs(1, "b"), ended(16, "a"), ended(20, "b"), runs(26, "b")];
@@ -189,7 +190,10 @@ mod tests {
     #[test]
     fn a_task_that_its_owner_starts_again_was_restarted_in_place() {
         let line = line(&[runs(1, "a"), ended(10, "a"), runs(12, "a"), runs(20, "a")]);
-        assert_eq!((line.gaps, line.restarts), (vec![(10, 12)], vec![(12, Rc::from("a")), (20, Rc::from("a"))]));
+        assert_eq!(
+            (line.gaps, line.restarts),
+            (vec![(10, 12)], vec![(12, Rc::from("a")), (20, Rc::from("a"))])
+        );
     }
 
     #[test]

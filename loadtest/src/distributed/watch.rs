@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, ensure};
 use protocol::client::TopicPartition;
 use protocol::client::consumer::{Consumer, ConsumerConfig, Fetched, OffsetReset, Polled};
-use protocol::cluster::Cluster;
 use protocol::wire::records::{BufferPool, Decompressor, RecordRef};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::timeline::{Happened, Task, Timeline, What};
+use crate::cluster::Kafka;
 
 /// Of the topic, by default of Java's workers and ours.
 const PARTITIONS: i32 = 5;
@@ -59,7 +59,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(cluster: Cluster, group: &str) -> Watch {
+    /// With connections of its own: a broker answers what comes on one in turn, and a reader's question may be held back for seconds.
+    pub(super) fn start(bootstrap: &str, group: &str) -> Result<Watch> {
+        let cluster = Kafka::connect(bootstrap)?.cluster();
         let seen = Rc::<RefCell<Seen>>::default();
         let config = ConsumerConfig { auto_offset_reset: OffsetReset::Earliest, ..ConsumerConfig::new() };
         let consumer = Consumer::new(cluster, config);
@@ -68,7 +70,7 @@ impl Watch {
             (0..PARTITIONS).map(|partition| TopicPartition::new(topic.as_str(), partition)).collect(),
         );
         let follower = tokio::task::spawn_local(follow(consumer, Rc::clone(&seen)));
-        Watch { seen, follower }
+        Ok(Watch { seen, follower })
     }
 
     /// Tells of what the topic does not: a worker was killed or frozen.

@@ -96,7 +96,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         kafka.create_topic(topic, "producer").await?;
     }
     let mut members = vec![Member::start(Kind::Ours, &settings).await?];
-    let watch = Watch::start(kafka.cluster(), &settings.group);
+    let watch = Watch::start(brokers.bootstrap(), &settings.group)?;
     while members.len() < options.workers {
         members.push(Member::start(Kind::Ours, &settings).await?);
     }
