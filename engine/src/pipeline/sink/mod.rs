@@ -42,7 +42,7 @@ const REDELIVERY_WAIT_MIN: Duration = Duration::from_millis(50);
 const REDELIVERY_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The longest that one poll waits. Everything that must be served meanwhile interrupts it; this only bounds surprises.
-const POLL_WAIT_MAX: Duration = Duration::from_secs(1);
+const POLL_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Of the time that a task has to stop: how long its last commit may take, and by when it is to have left its group. What is left then
 /// is for the task itself.

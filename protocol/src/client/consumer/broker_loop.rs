@@ -46,6 +46,8 @@ const EMPTY_ANSWERS_MIN: u32 = 10;
 /// How long a broker may hold back the fetch of an idle consumer. A broker that died silently is noticed so much later than the request
 /// timeout: short beside Java's 30 s.
 const IDLE_WAIT_MS: i32 = 5_000;
+/// Idle fetches end at multiples of this, so that a process with many idle consumers wakes for all of them at once.
+const IDLE_STEP_MS: i32 = 500;
 
 /// Runs until `node` leads nothing that is assigned.
 pub(super) async fn run(shared: Rc<Shared>, node: i32) {
@@ -73,7 +75,8 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
             Plan::FindOffsets(queries) => find_offsets(&shared, node, queries).await,
             Plan::CheckEpochs(queries) => check_epochs(&shared, node, queries).await,
             Plan::Fetch { wanted, bytes_max, is_holding_back } => {
-                let wait_ms = broker.wait_ms(&shared.config, is_holding_back);
+                let now_ms = shared.cluster.env().clock.now_ms();
+                let wait_ms = broker.wait_ms(&shared.config, is_holding_back, now_ms);
                 if wait_ms <= shared.config.fetch_max_wait_ms {
                     broker.fetch(&shared, wanted, bytes_max, wait_ms).await
                 } else {
@@ -100,6 +103,11 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
     }
 }
 
+/// How long a broker may hold back an idle fetch that is sent now, by the wall clock.
+fn idle_wait_ms(now_ms: i64) -> i32 {
+    IDLE_WAIT_MS - now_ms.rem_euclid(i64::from(IDLE_STEP_MS)) as i32
+}
+
 struct BrokerLoop {
     node: i32,
     session: FetchSession,
@@ -112,13 +120,13 @@ struct BrokerLoop {
 impl BrokerLoop {
     /// How long the broker may hold the fetch back. While partitions are left out for the budget, the wait starts short and doubles: the
     /// user may take their data at any time, and then they must not wait longer for this fetch than the user was busy.
-    fn wait_ms(&mut self, config: &ConsumerConfig, is_holding_back: bool) -> i32 {
+    fn wait_ms(&mut self, config: &ConsumerConfig, is_holding_back: bool, now_ms: i64) -> i32 {
         let wait_ms_max = config.fetch_max_wait_ms;
         if !is_holding_back {
             self.holding_back_wait_ms = HOLDING_BACK_WAIT_MS;
             // With a larger minimum the wait is also how late a small amount of data may come.
             let is_idle = self.empty_answers >= EMPTY_ANSWERS_MIN && config.fetch_min_bytes <= 1;
-            return if is_idle { wait_ms_max.max(IDLE_WAIT_MS) } else { wait_ms_max };
+            return if is_idle { wait_ms_max.max(idle_wait_ms(now_ms)) } else { wait_ms_max };
         }
         let wait_ms = self.holding_back_wait_ms.min(wait_ms_max);
         self.holding_back_wait_ms = self.holding_back_wait_ms.saturating_mul(2);

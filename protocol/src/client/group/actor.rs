@@ -117,6 +117,7 @@ impl Actor {
             is_static: config.group_instance_id.is_some(),
             is_cooperative: config.is_cooperative,
             seed: env.random.next_u64(),
+            unix_ms_at_zero: u64::try_from(env.clock.now_ms()).unwrap_or(0).saturating_sub(liveness.now_ms()),
         };
         let target = Target::GroupCoordinator(Arc::clone(&config.group_id));
         let cluster = Cluster::new(env, cluster_config);

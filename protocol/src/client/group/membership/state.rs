@@ -27,7 +27,13 @@ pub struct MembershipConfig {
     pub is_cooperative: bool,
     /// Spreads the backoffs of members that failed together.
     pub seed: u64,
+    /// What the wall clock said when the member's own was at zero: heartbeats of all members on a machine are sent together.
+    pub unix_ms_at_zero: u64,
 }
+
+/// Heartbeats are sent at multiples of the interval over this, by the wall clock: a process with hundreds of members wakes for many of them
+/// at once. They come sooner by that much, never later.
+const HEARTBEAT_STEPS: u64 = 12;
 
 /// How soon after an assignment a cooperative member first asks whether the next rebalance has begun; then twice as long each time, up to the
 /// heartbeat interval. What an assignment took from one member is given to another in a second round right after it, and whoever lost
@@ -541,10 +547,19 @@ impl Membership {
         if self.heartbeat.is_none() && now_ms >= self.heartbeat_at_ms {
             let token = self.token();
             self.heartbeat = Some((token, now_ms));
-            self.heartbeat_at_ms = now_ms + self.heartbeat_pause_ms;
+            self.heartbeat_at_ms = self.together(now_ms + self.heartbeat_pause_ms);
             self.heartbeat_pause_ms = (self.heartbeat_pause_ms * 2).min(self.config.heartbeat_interval_ms);
             actions.push(Action::Heartbeat { token, identity: self.identity.clone() });
         }
+    }
+
+    /// When other members send their heartbeats, too: at this time or a little before. The first ones after an assignment are too close to
+    /// each other for that.
+    fn together(&self, due_ms: u64) -> u64 {
+        let interval_ms = self.config.heartbeat_interval_ms;
+        let step_ms = (interval_ms / HEARTBEAT_STEPS).max(1);
+        let early_ms = (self.config.unix_ms_at_zero + due_ms) % step_ms;
+        if self.heartbeat_pause_ms < interval_ms { due_ms } else { due_ms - early_ms }
     }
 
     /// What was held belongs to others by now. Without anything held this does nothing.
