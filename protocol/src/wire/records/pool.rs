@@ -5,7 +5,8 @@
 //! Limits: buffers are kept by size class, a bounded number per class and a bounded number of bytes in all; what does
 //! not fit is freed. The pool bounds what it *keeps*, not what is out: budgets for that belong to its users.
 //!
-//! A class has no queue before a buffer comes back to it: a client that does nothing has a pool of its own, and costs next to nothing.
+//! The buffer that came back last goes out first: its bytes are still in the cache, where those of one that has waited for its turn
+//! among dozens are not.
 //!
 //! State: `kept_bytes` is written by whoever puts or takes a buffer, relaxed, because it only steers how much is
 //! kept and may be off by the buffers that are being moved at that moment.
@@ -13,11 +14,10 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::buf::UninitSlice;
 use bytes::{BufMut, Bytes};
-use crossbeam_queue::ArrayQueue;
 
 /// The smallest buffer that is worth keeping.
 const CLASS_BYTES_MIN: usize = 4 * 1024;
@@ -37,7 +37,7 @@ pub struct BufferPool {
 impl BufferPool {
     /// A pool that keeps at most `kept_bytes_max` of idle buffers.
     pub fn new(kept_bytes_max: usize) -> Self {
-        let classes = std::array::from_fn(|_| OnceLock::new());
+        let classes = std::array::from_fn(|_| Mutex::default());
         BufferPool { shared: Arc::new(Shared { classes, kept_bytes: AtomicUsize::new(0), kept_bytes_max }) }
     }
 
@@ -63,7 +63,7 @@ impl BufferPool {
 
     fn take(&self, capacity: usize) -> PooledBuffer {
         let class = class_for_request(capacity);
-        let kept = self.shared.classes.get(class).and_then(OnceLock::get).and_then(ArrayQueue::pop);
+        let kept = self.shared.classes.get(class).and_then(|idle| lock(idle).pop());
         let data = match kept {
             Some(data) => {
                 self.shared.kept_bytes.fetch_sub(data.capacity(), Ordering::Relaxed);
@@ -160,7 +160,8 @@ impl fmt::Debug for PooledBuffer {
 }
 
 struct Shared {
-    classes: [OnceLock<ArrayQueue<Vec<u8>>>; CLASS_COUNT],
+    /// Idle buffers, the one that came back last at the end.
+    classes: [Mutex<Vec<Vec<u8>>>; CLASS_COUNT],
     kept_bytes: AtomicUsize,
     kept_bytes_max: usize,
 }
@@ -170,12 +171,20 @@ impl Shared {
         let capacity = data.capacity();
         let Some(class) = class_for_return(capacity) else { return };
         let kept_before = self.kept_bytes.fetch_add(capacity, Ordering::Relaxed);
-        let fits = kept_before + capacity <= self.kept_bytes_max;
-        let queue = || self.classes[class].get_or_init(|| ArrayQueue::new(BUFFERS_PER_CLASS_MAX));
-        if !fits || queue().push(data).is_err() {
+        let mut idle = lock(&self.classes[class]);
+        if kept_before + capacity <= self.kept_bytes_max && idle.len() < BUFFERS_PER_CLASS_MAX {
+            idle.push(data);
+        } else {
+            // Freeing it may take a while.
+            drop(idle);
             self.kept_bytes.fetch_sub(capacity, Ordering::Relaxed);
         }
     }
+}
+
+/// Held for a push or a pop of three words.
+fn lock(idle: &Mutex<Vec<Vec<u8>>>) -> MutexGuard<'_, Vec<Vec<u8>>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const fn class_bytes(class: usize) -> usize {
@@ -214,6 +223,17 @@ mod tests {
         let again = pool.get(16 * 1024);
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
         assert_eq!(pool.kept_bytes(), 0);
+    }
+
+    #[test]
+    fn the_buffer_that_came_back_last_goes_out_first() {
+        let pool = BufferPool::default();
+        let buffers: Vec<_> = (0..5).map(|_| pool.get(10_000)).collect();
+        let last = buffers[4].as_ptr();
+        drop(buffers);
+        for _ in 0..2 {
+            assert_eq!(pool.get(10_000).as_ptr(), last);
+        }
     }
 
     #[test]
