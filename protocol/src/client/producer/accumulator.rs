@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::ProducerConfig;
 use super::finished::Finished;
 use super::metrics::{ProducerStats, RoomWait};
-use super::queue::SealedBatch;
+use super::queue::{PartitionQueue, SealedBatch};
 use super::record::{Ack, AppendError, Completion};
 use super::topic::{OpenBatch, Partition, PartitionState, TopicHandle};
 use super::transaction::{Event, Transaction};
@@ -41,6 +41,8 @@ pub(super) struct Accumulator {
     used_bytes: Cell<usize>,
     /// What the last record that found no room asked for.
     wanted_bytes: Cell<usize>,
+    /// Whose queue was [ahead](PartitionQueue::is_ahead) when another batch was to be begun.
+    ahead: RefCell<Option<Rc<Partition>>>,
     room: Notify,
     completions: RefCell<Vec<Completion>>,
     completed: Notify,
@@ -69,6 +71,7 @@ impl Accumulator {
             next_batch_id: Cell::new(0),
             used_bytes: Cell::new(0),
             wanted_bytes: Cell::new(0),
+            ahead: RefCell::default(),
             room: Notify::new(),
             completions: RefCell::default(),
             completed: Notify::new(),
@@ -211,13 +214,39 @@ impl Accumulator {
         loop {
             let room = self.room.notified();
             let used = self.used_bytes.get();
-            if self.is_closed.get() || used == 0 || used + self.wanted_bytes.get() <= self.config.buffer_bytes
-            {
+            let has_memory = used == 0 || used + self.wanted_bytes.get() <= self.config.buffer_bytes;
+            let is_ahead =
+                self.ahead.borrow().as_ref().is_some_and(|partition| {
+                    partition.state.borrow().queue.is_ahead(self.config.in_flight_max)
+                });
+            if self.is_closed.get() || (has_memory && !is_ahead) {
+                self.ahead.take();
                 return;
             }
-            waiting.get_or_insert_with(|| RoomWait::start(&self.metrics));
+            if !has_memory {
+                waiting.get_or_insert_with(|| RoomWait::start(&self.metrics));
+            }
             room.await;
         }
+    }
+
+    /// Refuses a new batch for `partition` while its `queue` is [ahead](PartitionQueue::is_ahead).
+    pub(super) fn check_is_not_ahead(
+        &self,
+        partition: &Rc<Partition>,
+        queue: &PartitionQueue,
+    ) -> Result<(), AppendError> {
+        if !queue.is_ahead(self.config.in_flight_max) {
+            return Ok(());
+        }
+        self.wanted_bytes.set(0);
+        self.ahead.replace(Some(Rc::clone(partition)));
+        Err(AppendError::Full)
+    }
+
+    /// A queue has moved on: whoever waits for room looks again.
+    pub(super) fn queue_moved(&self) {
+        self.room.notify_waiters();
     }
 
     pub(super) async fn take_completions(&self, out: &mut Vec<Completion>) {

@@ -79,6 +79,7 @@ impl Sender {
                 self.accumulator.metrics.borrow_mut().retried(&mut topic, record_count, now);
                 let (policy, env) = (self.retries, self.cluster.env());
                 state.queue.back_off(now, |failure_count| policy.backoff(env, failure_count));
+                self.accumulator.queue_moved();
             }
             if state.queue.has_sendable() || state.open.as_ref().is_some_and(|open| open.is_due) {
                 drop(state);

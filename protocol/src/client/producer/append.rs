@@ -40,7 +40,13 @@ impl Accumulator {
             let state = &mut *state;
             let open = match &mut state.open {
                 Some(open) => open,
-                none => none.insert(self.open(partition, size)?),
+                none => {
+                    // What nobody sends to a certain partition may find its way to others.
+                    if asked.is_some() {
+                        self.check_is_not_ahead(partition, &state.queue)?;
+                    }
+                    none.insert(self.open(partition, size)?)
+                }
             };
             let before = state.builder.estimated_bytes();
             let limits = Limits {

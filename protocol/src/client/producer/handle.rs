@@ -62,8 +62,8 @@ impl Producer {
     /// Does not wait and does not allocate per record. Gives the partition; `token` comes back in the completion.
     ///
     /// # Errors
-    /// [`AppendError::Full`] when the buffer memory is used up: await [`ready`](Self::ready) and append again. All others say why
-    /// this record can never be sent.
+    /// [`AppendError::Full`] when the buffer memory is used up, or enough of the given partition waits: await [`ready`](Self::ready) and
+    /// append again. All others say why this record can never be sent.
     pub fn append(
         &self,
         topic: &TopicHandle,
@@ -114,7 +114,7 @@ impl Producer {
         self.accumulator.append_batch(topic, partition, batch, token)
     }
 
-    /// Waits until the record that found the buffer memory used up would find room.
+    /// Waits until what found no room would find some.
     ///
     /// Cancel safe.
     pub async fn ready(&self) {

@@ -43,6 +43,7 @@ impl Accumulator {
             return Err(AppendError::NoSuchPartition { partition, count: partitions.len() });
         };
         let mut state = partition.state.borrow_mut();
+        self.check_is_not_ahead(partition, &state.queue)?;
         // What came before goes before.
         self.close_batch(topic, partition, &mut state).map_err(AppendError::Encode)?;
         let size = batch.bytes().len();
@@ -70,7 +71,8 @@ impl Accumulator {
 mod tests {
     use super::super::{Producer, ProducerConfig};
     use super::*;
-    use crate::cluster::fake::{FakeCluster, run};
+    use crate::cluster::fake::{FakeCluster, Fault, run};
+    use crate::wire::messages::ApiKey;
     use crate::wire::records::{
         BatchBuilder, BufferPool, Compressor, Decompressor, Header, RecordSet, patch_base_offset,
     };
@@ -143,6 +145,42 @@ mod tests {
                 assert_eq!(sequences, [0, 1, 4]);
             });
         }
+    }
+
+    #[test]
+    fn no_more_waits_than_can_follow_what_is_under_way_until_something_fails() {
+        run(async {
+            let fake = FakeCluster::start(1);
+            fake.add_topic("t", &[1]);
+            fake.fail_next(ApiKey::Produce, Fault::Silence);
+            let config = ProducerConfig { buffer_bytes: 1 << 30, ..ProducerConfig::default() };
+            let producer = Producer::new(fake.client(), config).unwrap();
+            let topic = producer.topic("t").await.unwrap();
+            let large = "x".repeat(400 << 10);
+            let passed: Vec<_> = (0..50).map(|n| batch(Codec::None, &[&large[n..]], |_| ())).collect();
+            producer.append_batch(&topic, 0, &passed[0], 0).unwrap();
+            while fake.count(ApiKey::Produce) == 0 {
+                tokio::task::yield_now().await;
+            }
+            let mut taken = 1;
+            while producer.append_batch(&topic, 0, &passed[taken], taken as u64).is_ok() {
+                taken += 1;
+            }
+            assert_eq!(taken, 6, "one is under way, and five may be");
+            // Its connection is given up.
+            producer.ready().await;
+            for (token, batch) in passed.iter().enumerate().skip(taken) {
+                while producer.append_batch(&topic, 0, batch, token as u64).is_err() {
+                    producer.ready().await;
+                }
+            }
+            producer.flush().await.unwrap();
+            let mut done = Vec::new();
+            producer.completions(&mut done).await;
+            let tokens: Vec<_> = done.iter().map(|it| it.token).collect();
+            assert_eq!(tokens, (0..50).collect::<Vec<u64>>());
+            assert_eq!(fake.world.borrow().logs[&("t".to_owned(), 0)].batches.len(), 50);
+        });
     }
 
     #[test]

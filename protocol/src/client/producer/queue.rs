@@ -87,6 +87,8 @@ pub(super) struct Consequence {
 #[derive(Debug, Default)]
 pub(super) struct PartitionQueue {
     waiting: VecDeque<SealedBatch>,
+    /// Of those that wait.
+    waiting_bytes: usize,
     /// Sent at least once and not finished, in sequence order.
     outstanding: VecDeque<Outstanding>,
     ended: InOrder,
@@ -109,6 +111,9 @@ struct Outstanding {
     ordinal: u64,
 }
 
+/// However small they are, so many bytes of batches may wait: the caller is not to be woken for each of them.
+const AHEAD_BYTES_MIN: usize = 1024 * 1024;
+
 /// How many of a producer's last batches a broker remembers per partition (`ProducerStateEntry#NUM_BATCHES_TO_RETAIN`).
 const REMEMBERED_BATCHES: u64 = 5;
 
@@ -126,6 +131,7 @@ struct Binding {
 
 impl PartitionQueue {
     pub(super) fn push(&mut self, batch: SealedBatch) {
+        self.waiting_bytes += batch.charged_bytes;
         self.waiting.push_back(batch);
     }
 
@@ -147,6 +153,16 @@ impl PartitionQueue {
     /// Whether there is anything that would be sent if nothing stood in its way.
     pub(super) fn has_sendable(&self) -> bool {
         !self.waiting.is_empty() || self.outstanding.iter().any(|sent| !sent.is_in_flight)
+    }
+
+    /// Whether so much waits that more would only grow old: while nothing fails, enough for each request that is under way to have a
+    /// successor at once. Where nothing is under way, or something failed, its broker may be gone for a while: then others have more
+    /// from the buffer memory than from a caller that stops here.
+    pub(super) fn is_ahead(&self, in_flight_max: usize) -> bool {
+        self.in_flight_count > 0
+            && self.failure_count == 0
+            && self.waiting.len() >= in_flight_max
+            && self.waiting_bytes >= AHEAD_BYTES_MIN
     }
 
     /// Bytes of the batch that [`take`](Self::take) would give; 0 when there is none.
@@ -207,6 +223,7 @@ impl PartitionQueue {
             Some(index) => self.outstanding.get_mut(index)?,
             None => {
                 let batch = self.waiting.pop_front()?;
+                self.waiting_bytes -= batch.charged_bytes;
                 let mut sent = Outstanding::new(batch, 0);
                 if let Some(binding) = &mut self.binding {
                     binding.stamp(&mut sent);
@@ -331,6 +348,7 @@ impl PartitionQueue {
         }
         while self.waiting.front().is_some_and(|batch| batch.deadline <= now) {
             if let Some(batch) = self.waiting.pop_front() {
+                self.waiting_bytes -= batch.charged_bytes;
                 self.ended.ended(self.outstanding.len(), Finished::sealed(batch, expired()), finished);
             }
         }
@@ -339,6 +357,7 @@ impl PartitionQueue {
     /// Takes out everything.
     pub(super) fn fail_all(&mut self, cause: &Error, finished: &mut Vec<Finished>) {
         let sent = self.outstanding.drain(..).map(|sent| sent.batch);
+        self.waiting_bytes = 0;
         for batch in sent.chain(self.waiting.drain(..)) {
             self.ended.ended(0, Finished::sealed(batch, Err(cause.clone())), finished);
         }
@@ -399,6 +418,7 @@ impl PartitionQueue {
                 self.ended.ended(index, Finished::sealed(sent.batch, Err(cause.clone())), finished);
             }
         }
+        self.waiting_bytes = 0;
         for batch in self.waiting.drain(..) {
             let failed = Finished::sealed(batch, Err(cause.clone()));
             self.ended.ended(self.outstanding.len(), failed, finished);

@@ -165,6 +165,31 @@ fn sequences(sent: &[(u64, PartitionBatch)]) -> Vec<i32> {
 }
 
 #[test]
+fn is_ahead_while_each_request_under_way_has_a_successor_and_nothing_fails() {
+    let mut run = Run::new(0);
+    let large = |id| SealedBatch { charged_bytes: AHEAD_BYTES_MIN / 2, ..batch(id) };
+    (0..9).for_each(|id| run.queue.push(large(id)));
+    assert!(!run.queue.is_ahead(5), "nothing is under way: its broker may be gone");
+    let (first, wire) = run.take().unwrap();
+    assert!(run.queue.is_ahead(5));
+    let written = run.log.append(first, &wire);
+    run.queue.answered(first, written, u32::MAX, &mut run.finished);
+    let taken: Vec<_> = std::iter::from_fn(|| run.take()).collect();
+    assert_eq!(taken.len(), 5);
+    assert!(!run.queue.is_ahead(5), "three wait for five");
+    (9..11).for_each(|id| run.queue.push(large(id)));
+    assert!(run.queue.is_ahead(5));
+    let failed = Outcome::Failed(Error::broker("produce", ErrorCode::NOT_ENOUGH_REPLICAS));
+    assert!(run.queue.answered(taken[0].0, failed, u32::MAX, &mut run.finished).is_retried);
+    run.queue.back_off(run.now, |_| Duration::from_secs(1));
+    assert!(!run.queue.is_ahead(5), "it may last");
+
+    let mut run = Run::new(100);
+    run.take().unwrap();
+    assert!(!run.queue.is_ahead(5), "many, but small");
+}
+
+#[test]
 fn five_are_in_flight_with_ascending_sequences() {
     let mut run = Run::established(8);
     let sent = run.take_all();

@@ -86,7 +86,8 @@ fn varint(value: usize) -> usize {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// `buffer.memory` is used up: await [`Producer::ready`](super::Producer::ready) and append again.
+    /// `buffer.memory` is used up, or so many batches of the partition that was asked for wait that each request under way has a
+    /// successor: await [`Producer::ready`](super::Producer::ready) and append again.
     Full,
     /// The record is larger than a limit; it can never be sent.
     TooLarge {

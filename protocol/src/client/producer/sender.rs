@@ -258,6 +258,7 @@ impl Sender {
                 let fits = request.bytes == 0 || request.bytes + size <= config.request_bytes_max;
                 if fits && let Some((id, wire)) = state.queue.take(node, partition.index, self.identity) {
                     request.bytes += size;
+                    accumulator.queue_moved();
                     if let Some(batch) = state.queue.sent(id) {
                         request.record_count += u64::try_from(batch.header.record_count).unwrap_or(0);
                         let waited = (now + config.delivery_timeout()).duration_since(batch.deadline);
