@@ -240,23 +240,27 @@ fn batches_are_taken_apart_where_somebody_looks_into_them() {
     pair.target.stop(task);
 }
 
-/// Goal: batches of a record or two are gathered, and not one request each.
+/// Goal: batches of a record or two are gathered, and not one request each; so are larger ones that are not compressed, where the producer
+/// makes larger ones still.
 #[test]
 fn small_batches_are_gathered() {
-    let pair = Pair::new("small", 1);
-    let expected = records(500, 1);
-    let single = ProducerConfig { batch_bytes: 1, linger_ms: 0, ..ProducerConfig::default() };
-    pair.source.write_with(&pair.topic, &expected, single);
-    let task = pair.start(&[], |_| ());
-    pair.wait_for_records(500);
-    assert_eq!(pair.target.read(&pair.remote(), 1), expected);
-    let count = |world: &World, topic: &str| {
-        let mut count = 0;
-        world.read_batches(topic, 1, |_, _| count += 1);
-        count
-    };
-    assert!(count(&pair.target, &pair.remote()) * 4 < count(&pair.source, &pair.topic));
-    pair.target.stop(task);
+    for (source_bytes, target_bytes) in [(1, 16 * 1024), (8 * 1024, 64 * 1024)] {
+        let pair = Pair::new("small", 1);
+        let expected = records(2_000, 1);
+        let small = ProducerConfig { batch_bytes: source_bytes, linger_ms: 0, ..ProducerConfig::default() };
+        pair.source.write_with(&pair.topic, &expected, small);
+        let task = pair.start(&[], |spec| spec.producer.batch_bytes = target_bytes);
+        pair.wait_for_records(2_000);
+        assert_eq!(pair.target.read(&pair.remote(), 1), expected);
+        let count = |world: &World, topic: &str| {
+            let mut count = 0;
+            world.read_batches(topic, 1, |_, _| count += 1);
+            count
+        };
+        let (before, after) = (count(&pair.source, &pair.topic), count(&pair.target, &pair.remote()));
+        assert!(after * 3 < before, "{source_bytes}: {before} became {after}");
+        pair.target.stop(task);
+    }
 }
 
 /// Goal: offsets that compaction has emptied are passed over, those stored are the source's, and syncs say which stands for which.

@@ -12,7 +12,7 @@ use api::{
     Timestamps, Type,
 };
 use protocol::client::producer::AppendError;
-use protocol::wire::records::{RecordBatch, RecordSet};
+use protocol::wire::records::{Codec, RecordBatch, RecordSet};
 
 use super::SourcePipeline;
 use super::awaited::AwaitedRun;
@@ -24,6 +24,9 @@ use crate::task::Control;
 /// Smaller batches are gathered into larger ones: a partition sends one batch per request, so that batches of a record or two would
 /// cost more as they are than taken apart.
 const PASSED_BYTES_MIN: usize = 2 * 1024;
+
+/// The same for batches that are not compressed, where the producer makes larger ones.
+const PLAIN_BYTES_MIN: usize = 64 * 1024;
 
 /// Packed runs that are being taken apart into one.
 struct Unpacking {
@@ -86,11 +89,20 @@ impl SourcePipeline {
     /// Whether a batch goes out as it is.
     fn passes(&self, run: &Run, packed: &Packed, batch: &RecordBatch) -> bool {
         let header = batch.header();
-        packed.bytes.len() >= PASSED_BYTES_MIN
+        !self.is_small(batch)
             && run.partition.is_some()
             && i64::from(header.record_count) == packed.record_count as i64
             && first_wanted(run) <= header.base_offset
             && self.producer.can_append_batch(batch)
+    }
+
+    /// Whether a batch is better joined with those behind it. A partition sends one batch per request, and a request costs as much as
+    /// writing hundreds of records anew; only where they have to be decompressed for it that is dearer.
+    fn is_small(&self, batch: &RecordBatch) -> bool {
+        let bytes = batch.bytes().len();
+        let is_plain = batch.codec().is_ok_and(|codec| codec == Codec::None);
+        bytes < PASSED_BYTES_MIN
+            || (is_plain && bytes < PLAIN_BYTES_MIN && bytes * 2 <= self.spec.producer.batch_bytes)
     }
 
     /// Ends the run that is being taken apart, if there is one; one without rows leaves nothing.
