@@ -1,5 +1,6 @@
 //! What this worker does while it leads: reads what the members say, has an assignor decide, and writes what each is told
-//! (`IncrementalCooperativeAssignor#performAssignment`, `EagerAssignor#performAssignment`). Runs on the membership's thread.
+//! (`IncrementalCooperativeAssignor#performAssignment`, `EagerAssignor#performAssignment`). Runs on the membership's thread. In one case it
+//! takes more from a member than Java's leader does: see `unheard`.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +19,7 @@ use super::assignor::{
 };
 use super::owners::{Met, Owners};
 use super::protocol::{Assignment, CONFIG_MISMATCH, ConnectProtocol, Subscription};
+use super::unheard::Unheard;
 
 type Assignments = Vec<(String, Bytes)>;
 
@@ -52,6 +54,7 @@ pub(super) struct Leader {
     shared: Arc<Shared>,
     snapshots: Arc<dyn ConfigSnapshots>,
     assignor: RefCell<CooperativeAssignor>,
+    pub(super) unheard: RefCell<Unheard>,
     /// The last round.
     met: RefCell<Option<Met>>,
     epoch: Instant,
@@ -81,7 +84,15 @@ impl Leader {
         snapshots: Arc<dyn ConfigSnapshots>,
     ) -> Leader {
         let assignor = RefCell::new(CooperativeAssignor::new(max_delay_ms));
-        Leader { url, shared, snapshots, assignor, met: RefCell::new(None), epoch: clock::now() }
+        Leader {
+            url,
+            shared,
+            snapshots,
+            assignor,
+            unheard: RefCell::default(),
+            met: RefCell::new(None),
+            epoch: clock::now(),
+        }
     }
 
     /// `now_ms` is the time on a clock that only moves forward and never stands at 0.
@@ -193,14 +204,18 @@ impl Leader {
             let claimed = subscription.allocation.unwrap_or_default();
             (member, Work::new(claimed.connectors, claimed.tasks))
         });
+        let claims: Vec<(Arc<str>, Work)> = claims.collect();
         let last_completed_generation = self.shared.lock().last_completed_generation;
-        self.assignor.borrow_mut().assign(Round {
-            members: claims.collect(),
+        let generation = round.leader.generation_id;
+        let mut shares = self.assignor.borrow_mut().assign(Round {
+            members: claims.clone(),
             configured,
             last_completed_generation,
-            generation: round.leader.generation_id,
+            generation,
             now_ms,
-        })
+        });
+        self.unheard.borrow_mut().take(last_completed_generation, generation, &claims, &mut shares);
+        shares
     }
 
     fn told(&self, round: &AssignmentRound, error: i16, config_offset: i64) -> Assignment {

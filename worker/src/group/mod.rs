@@ -14,6 +14,7 @@ pub mod assignor;
 pub mod protocol;
 
 mod session;
+mod unheard;
 
 mod leader;
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::assignor::{ConfigSnapshots, Configured};
 use super::leader::{Leader, Shared};
 use super::protocol::{Assignment, ConnectProtocol, Subscription};
+use super::unheard::Unheard;
 
 const RECORDED: &str = include_str!("../../tests/vectors/group.jsonl");
 
@@ -139,6 +140,8 @@ impl History {
         *self.fresh.0.lock().unwrap() = current;
         shared.lock().joined_with = Arc::new(joined);
         shared.lock().last_completed_generation = round["last"].as_i64().unwrap() as i32;
+        // Java's leader keeps nothing of the kind.
+        leader.unheard.replace(Unheard::default());
         let told = leader.compute(&round_of, round["at"].as_u64().unwrap()).unwrap();
         let told: HashMap<String, Bytes> = told.into_iter().collect();
         for expected in round["out"].as_array().unwrap() {

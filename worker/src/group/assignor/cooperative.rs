@@ -226,7 +226,7 @@ struct Load {
 }
 
 /// What more than one member claims.
-fn duplicated(members: &[(Arc<str>, Work)]) -> Work {
+pub(in crate::group) fn duplicated(members: &[(Arc<str>, Work)]) -> Work {
     fn repeated<'a, T: Item + 'a>(claims: impl Iterator<Item = &'a IndexSet<T>>) -> IndexSet<T> {
         let mut counts: HashMap<&T, usize> = HashMap::new();
         for item in claims.flatten() {

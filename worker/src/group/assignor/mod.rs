@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(super) use cooperative::duplicated;
 pub use cooperative::{CooperativeAssignor, Round};
 pub use eager::assign_eagerly;
 pub use work::Work;

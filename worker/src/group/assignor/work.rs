@@ -82,7 +82,7 @@ impl Work {
     }
 
     /// Leaves out what `other` has; the order stays.
-    pub(super) fn remove(&mut self, other: &Work) {
+    pub(in crate::group) fn remove(&mut self, other: &Work) {
         self.connectors.retain(|connector| !other.connectors.contains(connector));
         self.tasks.retain(|task| !other.tasks.contains(task));
     }
@@ -102,6 +102,14 @@ impl Work {
         rest.connectors.sort_by(Item::java_cmp);
         rest.tasks.sort_by(Item::java_cmp);
         rest
+    }
+
+    /// What both have, in this one's order.
+    pub(in crate::group) fn common(&self, other: &Work) -> Work {
+        let mut common = self.clone();
+        common.connectors.retain(|connector| other.connectors.contains(connector));
+        common.tasks.retain(|task| other.tasks.contains(task));
+        common
     }
 
     /// What both have, in the order of a `HashSet` copied from this one.
