@@ -12,6 +12,7 @@ mod drive;
 mod json;
 mod options;
 mod output;
+mod picture;
 mod rest;
 mod rest_flood;
 mod scaling;

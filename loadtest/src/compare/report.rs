@@ -1,4 +1,4 @@
-//! Results as they are kept (`compare.json`: one entry for each case, with its machine and command) and as a table.
+//! Results as they are kept (`compare.json`: one entry for each case, with its machine and command), as a table and as a picture beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,6 @@ use super::round::Spent;
 use crate::output;
 
 const FILE: &str = "compare.json";
-const PICTURE: &str = "compare.svg";
 
 /// What one side of a case has spent.
 pub(super) fn side(arm: &Arm, case: &Case, rounds: &[Spent]) -> Result<Value> {
@@ -136,7 +135,7 @@ impl Reports {
         lines
     }
 
-    /// Draws the picture; gives the files written. A PNG is made where a converter is installed.
+    /// Draws the picture; gives the files written.
     pub(super) fn draw(&self) -> Result<Vec<PathBuf>> {
         let lines: Vec<Line> = self.ordered().map(line_of).collect();
         if lines.is_empty() {
@@ -144,23 +143,21 @@ impl Reports {
         }
         let machine = self.ordered().last().map(|entry| &entry["machine"]).unwrap_or(&Value::Null);
         let caption = format!(
-            "Kafka {} on loopback, {} cores, {}, commit {}, {}; Java warmed and tuned; medians",
+            "Kafka {} on loopback, {} cores, {}, commit {}, {}; Java warmed and tuned; medians; pale: Aqueduct once more",
             text(machine, "kafka"),
             machine["cores"],
             text(machine, "cpu"),
             text(machine, "commit"),
             text(machine, "date"),
         );
-        let svg = self.dir.join(PICTURE);
-        fs::write(&svg, plot::svg(&lines, &caption)).with_context(|| format!("write {}", svg.display()))?;
-        let mut drawn = vec![svg.clone()];
-        if let Some(converter) = xtask::process::find("rsvg-convert") {
-            let png = svg.with_extension("png");
-            let mut command = std::process::Command::new(converter);
-            xtask::process::run(command.arg("--zoom=1.5").arg("--output").args([&png, &svg]))?;
-            drawn.push(png);
-        }
-        Ok(drawn)
+        let picture = plot::picture(&lines, &caption);
+        let files = [("svg", picture.svg().into_bytes()), ("png", picture.png()?)];
+        let keep = |(kind, bytes): (&str, Vec<u8>)| {
+            let path = self.dir.join(FILE).with_extension(kind);
+            fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+            Ok(path)
+        };
+        files.into_iter().map(keep).collect()
     }
 }
 
@@ -196,6 +193,7 @@ fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Canvas;
 
     fn entry(name: &str, java: f64) -> Value {
         json!({"name": name, "title": name, "machine": {}, "floor_ns": null, "sides": {
@@ -212,5 +210,20 @@ mod tests {
         let table = Reports::load(dir.path()).unwrap().table();
         assert!(table[2].starts_with("| null-100: null-100 | 2 | 10 | 11 | 0.2 |"), "{table:?}");
         assert!(table[3].starts_with("| file-100: file-100 | 3 |"), "{table:?}");
+    }
+
+    #[test]
+    fn the_picture_is_kept_as_svg_and_as_png() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut reports = Reports::load(dir.path()).unwrap();
+        assert!(reports.draw().unwrap().is_empty(), "nothing was measured");
+        reports.add(entry("null-100", 100.0)).unwrap();
+        let drawn = reports.draw().unwrap();
+        assert_eq!(drawn, ["compare.svg", "compare.png"].map(|name| dir.path().join(name)));
+        let svg = fs::read_to_string(&drawn[0]).unwrap();
+        let (width, height) = Canvas::decode(&fs::read(&drawn[1]).unwrap()).size();
+        // Three pixels for two px.
+        let said = format!(r#"width="{}" height="{}""#, width as f64 / 1.5, height as f64 / 1.5);
+        assert!(svg.contains(&said), "{said}: {svg}");
     }
 }
