@@ -274,10 +274,14 @@ mod tests {
 
     #[test]
     fn ports_differ_and_can_be_bound() {
-        let ports = free_ports(8).unwrap();
-        let listeners: Vec<_> =
-            ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)).unwrap()).collect();
-        assert_eq!(listeners.len(), 8);
+        let can_be_bound = || {
+            let ports = free_ports(8).unwrap();
+            // All at once, so that two of the same are not.
+            let bound = ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)));
+            bound.collect::<io::Result<Vec<_>>>().is_ok()
+        };
+        // Another program may take one before it is bound here, but not each time.
+        assert!((0..10).any(|_| can_be_bound()));
     }
 
     #[test]
