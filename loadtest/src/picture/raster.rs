@@ -49,6 +49,10 @@ impl Canvas {
     fn line(&mut self, from: (f64, f64), to: (f64, f64), width: f64, colour: Colour) {
         let (right, down) = (to.0 - from.0, to.1 - from.1);
         let length = right.hypot(down);
+        // Two figures may be equal; such a line covers nothing and has no direction.
+        if length == 0.0 {
+            return;
+        }
         self.fill(from, to, width, colour, |x, y| {
             let (x, y) = (x - from.0, y - from.1);
             let along = (x * right + y * down) / length;
@@ -208,6 +212,12 @@ mod tests {
                 ink(&canvas)
             );
         }
+    }
+
+    #[test]
+    fn a_line_from_a_place_to_itself_leaves_no_trace() {
+        let line = Shape::Line { from: (50.0, 20.0), to: (50.0, 20.0), width: 5.0, colour: RED };
+        assert_eq!(ink(&drawn(line)), 0.0);
     }
 
     #[test]

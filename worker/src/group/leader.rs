@@ -204,17 +204,16 @@ impl Leader {
             let claimed = subscription.allocation.unwrap_or_default();
             (member, Work::new(claimed.connectors, claimed.tasks))
         });
-        let claims: Vec<(Arc<str>, Work)> = claims.collect();
         let last_completed_generation = self.shared.lock().last_completed_generation;
         let generation = round.leader.generation_id;
         let mut shares = self.assignor.borrow_mut().assign(Round {
-            members: claims.clone(),
+            members: claims.collect(),
             configured,
             last_completed_generation,
             generation,
             now_ms,
         });
-        self.unheard.borrow_mut().take(last_completed_generation, generation, &claims, &mut shares);
+        self.unheard.borrow_mut().take(last_completed_generation, generation, &mut shares);
         shares
     }
 

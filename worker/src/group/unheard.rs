@@ -22,34 +22,30 @@ pub(super) struct Unheard {
 impl Unheard {
     /// Has members give up what they claim again, and keeps in mind what this round, of `generation`, takes from several. Only the round that
     /// this worker completed last counts: with another leader in between, or without an assignment of its own, it knows nothing.
-    pub(super) fn take(
-        &mut self,
-        last_completed_generation: i32,
-        generation: i32,
-        claims: &[(Arc<str>, Work)],
-        shares: &mut Shares,
-    ) {
-        let doubled = duplicated(claims);
-        let claims: HashMap<&Arc<str>, &Work> = claims.iter().map(|(member, work)| (member, work)).collect();
+    pub(super) fn take(&mut self, last_completed_generation: i32, generation: i32, shares: &mut Shares) {
+        // What several claim is taken from all of them, and nothing else is taken from more than one.
+        let doubled = duplicated(shares.shares.iter().map(|share| &share.revoked));
         let mut before = std::mem::take(&mut self.told);
         if std::mem::replace(&mut self.generation, generation) != last_completed_generation {
             before.clear();
         }
         for share in &mut shares.shares {
-            let Some(claimed) = claims.get(&share.member) else { continue };
-            let again = before.get(&share.member).map(|told| told.common(claimed)).unwrap_or_default();
-            if !again.is_empty() {
-                tracing::info!(
-                    member = &*share.member,
-                    connectors = again.connectors.len(),
-                    tasks = again.tasks.len(),
-                    "a member still claims what it was told to give up: it is told again"
-                );
-            }
-            share.revoked.add(&again);
-            share.all.remove(&again);
             let mut told = share.revoked.common(&doubled);
-            told.add(&again);
+            if let Some(before) = before.get(&share.member) {
+                // What it is left with and not given now is what it claims.
+                let again = before.common(&share.all).without(&[&share.assigned]);
+                if !again.is_empty() {
+                    tracing::info!(
+                        member = &*share.member,
+                        connectors = again.connectors.len(),
+                        tasks = again.tasks.len(),
+                        "a member still claims what it was told to give up: it is told again"
+                    );
+                }
+                share.all.remove(&again);
+                share.revoked.add(&again);
+                told.add(&before.common(&share.revoked));
+            }
             if !told.is_empty() {
                 self.told.insert(Arc::clone(&share.member), told);
             }
@@ -82,13 +78,13 @@ mod tests {
             let last_completed_generation = self.generation;
             self.generation += 1;
             let mut shares = self.assignor.assign(Round {
-                members: claims.clone(),
+                members: claims,
                 configured: &self.configured,
                 last_completed_generation,
                 generation: self.generation,
                 now_ms: 1_000,
             });
-            self.unheard.take(last_completed_generation, self.generation, &claims, &mut shares);
+            self.unheard.take(last_completed_generation, self.generation, &mut shares);
             shares.shares.into_iter().map(|share| (Arc::clone(&share.member), share)).collect()
         }
     }
@@ -115,6 +111,11 @@ mod tests {
             let second = group.meets(&[("other", kept), ("back", tasks(0..2))]);
             assert_eq!(second["back"].revoked, tasks([0, 1]), "delay {max_delay_ms}");
             assert!(second["back"].all.tasks.is_empty(), "{second:?}");
+            // Nor of that.
+            let kept = second["other"].all.clone();
+            let again = group.meets(&[("other", kept), ("back", tasks(0..2))]);
+            assert_eq!(again["back"].revoked, tasks([0, 1]), "delay {max_delay_ms}");
+            let second = again;
             let (other, back) = (second["other"].all.clone(), second["back"].all.clone());
             let third = group.meets(&[("other", other), ("back", back)]);
             let mut all = third["other"].all.clone();

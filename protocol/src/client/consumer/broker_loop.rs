@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 use uuid::Uuid;
 
-use super::ConsumerConfig;
 use super::metrics::Amount;
 use super::offset_requests::{check_epochs, find_offsets};
 use super::partitions::Ready;
@@ -75,8 +74,7 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
             Plan::FindOffsets(queries) => find_offsets(&shared, node, queries).await,
             Plan::CheckEpochs(queries) => check_epochs(&shared, node, queries).await,
             Plan::Fetch { wanted, bytes_max, is_holding_back } => {
-                let now_ms = shared.cluster.env().clock.now_ms();
-                let wait_ms = broker.wait_ms(&shared.config, is_holding_back, now_ms);
+                let wait_ms = broker.wait_ms(&shared, is_holding_back);
                 if wait_ms <= shared.config.fetch_max_wait_ms {
                     broker.fetch(&shared, wanted, bytes_max, wait_ms).await
                 } else {
@@ -120,13 +118,17 @@ struct BrokerLoop {
 impl BrokerLoop {
     /// How long the broker may hold the fetch back. While partitions are left out for the budget, the wait starts short and doubles: the
     /// user may take their data at any time, and then they must not wait longer for this fetch than the user was busy.
-    fn wait_ms(&mut self, config: &ConsumerConfig, is_holding_back: bool, now_ms: i64) -> i32 {
+    fn wait_ms(&mut self, shared: &Shared, is_holding_back: bool) -> i32 {
+        let config = &shared.config;
         let wait_ms_max = config.fetch_max_wait_ms;
         if !is_holding_back {
             self.holding_back_wait_ms = HOLDING_BACK_WAIT_MS;
             // With a larger minimum the wait is also how late a small amount of data may come.
             let is_idle = self.empty_answers >= EMPTY_ANSWERS_MIN && config.fetch_min_bytes <= 1;
-            return if is_idle { wait_ms_max.max(idle_wait_ms(now_ms)) } else { wait_ms_max };
+            if !is_idle {
+                return wait_ms_max;
+            }
+            return wait_ms_max.max(idle_wait_ms(shared.cluster.env().clock.now_ms()));
         }
         let wait_ms = self.holding_back_wait_ms.min(wait_ms_max);
         self.holding_back_wait_ms = self.holding_back_wait_ms.saturating_mul(2);
@@ -385,4 +387,18 @@ fn fetch_request(
 
 pub(super) fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_fetches_that_begin_at_different_times_end_together_and_none_lasts_longer_than_the_limit() {
+        for now_ms in [0, 1, 499, 500, 1_795_957_262_349, -1] {
+            let wait_ms = idle_wait_ms(now_ms);
+            assert_eq!((now_ms + i64::from(wait_ms)) % i64::from(IDLE_STEP_MS), 0, "{now_ms}");
+            assert!((IDLE_WAIT_MS - IDLE_STEP_MS + 1..=IDLE_WAIT_MS).contains(&wait_ms), "{now_ms}");
+        }
+    }
 }

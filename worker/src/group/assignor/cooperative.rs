@@ -87,7 +87,7 @@ impl CooperativeAssignor {
             self.previous_revocation = Work::default();
         }
         let deleted = self.previous.sorted_without(&[&configured]);
-        let duplicated = duplicated(&members);
+        let duplicated = duplicated(members.iter().map(|(_, claimed)| claimed));
         let lost = self.previous.sorted_without(&[&active, &deleted]);
         let created = configured.sorted_without(&[&self.previous, &active]);
         let mut next: Vec<Load> = members
@@ -225,18 +225,18 @@ struct Load {
     revoked: Work,
 }
 
-/// What more than one member claims.
-pub(in crate::group) fn duplicated(members: &[(Arc<str>, Work)]) -> Work {
-    fn repeated<'a, T: Item + 'a>(claims: impl Iterator<Item = &'a IndexSet<T>>) -> IndexSet<T> {
+/// What more than one of these has.
+pub(in crate::group) fn duplicated<'a>(works: impl Iterator<Item = &'a Work> + Clone) -> Work {
+    fn repeated<'a, T: Item + 'a>(sets: impl Iterator<Item = &'a IndexSet<T>>) -> IndexSet<T> {
         let mut counts: HashMap<&T, usize> = HashMap::new();
-        for item in claims.flatten() {
+        for item in sets.flatten() {
             *counts.entry(item).or_default() += 1;
         }
         counts.into_iter().filter(|(_, count)| *count > 1).map(|(item, _)| item.clone()).collect()
     }
     Work {
-        connectors: repeated(members.iter().map(|(_, claimed)| &claimed.connectors)),
-        tasks: repeated(members.iter().map(|(_, claimed)| &claimed.tasks)),
+        connectors: repeated(works.clone().map(|work| &work.connectors)),
+        tasks: repeated(works.map(|work| &work.tasks)),
     }
 }
 
