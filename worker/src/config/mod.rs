@@ -68,7 +68,7 @@ mod restart;
 
 pub(crate) use classes::{BadVersion, check_version, is_other_class};
 pub use clients::{ClientSpec, admin_client, client_specs, connector_admin, producer};
-pub(crate) use clients::{offsets_consumer, own_admin, own_consumer, own_producer};
+pub(crate) use clients::{offsets_consumer, own_admin, own_consumer, own_producer, transactional_producer};
 pub use connector::{ConnectorConfig, DeadLetters, Invalid, RawConfig, resolve_and_validate, validate};
 pub use connector_file::{ConnectorFileError, read_connector_file};
 pub use distributed::{DistributedConfig, ExactlyOnceSupport, InternalTopic};

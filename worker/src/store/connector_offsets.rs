@@ -23,7 +23,7 @@ use super::offset_store::canonical;
 use super::topic_log::{LogSettings, StoreError};
 use crate::config::{
     DistributedConfig, ExactlyOnceSupport, InternalTopic, WorkerConfig, connector_admin, offsets_consumer,
-    producer,
+    producer, transactional_producer,
 };
 
 /// Where a source connector's offsets are.
@@ -89,13 +89,43 @@ impl OffsetsPlace {
         if self.is_shared {
             return Ok(of_worker);
         }
-        let wrong = |error: api::Error| StoreError::Config(error.message().to_owned());
+        self.open_own(env, worker, distributed, of_worker, self.producer.clone()).await
+    }
+
+    /// The store for a change from outside with exactly-once support: written in transactions of the connector's first task, so that a
+    /// former one that is still awake cannot overwrite it (`Worker#modifySourceConnectorOffsets`).
+    ///
+    /// # Errors
+    /// As [`OffsetsPlace::open`].
+    pub async fn open_to_change(
+        &self,
+        env: &Env,
+        worker: &WorkerConfig,
+        distributed: &DistributedConfig,
+        of_worker: Arc<dyn OffsetStore>,
+    ) -> Result<Arc<dyn OffsetStore>, StoreError> {
+        let OffsetsPlace { connector, props, .. } = self;
+        let client_id = format!("connector-producer-{connector}-0");
+        let transactional_id = distributed.task_transactional_id(connector, 0);
+        let producer = transactional_producer(worker, client_id, props, &transactional_id).map_err(wrong)?;
+        self.open_own(env, worker, distributed, of_worker, producer).await
+    }
+
+    /// By clients of the connector's own.
+    async fn open_own(
+        &self,
+        env: &Env,
+        worker: &WorkerConfig,
+        distributed: &DistributedConfig,
+        of_worker: Arc<dyn OffsetStore>,
+        producer: (ClusterConfig, ProducerConfig),
+    ) -> Result<Arc<dyn OffsetStore>, StoreError> {
         let OffsetsPlace { connector, props, .. } = self;
         let id = |kind: &str| format!("connector-{kind}-{connector}");
         let is_exactly_once = distributed.exactly_once == ExactlyOnceSupport::Enabled;
         let settings = LogSettings {
             consumer: offsets_consumer(worker, id("consumer"), props, is_exactly_once).map_err(wrong)?,
-            producer: self.producer.clone(),
+            producer,
         };
         let (cluster, admin) = connector_admin(worker, id("adminclient"), props).map_err(wrong)?;
         let admin = Admin::new(Cluster::new(env.clone(), cluster)).with_timeout(admin.api_timeout);
@@ -107,6 +137,10 @@ impl OffsetsPlace {
         }
         Ok(Arc::new(ConnectorOffsets { primary, secondary: of_worker }))
     }
+}
+
+fn wrong(error: api::Error) -> StoreError {
+    StoreError::Config(error.message().to_owned())
 }
 
 fn same(one: &[HostPort], other: &[HostPort]) -> bool {

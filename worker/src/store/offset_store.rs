@@ -4,6 +4,7 @@
 //! reads the topic to its end, so that a task that was moved here sees what its last owner wrote; reads that wait at the same time share that.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -143,10 +144,11 @@ impl KafkaOffsetStore {
         Self::open(env, admin, settings, &distributed.offset_topic).await
     }
 
-    /// A store with these clients, on any topic: a connector's own.
+    /// A store with these clients, on any topic: a connector's own. Where the producer has a `transactional.id` it takes that over before
+    /// anything is read, and each [`set`](OffsetStore::set) is a transaction; one at a time.
     ///
     /// # Errors
-    /// As [`KafkaOffsetStore::start`].
+    /// As [`KafkaOffsetStore::start`]; the `transactional.id` is refused.
     pub async fn open(
         env: &Env,
         admin: &Admin,
@@ -154,10 +156,17 @@ impl KafkaOffsetStore {
         topic: &InternalTopic,
     ) -> Result<KafkaOffsetStore, StoreError> {
         let offsets = Rc::new(RefCell::new(Offsets::default()));
+        let is_transactional = settings.producer.1.transactional_id.is_some();
         let clients = LogClients::new(env, admin, settings)?;
+        if is_transactional {
+            clients.init_transactions().await.map_err(|error| {
+                let message = format!("failed to take over the transactional id for offsets: {error}");
+                StoreError::Failed { message, source: error.cause().cloned() }
+            })?;
+        }
         let log = TopicLog::start(clients, topic, Purpose::Offsets, Reader(Rc::clone(&offsets))).await?;
         let (requests, inbox) = mpsc::unbounded_channel();
-        let server = spawn_local(serve(log, offsets, inbox)).abort_handle();
+        let server = spawn_local(serve(log, is_transactional, offsets, inbox)).abort_handle();
         Ok(KafkaOffsetStore { requests, server })
     }
 
@@ -193,7 +202,12 @@ impl OffsetStore for KafkaOffsetStore {
 }
 
 /// Answers requests until the store is dropped. Writes do not wait for reads.
-async fn serve(log: TopicLog, offsets: Rc<RefCell<Offsets>>, mut inbox: mpsc::UnboundedReceiver<Request>) {
+async fn serve(
+    log: TopicLog,
+    is_transactional: bool,
+    offsets: Rc<RefCell<Offsets>>,
+    mut inbox: mpsc::UnboundedReceiver<Request>,
+) {
     let (reads, waiting) = mpsc::unbounded_channel();
     let reading = read(log.clone(), Rc::clone(&offsets), waiting);
     let sorting = async move {
@@ -202,7 +216,7 @@ async fn serve(log: TopicLog, offsets: Rc<RefCell<Offsets>>, mut inbox: mpsc::Un
                 Request::Set(entries, answer) => {
                     let records = offsets.borrow().records(entries);
                     let log = log.clone();
-                    spawn_local(async move { write(&log, &records, answer).await });
+                    spawn_local(async move { write(&log, is_transactional, &records, answer).await });
                 }
                 read => {
                     let _reader_gone = reads.send(read);
@@ -213,10 +227,13 @@ async fn serve(log: TopicLog, offsets: Rc<RefCell<Offsets>>, mut inbox: mpsc::Un
     tokio::join!(reading, sorting);
 }
 
-async fn write(log: &TopicLog, records: &[LogRecord], answer: Answer<()>) {
-    let sent = log.send(records).await;
-    let written = sent
-        .map_err(|error| Error::retriable(format!("failed to write offsets: {error}")).with_source(error));
+async fn write(log: &TopicLog, is_transactional: bool, records: &[LogRecord], answer: Answer<()>) {
+    let failed = |error: &dyn fmt::Display| Error::retriable(format!("failed to write offsets: {error}"));
+    let written = if is_transactional {
+        log.transact(records).await.map_err(|error| failed(&error).with_source(error))
+    } else {
+        log.send(records).await.map_err(|error| failed(&error).with_source(error))
+    };
     if let Err(Err(error)) = answer.send(written) {
         // Nobody waits for a copy in a second store.
         tracing::warn!(%error, "offsets were not written to the worker's offsets topic");

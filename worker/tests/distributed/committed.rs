@@ -8,7 +8,7 @@ use protocol::client::admin::{Admin, IsolationLevel, OffsetSpec};
 use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled};
 use protocol::cluster::{Cluster, ClusterConfig};
 use protocol::net::Env;
-use protocol::wire::records::Decompressor;
+use protocol::wire::records::{BatchHeader, Decompressor, RecordRef};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
@@ -17,6 +17,20 @@ use crate::support::PATIENCE;
 
 /// Keys and values of a topic, by partition and in order, up to what is committed now; none where there is no such topic yet.
 pub(crate) fn records(bootstrap: &str, topic: &str) -> Vec<(String, String)> {
+    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    read(bootstrap, topic, |_, record| (text(record.key), text(record.value)))
+}
+
+/// Whether each record with a key like this was written in a transaction, in order.
+pub(crate) fn were_transactional(bootstrap: &str, topic: &str, key: &str) -> Vec<bool> {
+    let of_key = |batch: &BatchHeader, record: &RecordRef<'_>| {
+        (record.key == Some(key.as_bytes())).then(|| batch.is_transactional())
+    };
+    read(bootstrap, topic, of_key).into_iter().flatten().collect()
+}
+
+/// What `take` makes of each record of a topic.
+fn read<T>(bootstrap: &str, topic: &str, take: impl Fn(&BatchHeader, &RecordRef<'_>) -> T) -> Vec<T> {
     let read = async {
         let cluster = ClusterConfig::new(vec![bootstrap.parse().unwrap()]);
         let cluster = Cluster::new(Env::real(), cluster);
@@ -35,7 +49,7 @@ pub(crate) fn records(bootstrap: &str, topic: &str) -> Vec<(String, String)> {
         let consumer = Consumer::new(cluster, config);
         let partitions: Vec<_> = (0..count).map(|partition| TopicPartition::new(topic, partition)).collect();
         consumer.assign(partitions.clone());
-        let mut found: BTreeMap<i32, Vec<(String, String)>> = BTreeMap::new();
+        let mut found: BTreeMap<i32, Vec<T>> = BTreeMap::new();
         let mut decompressor = Decompressor::default();
         let started = Instant::now();
         let is_behind = |consumer: &Consumer| {
@@ -52,11 +66,8 @@ pub(crate) fn records(bootstrap: &str, topic: &str) -> Vec<(String, String)> {
                 for batch in batches {
                     let payload = batch.payload(&mut decompressor).unwrap();
                     for record in batch.records(&payload) {
-                        let record = record.unwrap();
-                        let text = |bytes: Option<&[u8]>| {
-                            String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-                        };
-                        found.entry(one.partition).or_default().push((text(record.key), text(record.value)));
+                        let taken = take(batch.header(), &record.unwrap());
+                        found.entry(one.partition).or_default().push(taken);
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Exactly-once sources (KIP-618): whoever reads only what is committed sees each record once, whatever happens to workers and tasks.
 
-use crate::committed::{numbers, records};
+use crate::committed::{numbers, records, were_transactional};
 use crate::start;
 use crate::support::{Broker, Rest, unique, wait_for};
 
@@ -125,14 +125,17 @@ fn fewer_and_more_tasks_begin_where_the_former_ones_have_committed() {
     assert_eq!(worker.terminate(), Some(0));
 }
 
-/// Offsets in a topic of the connector's own: written, found again, changed by request.
-fn own_offsets_topic(support: &str) {
+/// Offsets of a stopped connector, changed by request: in a topic of its own or the worker's, and in transactions where its tasks write
+/// such, too, so that no former task that is still awake can overwrite them.
+fn offsets_are_changed_by_request(support: &str, own_topic: Option<&str>) {
     let broker = Broker::start();
     let dir = tempfile::tempdir().unwrap();
-    let (group, topic, offsets) = (unique("group"), unique("topic"), unique("own-offsets"));
+    let (group, topic) = (unique("group"), unique("topic"));
     let more = [("exactly.once.source.support", support)];
     let (worker, rest) = start(&broker, &group, dir.path(), "a", &more);
-    create(&rest, &topic, 1, &[("offsets.storage.topic", &offsets)]);
+    let own = own_topic.map(|topic| ("offsets.storage.topic", topic));
+    create(&rest, &topic, 1, own.as_slice());
+    let offsets = own_topic.map_or_else(|| format!("{group}-offsets"), str::to_owned);
     rest.wait_for_states("numbers", &states(1));
     wait_for_more(&broker, &topic, 1, 100);
     assert_eq!(rest.send("PUT", "/connectors/numbers/stop", None).status, 204);
@@ -142,16 +145,19 @@ fn own_offsets_topic(support: &str) {
     let expected =
         |next: i64| format!(r#"{{"offsets":[{{"partition":{{"id":0}},"offset":{{"seqno":{next}}}}}]}}"#);
     assert_eq!(answer, expected(written - 1));
-    let key = r#"["numbers",{"id":0}]"#.to_owned();
-    let stored = records(&broker.bootstrap, &offsets);
-    assert_eq!(stored.last(), Some(&(key.clone(), format!(r#"{{"seqno":{}}}"#, written - 1))));
+    let key = r#"["numbers",{"id":0}]"#;
+    let last = || records(&broker.bootstrap, &offsets).into_iter().rev().find(|(of, _)| of == key).unwrap();
+    assert_eq!(last().1, format!(r#"{{"seqno":{}}}"#, written - 1));
 
     // The connector's topic counts, and what is taken from it does not come to light again from the worker's.
     assert_eq!(rest.send("DELETE", "/connectors/numbers/offsets", None).status, 200);
     assert_eq!(rest.get("/connectors/numbers/offsets").body, r#"{"offsets":[]}"#);
     let alter = rest.send("PATCH", "/connectors/numbers/offsets", Some(&expected(written - 1)));
     assert_eq!(alter.status, 200, "{alter:?}");
-    assert_eq!(records(&broker.bootstrap, &offsets).last().unwrap().0, key);
+    assert_eq!(last().1, format!(r#"{{"seqno":{}}}"#, written - 1));
+    let how = were_transactional(&broker.bootstrap, &offsets, key);
+    let (_, [removed, altered]) = how.split_last_chunk().unwrap();
+    assert_eq!((*removed, *altered), (support == "enabled", support == "enabled"));
     assert_eq!(rest.send("PUT", "/connectors/numbers/resume", None).status, 202);
     rest.wait_for_states("numbers", &states(1));
     wait_for_more(&broker, &topic, 1, 100);
@@ -159,11 +165,16 @@ fn own_offsets_topic(support: &str) {
 }
 
 #[test]
-fn a_connector_may_have_an_offsets_topic_of_its_own() {
-    own_offsets_topic("disabled");
+fn offsets_in_a_topic_of_the_connectors_own_are_changed() {
+    offsets_are_changed_by_request("disabled", Some(&unique("own-offsets")));
 }
 
 #[test]
-fn a_connector_that_writes_exactly_once_may_have_an_offsets_topic_of_its_own() {
-    own_offsets_topic("enabled");
+fn offsets_of_a_connector_that_writes_exactly_once_are_changed_in_its_own_topic() {
+    offsets_are_changed_by_request("enabled", Some(&unique("own-offsets")));
+}
+
+#[test]
+fn offsets_of_a_connector_that_writes_exactly_once_are_changed_in_the_workers_topic() {
+    offsets_are_changed_by_request("enabled", None);
 }

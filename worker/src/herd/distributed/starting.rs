@@ -265,11 +265,27 @@ impl Herder {
         // In a box of its own: it is deep, and REST calls this from deep below.
         let opening = place.open(env, &config.worker, shell.config(), Arc::clone(&config.offsets));
         let opening: Pin<Box<dyn Future<Output = _>>> = Box::pin(opening);
-        let store = opening.await.map_err(|error: StoreError| {
-            Error::fatal("failed to open the offsets of the connector").with_source(error)
-        })?;
+        let store = opening.await.map_err(not_opened)?;
         *opened = Some(Opened { connector: props.clone(), store: Arc::downgrade(&store) });
         Ok(store)
+    }
+
+    /// The store for a change of a source connector's offsets from outside, former producers being fenced.
+    pub(in super::super) async fn offsets_to_change(
+        &self,
+        connector: &Arc<str>,
+        props: &Props,
+    ) -> Result<Arc<dyn OffsetStore>> {
+        let config = &self.shared.config;
+        let exactly_once =
+            self.cluster_shell().filter(|shell| shell.config().exactly_once == ExactlyOnceSupport::Enabled);
+        let Some(shell) = exactly_once else { return self.connector_offsets(connector, props).await };
+        let place = OffsetsPlace::of(&config.worker, shell.config(), connector, props)?;
+        let of_worker = Arc::clone(&config.offsets);
+        let opening = place.open_to_change(config.engine.env(), &config.worker, shell.config(), of_worker);
+        // In a box of its own, as above.
+        let opening: Pin<Box<dyn Future<Output = _>>> = Box::pin(opening);
+        opening.await.map_err(not_opened)
     }
 
     /// Shuts out the producers of so many tasks, with the connector's own admin client (`Worker#fenceZombies`).
@@ -296,6 +312,10 @@ impl Herder {
         }
         Ok(())
     }
+}
+
+fn not_opened(error: StoreError) -> Error {
+    Error::fatal("failed to open the offsets of the connector").with_source(error)
 }
 
 /// Asking again, or another leader, gives the same.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::client::admin::{Admin, IsolationLevel};
 use protocol::client::consumer::{Consumer, ConsumerConfig};
-use protocol::client::producer::{Producer, ProducerConfig};
+use protocol::client::producer::{Producer, ProducerConfig, TransactionError};
 use protocol::cluster::{Cluster, ClusterConfig};
 use protocol::net::Env;
 
@@ -86,6 +86,14 @@ impl LogClients {
             producer: Producer::new(Cluster::new(env.clone(), producer_cluster), producer).map_err(failed)?,
             env: env.clone(),
         })
+    }
+
+    /// Takes over the producer's `transactional.id`: whoever wrote under it before is shut out, and what it left open aborted.
+    ///
+    /// # Errors
+    /// The coordinator refuses it.
+    pub async fn init_transactions(&self) -> Result<(), TransactionError> {
+        self.producer.init_transactions().await
     }
 }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, OffsetSpec};
 use protocol::client::consumer::{Consumer, Fetched, Polled};
-use protocol::client::producer::{AppendError, Completion, ProduceRecord, Producer, TopicHandle};
+use protocol::client::producer::{
+    AppendError, Completion, ProduceRecord, Producer, TopicHandle, TransactionError,
+};
 use protocol::net::Env;
 use protocol::wire::records::{BufferPool, Decompressor};
 use protocol::{Error, ErrorKind};
@@ -183,6 +185,21 @@ impl TopicLog {
             receipt.outcome().await?;
         }
         Ok(())
+    }
+
+    /// As [`TopicLog::send`], in one transaction: for a producer with a `transactional.id` whose transactions are initialised.
+    ///
+    /// # Errors
+    /// Nothing was written; where the coordinator did not answer to the last word, perhaps all was.
+    pub async fn transact(&self, records: &[LogRecord]) -> Result<(), TransactionError> {
+        let producer = &self.inner.producer;
+        producer.begin()?;
+        if let Err(error) = self.send(records).await {
+            // Else whoever reads what is committed waits until it expires.
+            producer.abort().await?;
+            return Err(TransactionError::Abort(error));
+        }
+        producer.commit().await
     }
 
     /// Hands a record to the producer; none where there is no room for it now.

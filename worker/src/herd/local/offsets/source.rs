@@ -22,7 +22,7 @@ impl Herder {
         owner: &Owner,
         request: OffsetRequest,
     ) -> Result<bool, Refusal> {
-        let store = self.connector_offsets(&owner.connector, &owner.config).await.map_err(failed)?;
+        let store = self.offsets_to_change(&owner.connector, &owner.config).await.map_err(failed)?;
         let stored = store.entries(&owner.connector).await.map_err(failed)?;
         let Plan { changes, entries } = plan(&owner.connector, stored, request).map_err(Refusal::Failed)?;
         let knows_all = ask_connector(self.engine().calls(), owner, OffsetChanges::Source(changes)).await?;
