@@ -59,7 +59,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         .context("start the worker that fills the topic")?;
         kafka.wait_for_records(&topic, options.common.records).await?;
         let usage = worker.usage()?;
-        let per_record = usage.cpu().as_nanos() as f64 / options.common.records as f64;
+        let per_record = usage.cpu.as_nanos() as f64 / options.common.records as f64;
         print(&format!(
             "filled {topic} with {} records of {} bytes ({}) in {:.1} s, {per_record:.0} ns of worker CPU per record",
             options.common.records,
@@ -89,10 +89,10 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             let took = started.elapsed();
             let usage = worker.usage()?;
             let ns = |time: Duration| time.as_nanos() as f64 / options.common.records as f64;
-            costs.push(ns(usage.cpu()));
+            costs.push(ns(usage.cpu));
             print(&format!(
                 "{tier:8} {round:6} {:10.1}  ({:5.1} + {:5.1}) {:12.0} {:6.1} MB {:8.0} ms",
-                ns(usage.cpu()),
+                ns(usage.cpu),
                 ns(usage.user),
                 ns(usage.system),
                 options.common.records as f64 / took.as_secs_f64(),

@@ -139,7 +139,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     // The worker has closed the one that was idle for so long.
     client = Client::connect(worker.port).await?;
     for path in ["/metrics", "/connectors?expand=status&expand=info"] {
-        let cpu = worker.usage()?.cpu();
+        let cpu = worker.usage()?.cpu;
         let mut took = Vec::new();
         let mut bytes = 0;
         for _ in 0..PAGES {
@@ -155,7 +155,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             bytes as f64 / 1e6,
             took[took.len() / 2].as_secs_f64() * 1e3,
             took[took.len() - 1].as_secs_f64() * 1e3,
-            (worker.usage()?.cpu() - cpu).as_secs_f64() * 1e3 / f64::from(PAGES)
+            (worker.usage()?.cpu - cpu).as_secs_f64() * 1e3 / f64::from(PAGES)
         ));
     }
     drop(worker);
@@ -170,7 +170,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         options.count,
         answers.as_secs_f64() * 1e3,
         begun.elapsed().as_secs_f64(),
-        worker.usage()?.cpu().as_secs_f64(),
+        worker.usage()?.cpu.as_secs_f64(),
         worker.usage()?.peak_resident_bytes as f64 / 1e6
     ));
     Ok(())
@@ -187,7 +187,7 @@ async fn idle(worker: &Worker, phase: Duration) -> Result<Idle> {
     sleep(phase).await;
     let after = worker.usage()?;
     Ok(Idle {
-        cpu_percent: (after.cpu() - before.cpu()).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0,
+        cpu_percent: (after.cpu - before.cpu).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0,
         resident: after.resident_bytes as f64,
     })
 }

@@ -108,13 +108,13 @@ fn report(name: &str, round: usize, records: i64, took: Duration, usage: Usage) 
     let ns = |time: Duration| time.as_nanos() as f64 / records as f64;
     print(&format!(
         "{name:9} {round:6} {:10.1}  ({:5.1} + {:5.1}) {:12.0} {:6.1} MB",
-        ns(usage.cpu()),
+        ns(usage.cpu),
         ns(usage.user),
         ns(usage.system),
         records as f64 / took.as_secs_f64(),
         usage.peak_resident_bytes as f64 / 1e6
     ));
-    ns(usage.cpu())
+    ns(usage.cpu)
 }
 
 async fn fill(kafka: &Kafka, topic: &str, records: i64) -> Result<()> {

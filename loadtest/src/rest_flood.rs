@@ -111,7 +111,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             outcome.failed,
             (after.0 - before.0) as f64 / seconds,
             (after.1 - before.1) as f64 / seconds,
-            (after.2.cpu() - before.2.cpu()).as_secs_f64() / seconds * 100.0,
+            (after.2.cpu - before.2.cpu).as_secs_f64() / seconds * 100.0,
         ));
     }
     let peak = worker.usage()?.peak_resident_bytes as f64 / 1e6;

@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 /// CPU time and memory of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
+    /// User and system, to the nanosecond.
+    pub(crate) cpu: Duration,
+    /// Of it, in ticks of the kernel's clock (10 ms).
     pub(crate) user: Duration,
+    /// The same.
     pub(crate) system: Duration,
     /// Largest resident set so far, in bytes.
     pub(crate) peak_resident_bytes: u64,
@@ -21,6 +27,7 @@ impl Usage {
     /// Of the process with this id, all its threads together.
     pub(crate) fn of(pid: u32) -> Result<Usage> {
         let proc = PathBuf::from(format!("/proc/{pid}"));
+        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
         let stat = fs::read_to_string(proc.join("stat"))?;
         // The command name, in parentheses, may hold anything; fields are counted from behind it.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -35,15 +42,12 @@ impl Usage {
             Ok(size.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
         };
         Ok(Usage {
+            cpu: Duration::from(clock.now()?),
             user: ticks(11)?,
             system: ticks(12)?,
             peak_resident_bytes: bytes("VmHWM")?,
             resident_bytes: bytes("VmRSS")?,
         })
-    }
-
-    pub(crate) fn cpu(&self) -> Duration {
-        self.user + self.system
     }
 }
 

@@ -130,9 +130,9 @@ async fn broker(options: &Options, topic: &str) -> Result<()> {
     let mut costs = Costs::new("embedded broker");
     measure(own_command("produce")?.args(&arguments), records)?;
     for round in 1..=options.common.rounds {
-        let before = broker.usage()?.cpu();
+        let before = broker.usage()?.cpu;
         measure(own_command("consume")?.args(&arguments), records)?;
-        let spent = broker.usage()?.cpu() - before;
+        let spent = broker.usage()?.cpu - before;
         costs.add(round, spent.as_nanos() as f64 / records as f64);
     }
     print(&format!("{} {:.1} ns per fetched message, {records} messages", costs.name, costs.median()));

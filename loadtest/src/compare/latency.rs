@@ -141,8 +141,7 @@ async fn measure(options: &Options, kafka: &Kafka, arm: &mut Arm, round: usize) 
     let before = arm.usage()?;
     let offered = offer(options, kafka, &name, base, counted_from, ticks).await;
     let offered_until = Instant::now();
-    let cpu_percent =
-        (arm.usage()?.cpu() - before.cpu()).as_secs_f64() / base.elapsed().as_secs_f64() * 100.0;
+    let cpu_percent = (arm.usage()?.cpu - before.cpu).as_secs_f64() / base.elapsed().as_secs_f64() * 100.0;
     while !tailing.is_finished() {
         if offered.is_err() || offered_until.elapsed() > ARRIVAL_TIMEOUT {
             is_given_up.store(true, Ordering::Relaxed);

@@ -8,6 +8,8 @@
 //!   beginning. CPU is what the kernel accounts to the process, user and system, from before the request until the broker knows the last
 //!   record (sources) or its offset is committed (sinks, every 200 ms). So it has the creation of connector and task, the group's join and the
 //!   last commit in it, for all sides alike.
+//! - The kernel's time is to the nanosecond. Before each round free memory is touched (`memory`): pages that a virtual machine has given back
+//!   to its host come back at a price that has nothing to do with who touches them first.
 //! - The first two rounds are not counted: the JVM compiles what it runs often. Processes stay for all rounds of a case, and a case has
 //!   processes of its own, so that no other case's profile is in the compiled code.
 //! - After each round it is checked that every record has arrived once and whole: by a sum of hashes that knows no order over the file's lines or
@@ -22,6 +24,7 @@ mod cases;
 mod input;
 pub(crate) mod latency;
 pub(crate) mod machine;
+mod memory;
 mod plot;
 mod records;
 mod report;

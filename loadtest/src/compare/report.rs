@@ -21,7 +21,7 @@ pub(super) fn side(arm: &Arm, case: &Case, rounds: &[Spent]) -> Result<Value> {
     };
     let user = per_record(|spent| spent.user.as_nanos() as f64);
     let system = per_record(|spent| spent.system.as_nanos() as f64);
-    let cpu = per_record(|spent| (spent.user + spent.system).as_nanos() as f64);
+    let cpu = per_record(|spent| spent.cpu.as_nanos() as f64);
     let seconds = median(per_record(|spent| spent.took.as_secs_f64())) * case.records as f64;
     let records_per_second = case.records as f64 / seconds;
     Ok(json!({

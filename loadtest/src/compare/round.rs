@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::arms::Arm;
 use super::cases::{Case, Path};
 use super::input::{Input, sum_of_topic};
+use super::memory;
 use super::records::Sum;
 use crate::cluster::Kafka;
 
@@ -28,6 +29,8 @@ const ROUND_TIMEOUT: Duration = Duration::from_secs(600);
 pub(super) struct Spent {
     pub(super) user: Duration,
     pub(super) system: Duration,
+    /// Both, more exactly.
+    pub(super) cpu: Duration,
     /// From the creation of the connector until the broker knew all records or offsets.
     pub(super) took: Duration,
 }
@@ -54,6 +57,7 @@ pub(super) async fn run(
     let named = if case.path == Path::KafkaToKafka { &input.topic } else { topic };
     let connector = case.connector(&name, named, file, &kafka.bootstrap);
 
+    memory::make_warm();
     let before = arm.usage()?;
     let begun = Instant::now();
     arm.create(&connector).await?;
@@ -84,7 +88,12 @@ pub(super) async fn run(
     } else if case.path == Path::KafkaToFile {
         std::fs::remove_file(file)?;
     }
-    Ok(Spent { user: after.user - before.user, system: after.system - before.system, took })
+    Ok(Spent {
+        user: after.user - before.user,
+        system: after.system - before.system,
+        cpu: after.cpu - before.cpu,
+        took,
+    })
 }
 
 /// Until the topic has all records, or the group has committed all of them.

@@ -98,7 +98,7 @@ impl Point<'_> {
         for round in 0..rounds {
             let less = self.read(&few, few_records, round).await?;
             let more = self.read(&many, many_records, round).await?;
-            let ns = |usage: &Usage| usage.cpu().as_nanos() as f64;
+            let ns = |usage: &Usage| usage.cpu.as_nanos() as f64;
             let cost = (ns(&more) - ns(&less)) / (many_records - few_records) as f64;
             per_record.push(cost);
             start.push((ns(&less) - cost * few_records as f64) / 1e6);
@@ -172,7 +172,7 @@ pub(super) async fn start(kafka: &Kafka, binary: &Path, connectors: u64, rounds:
         wait_until_running(&mut client, connectors as u32, START_LOOK_INTERVAL).await?;
         running.push(begun.elapsed().as_secs_f64() * 1e3);
         let usage = worker.usage()?;
-        cpu.push(usage.cpu().as_secs_f64() * 1e3);
+        cpu.push(usage.cpu.as_secs_f64() * 1e3);
         peak.push(usage.peak_resident_bytes as f64 / 1e6);
     }
     kafka.delete_topic(&topic).await?;

@@ -63,11 +63,7 @@ pub(super) struct Inner {
 impl Cluster {
     /// A client of the cluster behind `config.bootstrap`. Nothing is dialled yet.
     pub fn new(env: Env, config: ClusterConfig) -> Self {
-        Self::with_pool(env, config, BufferPool::default())
-    }
-
-    /// As [`new`](Self::new), with the executor's own pool for large responses.
-    pub fn with_pool(env: Env, config: ClusterConfig, pool: BufferPool) -> Self {
+        let pool = BufferPool::of_thread();
         let connection_config = ConnectionConfig {
             client_id: Arc::clone(&config.client_id),
             request_timeout: Duration::from_millis(config.request_timeout_ms),

@@ -53,7 +53,8 @@ pub fn client_specs(
     layers.extend(allowed_overrides(worker, "consumer", props)?);
     let configured = ConsumerConfig::from_properties(&layers).map_err(refusal)?;
     warn_once("consumer", configured.warnings);
-    Ok(ClientSpec::Consumer(configured.cluster, configured.client))
+    let consumer = ConsumerConfig { prefetch_budget: worker.prefetch_budget.clone(), ..configured.client };
+    Ok(ClientSpec::Consumer(configured.cluster, consumer))
 }
 
 /// The producer of a source task, or of a dead letter queue.

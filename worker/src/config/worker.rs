@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::config_def::{Config, ConfigDef};
 use api::{Error, Props, Result};
 use engine::task::{ConverterSpec, HeaderConverterSpec};
+use protocol::client::consumer::PrefetchBudget;
 use protocol::cluster::HostPort;
 use protocol::metrics::MetricsConfig;
 
@@ -52,6 +53,8 @@ pub struct WorkerConfig {
     pub providers: Providers,
     /// How long what the worker itself measures is remembered (`metrics.*`). Clients have windows of their own, from their own keys.
     pub windows: MetricsConfig,
+    /// `aqueduct.consumer.buffer.memory`, as the sink tasks share it.
+    pub prefetch_budget: PrefetchBudget,
     /// `aqueduct.watchdog.*`.
     pub watchdog: WatchdogLimits,
     /// `aqueduct.hang.limit.ms`: after which time in one call of a plug-in a data core counts as hung.
@@ -159,6 +162,9 @@ impl WorkerConfig {
                 sample_window_ms: config.long("metrics.sample.window.ms").max(0).unsigned_abs(),
                 sample_count: config.int("metrics.num.samples").max(1) as usize,
             },
+            prefetch_budget: PrefetchBudget::new(
+                usize::try_from(config.long("aqueduct.consumer.buffer.memory")).unwrap_or(usize::MAX),
+            ),
             watchdog: WatchdogLimits {
                 interval: millis(&config, "aqueduct.watchdog.interval.ms"),
                 call: millis(&config, "aqueduct.watchdog.call.ms"),

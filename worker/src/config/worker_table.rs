@@ -151,6 +151,15 @@ pub(super) fn common() -> ConfigDef {
             "Samples kept per metric.",
         ),
         (
+            "aqueduct.consumer.buffer.memory",
+            Long,
+            Value("134217728"),
+            Some(Check::Value(POSITIVE)),
+            Medium,
+            "Bytes that all sink tasks of the worker together may have fetched ahead. Beyond it a task fetches 128 KB whenever it has \
+             worked off what it had.",
+        ),
+        (
             "aqueduct.hang.limit.ms",
             Long,
             Value("2000"),

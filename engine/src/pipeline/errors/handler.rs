@@ -51,7 +51,7 @@ impl ErrorHandler {
             env,
             metrics,
             guard: RefCell::new(FloodGuard::new(Instant::now())),
-            indexer: RefCell::new(Indexer::new(BufferPool::default())),
+            indexer: RefCell::new(Indexer::new(BufferPool::of_thread())),
             dead_letters: OnceCell::new(),
         }
     }

@@ -195,7 +195,7 @@ impl Fleet {
         let mut descriptors = 0;
         for member in &self.members {
             let usage = member.usage()?;
-            cpu += usage.cpu();
+            cpu += usage.cpu;
             resident += usage.resident_bytes;
             descriptors += member.descriptors()?;
         }

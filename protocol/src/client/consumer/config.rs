@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::PrefetchBudget;
 use crate::Error;
 use crate::client::admin::IsolationLevel;
 use crate::client::group::GroupConfig;
@@ -87,6 +88,8 @@ pub struct ConsumerConfig {
     pub fetch_max_wait_ms: i32,
     /// How much may be fetched but not yet taken. Exceeded by at most one response per broker.
     pub prefetch_bytes_max: usize,
+    /// What it shares with others: how much all of them may have fetched but not yet taken.
+    pub prefetch_budget: PrefetchBudget,
     /// How much one poll hands out, beyond the first partition's data.
     pub poll_bytes_max: usize,
     /// `client.rack`: lets the leader name a follower nearby to fetch from (KIP-392).
@@ -121,6 +124,7 @@ impl ConsumerConfig {
             max_partition_fetch_bytes: 1024 * 1024,
             fetch_max_wait_ms: 500,
             prefetch_bytes_max: 8 * 1024 * 1024,
+            prefetch_budget: PrefetchBudget::unlimited(),
             poll_bytes_max: 1024 * 1024,
             client_rack: None,
             isolation_level: IsolationLevel::ReadUncommitted,

@@ -254,7 +254,7 @@ impl Consumer {
 
     /// Bytes that were fetched but not taken.
     pub fn prefetched_bytes(&self) -> usize {
-        self.shared.partitions.borrow().untaken_bytes
+        self.shared.partitions.borrow().untaken_bytes()
     }
 
     /// Commits all offsets in one request, under the member's generation where it is one. Retried where that helps. When the future is
@@ -368,7 +368,7 @@ impl fmt::Debug for Consumer {
         f.debug_struct("Consumer")
             .field("group_id", &self.shared.config.group_id)
             .field("partition_count", &partitions.map.len())
-            .field("prefetched_bytes", &partitions.untaken_bytes)
+            .field("prefetched_bytes", &partitions.untaken_bytes())
             .finish_non_exhaustive()
     }
 }

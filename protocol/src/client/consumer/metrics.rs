@@ -427,12 +427,13 @@ mod tests {
     use super::super::session::PartitionFetch;
     use super::super::{ConsumerConfig, IsolationLevel};
     use super::*;
+    use crate::client::consumer::PrefetchBudget;
     use crate::wire::messages::fetch_response::PartitionData;
 
     /// One partition at offset 100 that was just told its log: from 90, replicated to 120, decided to 112.
     fn told(isolation_level: IsolationLevel) -> Partitions {
         let config = ConsumerConfig { isolation_level, ..ConsumerConfig::new() };
-        let mut partitions = Partitions::default();
+        let mut partitions = Partitions::new(MetricsConfig::default(), &PrefetchBudget::unlimited());
         partitions.assign(&[TopicPartition::new("t", 0)], Need::Nothing, false, &config);
         partitions.map[0].start_at(100, -1);
         let sent = PartitionFetch {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use uuid::Uuid;
 
+use super::budget::{PrefetchBudget, Share};
 use super::session::PartitionRef;
 use super::{ConsumerConfig, Fetched, OffsetReset, PositionReset, ResetCause};
 use crate::Error;
@@ -86,12 +87,12 @@ pub(super) enum Taken {
     Reset(PositionReset),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Partitions {
     pub(super) map: IndexMap<TopicPartition, Partition>,
     /// Fetched and not taken, in order of arrival.
     pub(super) ready: VecDeque<Ready>,
-    pub(super) untaken_bytes: usize,
+    untaken: Share,
     next_incarnation: u64,
     pub(super) seen_generation: u64,
     /// How often a position was reset to where the log does not go on from it.
@@ -100,8 +101,21 @@ pub(super) struct Partitions {
 }
 
 impl Partitions {
-    pub(super) fn new(metrics: MetricsConfig) -> Self {
-        Self { metrics, ..Self::default() }
+    pub(super) fn new(metrics: MetricsConfig, budget: &PrefetchBudget) -> Self {
+        Self {
+            map: IndexMap::new(),
+            ready: VecDeque::new(),
+            untaken: budget.share(),
+            next_incarnation: 0,
+            seen_generation: 0,
+            reset_count: 0,
+            metrics,
+        }
+    }
+
+    /// Bytes that were fetched and not taken.
+    pub(super) fn untaken_bytes(&self) -> usize {
+        self.untaken.bytes()
     }
 
     /// Replaces the assignment. Partitions that stay keep their positions; nothing is handed out of new ones while `is_withheld`.
@@ -170,7 +184,7 @@ impl Partitions {
     pub(super) fn clear(&mut self) {
         self.map.clear();
         self.ready.clear();
-        self.untaken_bytes = 0;
+        self.untaken.give_back(self.untaken.bytes());
     }
 
     pub(super) fn names(&self) -> Vec<TopicPartition> {
@@ -227,7 +241,7 @@ impl Partitions {
                     partition.position = Some(fetched.next_offset);
                     partition.position_epoch = fetched.leader_epoch;
                     partition.record_lag(now);
-                    self.untaken_bytes -= fetched.bytes;
+                    self.untaken.give_back(fetched.bytes);
                 }
                 Ready::Reset(reset) => {
                     partition.position = Some(reset.after);
@@ -248,7 +262,7 @@ impl Partitions {
         let key = PartitionRef { topic: &fetched.topic, partition: fetched.partition };
         if let Some(partition) = self.map.get_mut(&key) {
             partition.untaken_bytes += fetched.bytes;
-            self.untaken_bytes += fetched.bytes;
+            self.untaken.add(fetched.bytes);
             self.ready.push_back(Ready::Data(fetched));
         }
     }
@@ -343,7 +357,7 @@ impl Partitions {
                 return true;
             }
             if let Ready::Data(fetched) = ready {
-                self.untaken_bytes -= fetched.bytes;
+                self.untaken.give_back(fetched.bytes);
                 if let Some(partition) = self.map.get_mut(&ready.key()) {
                     partition.untaken_bytes -= fetched.bytes;
                 }

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use super::budget::FLOOR_BYTES;
 use super::partitions::{Need, Partitions};
 use super::session::PartitionFetch;
 use super::{ConsumerConfig, OffsetReset};
@@ -48,6 +49,14 @@ pub(super) struct EpochQuery {
 }
 
 impl Partitions {
+    /// How many bytes more may be fetched now.
+    fn room(&self, config: &ConsumerConfig) -> usize {
+        let own = config.prefetch_bytes_max.saturating_sub(self.untaken_bytes());
+        let shared = config.prefetch_budget.room();
+        let floor = if self.untaken_bytes() == 0 { FLOOR_BYTES } else { 0 };
+        own.min(shared.max(floor))
+    }
+
     /// What to ask of `node`, which is one of `node_count` that are asked.
     pub(super) fn plan(
         &mut self,
@@ -56,10 +65,10 @@ impl Partitions {
         config: &ConsumerConfig,
         now: Instant,
     ) -> Plan {
-        if self.untaken_bytes >= config.prefetch_bytes_max {
+        if self.room(config) == 0 {
             self.evict_paused();
         }
-        let room = config.prefetch_bytes_max.saturating_sub(self.untaken_bytes);
+        let room = self.room(config);
         let share = (config.prefetch_bytes_max / self.map.len().max(1))
             .max(usize::try_from(config.max_partition_fetch_bytes).unwrap_or(0));
         let mut queries = Vec::new();
@@ -149,8 +158,9 @@ mod tests {
 
     use super::super::partitions::Taken;
     use super::*;
-    use crate::client::consumer::Fetched;
+    use crate::client::consumer::{Fetched, PrefetchBudget};
     use crate::cluster::Leader;
+    use crate::metrics::MetricsConfig;
     use crate::wire::records::RecordSet;
 
     fn config() -> ConsumerConfig {
@@ -159,7 +169,11 @@ mod tests {
 
     /// Partitions of topic "t" on node 1, each at offset 0.
     fn partitions(count: i32) -> Partitions {
-        let mut partitions = Partitions::default();
+        partitions_within(count, &PrefetchBudget::unlimited())
+    }
+
+    fn partitions_within(count: i32, budget: &PrefetchBudget) -> Partitions {
+        let mut partitions = Partitions::new(MetricsConfig::default(), budget);
         let names: Vec<_> = (0..count).map(|partition| TopicPartition::new("t", partition)).collect();
         partitions.assign(&names, Need::Nothing, false, &config());
         for partition in partitions.map.values_mut() {
@@ -218,7 +232,7 @@ mod tests {
         assert_eq!(partitions.plan(1, 1, &config(), Instant::now()), Plan::Wait(None));
         assert_eq!(take(&mut partitions, 100), 1, "one entry comes whatever its size");
         assert_eq!(take(&mut partitions, 1_000), 2);
-        assert_eq!(partitions.untaken_bytes, 0);
+        assert_eq!(partitions.untaken_bytes(), 0);
         assert_eq!(wanted(&mut partitions), (vec![0, 1], false));
         assert_eq!(partitions.map[0].position, Some(20));
     }
@@ -234,12 +248,38 @@ mod tests {
         deliver(&mut partitions, 1, 600);
         // The budget is used up: the paused partition's data goes, to be fetched again, so that the other one can run.
         assert_eq!(wanted(&mut partitions).0, Vec::<i32>::new());
-        assert_eq!(partitions.untaken_bytes, 600);
+        assert_eq!(partitions.untaken_bytes(), 600);
         assert_eq!(take(&mut partitions, 1_000), 1);
         assert_eq!(wanted(&mut partitions), (vec![1], false));
         partitions.set_paused(&paused, false);
         assert_eq!(wanted(&mut partitions), (vec![0, 1], false));
         assert_eq!(partitions.map[0].fetch_offset, 0);
+    }
+
+    #[test]
+    fn a_budget_bounds_those_who_share_it_and_lets_nobody_stand_still() {
+        let budget = PrefetchBudget::new(1_000_000);
+        let config = ConsumerConfig { prefetch_budget: budget.clone(), ..ConsumerConfig::new() };
+        let (mut one, mut other) = (partitions_within(1, &budget), partitions_within(1, &budget));
+        let may_fetch = |partitions: &mut Partitions| match partitions.plan(1, 1, &config, Instant::now()) {
+            Plan::Fetch { bytes_max, .. } => bytes_max as usize,
+            _ => 0,
+        };
+        deliver(&mut one, 0, 400_000);
+        assert_eq!((may_fetch(&mut one), may_fetch(&mut other)), (600_000, 600_000));
+        deliver(&mut one, 0, 700_000);
+        assert_eq!((may_fetch(&mut one), may_fetch(&mut other)), (0, FLOOR_BYTES));
+        deliver(&mut other, 0, FLOOR_BYTES);
+        assert_eq!((may_fetch(&mut one), may_fetch(&mut other)), (0, 0), "what it has is to be taken first");
+        assert_eq!(take(&mut other, 0), 1);
+        assert_eq!(may_fetch(&mut other), FLOOR_BYTES);
+        // Whatever way data go, they are given back.
+        assert_eq!(take(&mut one, 0), 1);
+        assert_eq!(budget.held_bytes(), 700_000);
+        drop(one);
+        deliver(&mut other, 0, 500_000);
+        assert!(other.seek(&TopicPartition::new("t", 0), 7));
+        assert_eq!(budget.held_bytes(), 0);
     }
 
     #[test]

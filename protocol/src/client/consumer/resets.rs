@@ -198,7 +198,9 @@ mod tests {
     use super::super::partitions::Taken;
     use super::super::{ConsumerConfig, Fetched};
     use super::*;
+    use crate::client::consumer::PrefetchBudget;
     use crate::cluster::Leader;
+    use crate::metrics::MetricsConfig;
     use crate::wire::messages::metadata_response::{
         MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
     };
@@ -230,7 +232,7 @@ mod tests {
 
     /// One partition "t-0" that was read up to [`OFFSET`] in leader epoch 5.
     fn read() -> Partitions {
-        let mut partitions = Partitions::default();
+        let mut partitions = Partitions::new(MetricsConfig::default(), &PrefetchBudget::unlimited());
         partitions.assign(&[tp()], Need::Nothing, false, &config(OffsetReset::Earliest));
         partitions.update_leaders(&view(1, 1), OffsetReset::Earliest);
         partitions.map[0].start_at(OFFSET, 5);
@@ -281,7 +283,7 @@ mod tests {
             assert!(partitions.update_leaders(&view(2, 0), reset).1.is_empty());
             assert_eq!(partitions.map[0].position, Some(OFFSET));
             assert!(partitions.update_leaders(&view(3, 2), reset).1.is_empty());
-            assert_eq!((partitions.map[0].position, partitions.untaken_bytes), (None, 0));
+            assert_eq!((partitions.map[0].position, partitions.untaken_bytes()), (None, 0));
             assert_eq!(partitions.map[0].need, Need::Reset(OffsetReset::Earliest));
             let query = offset_query(&partitions, OffsetReset::Earliest);
             assert!(matches!(
@@ -358,7 +360,7 @@ mod tests {
         fetch_ahead(&mut partitions);
         assert!(matches!(check_epoch(&mut partitions, (5, OFFSET + 4), OffsetReset::None), Outcome::Nothing));
         assert_eq!((partitions.map[0].fetch_offset, partitions.map[0].fetch_epoch), (OFFSET, 5));
-        assert_eq!(partitions.untaken_bytes, 0);
+        assert_eq!(partitions.untaken_bytes(), 0);
         assert!(partitions.map[0].needs_validation(), "the position itself is still to be checked");
     }
 

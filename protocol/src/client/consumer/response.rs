@@ -281,6 +281,8 @@ mod tests {
     use super::super::plan::OffsetQuery;
     use super::*;
     use crate::client::TopicPartition;
+    use crate::client::consumer::PrefetchBudget;
+    use crate::metrics::MetricsConfig;
     use crate::wire::records::{
         BatchBuilder, BufferPool, Codec, Compressor, ProducerStamp, patch_base_offset,
     };
@@ -293,7 +295,7 @@ mod tests {
 
     /// One partition "t-0" at [`OFFSET`].
     fn partitions() -> Partitions {
-        let mut partitions = Partitions::default();
+        let mut partitions = Partitions::new(MetricsConfig::default(), &PrefetchBudget::unlimited());
         partitions.assign(&[TopicPartition::new("t", 0)], Need::Nothing, false, &config());
         partitions.map[0].start_at(OFFSET, -1);
         partitions

@@ -81,9 +81,9 @@ impl Shared {
         let metrics = cluster.config().metrics;
         Self {
             cluster,
+            partitions: RefCell::new(Partitions::new(metrics, &config.prefetch_budget)),
             config,
             group,
-            partitions: RefCell::new(Partitions::new(metrics)),
             metrics: RefCell::new(ConsumerStats::new(metrics)),
             pattern: RefCell::default(),
             errors: RefCell::default(),

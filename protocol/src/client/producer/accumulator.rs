@@ -41,8 +41,8 @@ pub(super) struct Accumulator {
     used_bytes: Cell<usize>,
     /// What the last record that found no room asked for.
     wanted_bytes: Cell<usize>,
-    /// Whose queue was [ahead](PartitionQueue::is_ahead) when another batch was to be begun.
-    ahead: RefCell<Option<Rc<Partition>>>,
+    /// Whose queues were all [ahead](PartitionQueue::is_ahead) when another batch was to be begun.
+    ahead: RefCell<Vec<Rc<Partition>>>,
     room: Notify,
     completions: RefCell<Vec<Completion>>,
     completed: Notify,
@@ -215,12 +215,12 @@ impl Accumulator {
             let room = self.room.notified();
             let used = self.used_bytes.get();
             let has_memory = used == 0 || used + self.wanted_bytes.get() <= self.config.buffer_bytes;
-            let is_ahead =
-                self.ahead.borrow().as_ref().is_some_and(|partition| {
-                    partition.state.borrow().queue.is_ahead(self.config.in_flight_max)
-                });
-            if self.is_closed.get() || (has_memory && !is_ahead) {
-                self.ahead.take();
+            let has_moved = {
+                let ahead = self.ahead.borrow();
+                ahead.is_empty() || ahead.iter().any(|partition| !self.is_ahead(partition))
+            };
+            if self.is_closed.get() || (has_memory && has_moved) {
+                self.ahead.borrow_mut().clear();
                 return;
             }
             if !has_memory {
@@ -230,18 +230,33 @@ impl Accumulator {
         }
     }
 
-    /// Refuses a new batch for `partition` while its `queue` is [ahead](PartitionQueue::is_ahead).
-    pub(super) fn check_is_not_ahead(
+    /// Refuses a new batch for `partition` while its `queue` is [ahead](PartitionQueue::is_ahead), and those of all `others` that what
+    /// comes next may go to.
+    pub(super) fn check_is_not_ahead<'a>(
         &self,
         partition: &Rc<Partition>,
         queue: &PartitionQueue,
+        others: impl Iterator<Item = &'a Rc<Partition>>,
     ) -> Result<(), AppendError> {
         if !queue.is_ahead(self.config.in_flight_max) {
             return Ok(());
         }
+        let mut ahead = self.ahead.borrow_mut();
+        ahead.clear();
+        ahead.push(Rc::clone(partition));
+        for other in others {
+            if !self.is_ahead(other) {
+                ahead.clear();
+                return Ok(());
+            }
+            ahead.push(Rc::clone(other));
+        }
         self.wanted_bytes.set(0);
-        self.ahead.replace(Some(Rc::clone(partition)));
         Err(AppendError::Full)
+    }
+
+    fn is_ahead(&self, partition: &Partition) -> bool {
+        partition.state.borrow().queue.is_ahead(self.config.in_flight_max)
     }
 
     /// A queue has moved on: whoever waits for room looks again.

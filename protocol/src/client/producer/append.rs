@@ -42,9 +42,9 @@ impl Accumulator {
                 Some(open) => open,
                 none => {
                     // What nobody sends to a certain partition may find its way to others.
-                    if asked.is_some() {
-                        self.check_is_not_ahead(partition, &state.queue)?;
-                    }
+                    let may_go_to = |index: usize| asked.is_none() && index != chosen.index;
+                    let others = partitions.iter().enumerate().filter(|(index, _)| may_go_to(*index));
+                    self.check_is_not_ahead(partition, &state.queue, others.map(|(_, other)| other))?;
                     none.insert(self.open(partition, size)?)
                 }
             };

@@ -43,7 +43,7 @@ impl Accumulator {
             return Err(AppendError::NoSuchPartition { partition, count: partitions.len() });
         };
         let mut state = partition.state.borrow_mut();
-        self.check_is_not_ahead(partition, &state.queue)?;
+        self.check_is_not_ahead(partition, &state.queue, std::iter::empty())?;
         // What came before goes before.
         self.close_batch(topic, partition, &mut state).map_err(AppendError::Encode)?;
         let size = batch.bytes().len();

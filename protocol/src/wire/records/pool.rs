@@ -41,6 +41,16 @@ impl BufferPool {
         BufferPool { shared: Arc::new(Shared { classes, kept_bytes: AtomicUsize::new(0), kept_bytes_max }) }
     }
 
+    /// The pool that everything on this thread shares: a thousand tasks of one core keep what the few need that are busy at a time, and
+    /// each gets a buffer that is still in the cache.
+    pub fn of_thread() -> Self {
+        thread_local! {
+            static OF_THREAD: BufferPool = BufferPool::default();
+        }
+        // Gone when the thread ends.
+        OF_THREAD.try_with(Clone::clone).unwrap_or_default()
+    }
+
     /// An empty buffer with room for at least `capacity` bytes. Never blocks.
     pub fn get(&self, capacity: usize) -> PooledBuffer {
         let mut buffer = self.take(capacity);
@@ -223,6 +233,19 @@ mod tests {
         let again = pool.get(16 * 1024);
         assert_eq!((again.as_ptr(), again.len()), (address, 0));
         assert_eq!(pool.kept_bytes(), 0);
+    }
+
+    #[test]
+    fn a_thread_has_one_pool_which_takes_back_what_another_thread_drops() {
+        let mut buffer = BufferPool::of_thread().get(10_000);
+        buffer.extend_from_slice(b"hello");
+        let (address, bytes) = (buffer.as_ptr() as usize, buffer.freeze());
+        let of_other = std::thread::spawn(move || {
+            drop(bytes);
+            BufferPool::of_thread().kept_bytes()
+        });
+        assert_eq!(of_other.join().unwrap(), 0);
+        assert_eq!(BufferPool::of_thread().get(10_000).as_ptr() as usize, address);
     }
 
     #[test]

@@ -305,7 +305,7 @@ pub(in crate::store) fn refused(error: AppendError) -> Error {
 
 /// Reads on for ever.
 async fn follow(inner: Rc<Inner>, mut reader: impl LogReader) {
-    let mut decompressor = Decompressor::new(BufferPool::default(), BATCH_BYTES_MAX);
+    let mut decompressor = Decompressor::new(BufferPool::of_thread(), BATCH_BYTES_MAX);
     loop {
         match inner.consumer.poll(POLL).await {
             Ok(Polled::Records(fetched)) => {

@@ -65,7 +65,7 @@ impl Decompressor {
 
 impl Default for Decompressor {
     fn default() -> Self {
-        Decompressor::new(BufferPool::default(), DECOMPRESSED_BYTES_MAX_DEFAULT)
+        Decompressor::new(BufferPool::of_thread(), DECOMPRESSED_BYTES_MAX_DEFAULT)
     }
 }
 
