@@ -44,6 +44,8 @@ pub(crate) struct Case {
     pub(crate) transforms: bool,
     pub(crate) compression: Codec,
     pub(crate) partitions: i32,
+    /// Uncompressed bytes of a batch in the topics that are read.
+    pub(crate) batch_bytes: usize,
     /// Of the longer phase.
     pub(crate) records: u64,
 }
@@ -55,6 +57,7 @@ const BASE: Case = Case {
     transforms: false,
     compression: Codec::None,
     partitions: 1,
+    batch_bytes: 256 << 10,
     records: 80_000,
 };
 const KB: Case = Case { payload: Payload::Text(1_000), records: 16_000, ..BASE };
@@ -88,6 +91,8 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "datagen-100", route: Route::Datagen { format: "text" }, ..BASE },
     Case { name: "datagen-struct-json", route: Route::Datagen { format: "struct" }, ..BASE },
     Case { name: "mirror-100", ..MIRROR },
+    // What Java's producers write by default: joined on the way.
+    Case { name: "mirror-100-16kb", batch_bytes: 16 << 10, ..MIRROR },
     Case { name: "mirror-100-zstd", compression: Codec::Zstd, ..MIRROR },
     Case { name: "mirror-1k", route: Route::Mirror, ..KB },
     Case { name: "envelope-null", payload: Payload::Envelope, transforms: false, ..JSON },

@@ -83,7 +83,13 @@ impl Stage<'_> {
         let values = (0..records).map(|number| payload.record(number));
         match self.case.route {
             Route::ToNull { .. } | Route::ToFile | Route::Mirror => {
-                self.world.fill(&self.name(records), self.case.partitions, self.case.compression, values);
+                self.world.fill(
+                    &self.name(records),
+                    self.case.partitions,
+                    self.case.compression,
+                    self.case.batch_bytes,
+                    values,
+                );
             }
             Route::FromFile => {
                 let lines: Vec<u8> = values.flat_map(|value| value.into_iter().chain([b'\n'])).collect();

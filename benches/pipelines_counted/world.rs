@@ -23,8 +23,6 @@ const BROKER: (&str, u16) = ("broker", 9092);
 const NOW_MS: i64 = 1_700_000_000_000;
 /// Between two looks at how far a task is. It passes only while nobody has anything to do.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
-/// Uncompressed bytes of a batch in the topics that sinks read.
-const BATCH_BYTES: usize = 256 << 10;
 
 /// The world. Its clients' clock stands still and their chance is always the same.
 pub(crate) struct World {
@@ -94,12 +92,12 @@ impl World {
         topic: &str,
         partitions: i32,
         compression: Codec,
+        batch_bytes: usize,
         values: impl Iterator<Item = Vec<u8>>,
     ) {
         self.create(topic, partitions);
         self.block_on(async {
-            let config =
-                ProducerConfig { batch_bytes: BATCH_BYTES, compression, ..ProducerConfig::default() };
+            let config = ProducerConfig { batch_bytes, compression, ..ProducerConfig::default() };
             let cluster = Cluster::new(self.engine.env().clone(), Self::cluster());
             let producer = Producer::new(cluster, config).expect("the settings are valid");
             let to = producer.topic(topic).await.expect("the topic exists");

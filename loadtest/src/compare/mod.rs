@@ -53,8 +53,8 @@ pub(crate) struct Options {
     /// Cases, by name, or by the beginning of several; all without any
     cases: Vec<String>,
     /// Kafka to use, `host:port`
-    #[arg(long, env = "AQUEDUCT_KAFKA")]
-    bootstrap: String,
+    #[arg(long, env = "AQUEDUCT_KAFKA", required_unless_present = "report")]
+    bootstrap: Option<String>,
     /// The program `aqueduct`
     #[arg(long, env = "AQUEDUCT_BIN", default_value = "target/release/aqueduct")]
     binary: PathBuf,
@@ -91,7 +91,7 @@ async fn measure(options: &Options, reports: &mut Reports) -> Result<Vec<&'stati
     let chosen = cases::chosen(&options.cases)?;
     let libs = Libs::fetch()?;
     let plugins = xtask::java::compile(&xtask::paths::root().join("loadtest/java"), &libs.runtime())?;
-    let kafka = Kafka::connect(&options.bootstrap)?;
+    let kafka = Kafka::connect(options.bootstrap.as_deref().context("--bootstrap is missing")?)?;
     let turns = Side::ALL.len() * (WARM_UP_ROUNDS + options.rounds);
     let progress = Progress::new(chosen.len() * turns);
     let mut failed = Vec::new();
@@ -124,7 +124,7 @@ async fn measure_case(
     let mut expected = input.expected;
     let mut arms = Vec::new();
     for side in Side::ALL {
-        arms.push(Arm::start(side, &options.binary, &options.bootstrap, libs, plugins, TUNING).await?);
+        arms.push(Arm::start(side, &options.binary, &kafka.bootstrap, libs, plugins, TUNING).await?);
     }
     let mut spent = vec![Vec::new(); arms.len()];
     for round in 0..WARM_UP_ROUNDS + options.rounds {
@@ -136,7 +136,7 @@ async fn measure_case(
             progress.print(&format!(
                 "  {:5} {:8.1} ns/record  {:6.2} s{}",
                 arms[index].side.name(),
-                (one.user + one.system).as_nanos() as f64 / case.records as f64,
+                one.cpu.as_nanos() as f64 / case.records as f64,
                 one.took.as_secs_f64(),
                 if counts { "" } else { "  (warming up)" },
             ));

@@ -180,6 +180,41 @@ fn used_up_memory_is_told_and_comes_back() {
 }
 
 #[test]
+fn what_comes_faster_than_a_partition_takes_it_waits_outside_until_something_fails() {
+    run(async {
+        let fake = FakeCluster::start(2);
+        fake.add_topic("one", &[1]);
+        fake.add_topic("two", &[1, 2]);
+        let producer = Producer::new(fake.client(), config()).unwrap();
+        let (one, two) = (producer.topic("one").await.unwrap(), producer.topic("two").await.unwrap());
+        let value = [b'x'; 200_000];
+        let append = async |topic: &TopicHandle| {
+            let appended = producer.append(topic, None, &record(&value), 0);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            !matches!(appended, Err(AppendError::Full))
+        };
+        // Node 1 answers nothing from here on: of the one partition more and more would only wait.
+        fake.fail_next(ApiKey::Produce, Fault::Silence);
+        let mut count = 0;
+        while append(&one).await {
+            count += 1;
+        }
+        assert!((6..20).contains(&count), "{count} batches of 200 KB");
+        // Where others of a topic take what comes, those that do not are no hindrance.
+        for _ in 0..40 {
+            assert!(append(&two).await);
+        }
+        // It has failed: how long that lasts is not known, and there is memory.
+        let start = Instant::now();
+        producer.ready().await;
+        assert!(start.elapsed() > Duration::from_secs(20));
+        assert!(append(&one).await);
+        producer.flush().await.unwrap();
+        assert_eq!(values(&fake, "one", 0).len(), count + 1);
+    });
+}
+
+#[test]
 fn records_that_can_never_be_sent_are_refused() {
     run(async {
         let fake = FakeCluster::start(1);
