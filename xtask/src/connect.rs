@@ -13,8 +13,11 @@ use crate::kafka::Libs;
 /// A start takes 5–7 s, twice that on a busy machine, and 90 s were seen on two cores with a load of 38.
 const READY_DEADLINE: Duration = Duration::from_secs(180);
 
-/// The JVM that comparisons use, so that a test and a benchmark speak of the same worker.
-const JVM_OPTIONS: &[&str] = &["-Xms256m", "-Xmx2g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
+/// The JVM that comparisons use, so that a test and a benchmark speak of the same worker. Memory beyond the heap: a worker that starts 100
+/// source tasks exactly once has as many consumers that read the offsets topic, and the 2 GB that follow from the heap were not enough
+/// (`Cannot reserve ... bytes of direct buffer memory`; tasks stayed FAILED).
+const JVM_OPTIONS: &[&str] =
+    &["-Xms256m", "-Xmx2g", "-XX:MaxDirectMemorySize=6g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
 
 /// Properties as pairs of key and value.
 pub type Properties<'a> = [(&'a str, &'a str)];
