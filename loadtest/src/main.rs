@@ -13,6 +13,7 @@ mod json;
 mod options;
 mod output;
 mod picture;
+mod relay;
 mod rest;
 mod rest_flood;
 mod scaling;
@@ -49,6 +50,8 @@ enum Case {
     Scale(distributed::scale::Options),
     /// Any Connect cluster, Java's or ours: a connector of yours under load, with its lag, tasks and throughput as they are
     Drive(drive::Options),
+    /// What the kernel takes for bytes that go from one socket to another: the floor of a mirror on this machine
+    Relay(relay::Options),
     /// What a record costs with more partitions, tasks, bytes and changes of schema, and a start with more connectors
     Scaling(scaling::Options),
     /// Our producer and consumer beside librdkafka's: CPU per record of each process
@@ -67,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         Case::RestFlood(options) => local.block_on(&runtime, rest_flood::run(options)),
         Case::Connectors(options) => local.block_on(&runtime, connectors::run(options)),
         Case::Compare(options) => local.block_on(&runtime, compare::run(options)),
+        Case::Relay(options) => relay::run(&options),
         Case::Scaling(options) => local.block_on(&runtime, scaling::run(options)),
         Case::Scale(options) => local.block_on(&runtime, distributed::scale::run(options)),
         Case::Cluster(options) => local.block_on(&runtime, distributed::run(options)),

@@ -254,6 +254,8 @@ impl Link {
     }
 }
 
+impl Stream for Link {}
+
 impl AsyncRead for Link {
     fn poll_read(
         mut self: Pin<&mut Self>,

@@ -11,7 +11,7 @@ use std::hint::black_box;
 const WARM_BYTES: usize = 3 << 30;
 
 /// Touches free memory and gives it back to the kernel, which hands it out again first.
-pub(super) fn make_warm() {
+pub(crate) fn make_warm() {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let Some(available) = available_bytes(&text) else { return };
     // What the page cache has is not to go for it.

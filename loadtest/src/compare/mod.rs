@@ -24,7 +24,7 @@ mod cases;
 mod input;
 pub(crate) mod latency;
 pub(crate) mod machine;
-mod memory;
+pub(crate) mod memory;
 mod plot;
 mod records;
 mod report;

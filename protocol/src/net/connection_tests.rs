@@ -4,27 +4,31 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
 use super::*;
 use crate::ErrorKind;
 use crate::metrics::{Client, Metric, Report};
+use crate::net::env::{Dialer as _, SocketBuffers};
+use crate::net::tcp::TcpDialer;
 use crate::wire::messages::Encodable;
 use crate::wire::messages::api_versions_response::ApiVersion;
+use crate::wire::messages::metadata_response::MetadataResponseTopic;
 use crate::wire::messages::{
     ApiVersionsRequest, ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse, MetadataRequest,
-    ResponseHeader,
+    MetadataResponse, ResponseHeader, StrBytes, TopicName,
 };
 
 const HEARTBEAT_VERSION: i16 = 4;
 
 /// The other end of the pipe.
-struct Peer {
-    stream: DuplexStream,
+struct Peer<S = DuplexStream> {
+    stream: S,
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     /// The next request: API key, version, correlation id.
     async fn read(&mut self) -> (i16, i16, i32) {
         let length = self.stream.read_i32().await.unwrap();
@@ -265,6 +269,51 @@ fn frames_of_any_size_arrive_in_any_slices() {
         };
         tokio::join!(answer, collect);
         assert!(connection.is_open());
+    });
+}
+
+/// While a large frame is read a socket does not wake for each piece of it; it must for the last one, and for the small frame behind it.
+#[test]
+fn large_and_small_frames_arrive_over_sockets_in_pieces_of_any_size() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dialed = TcpDialer::default().dial("127.0.0.1", port, SocketBuffers::default()).await.unwrap();
+        let mut peer = Peer { stream: listener.accept().await.unwrap().0 };
+        peer.stream.set_nodelay(true).unwrap();
+        let config = config();
+        let (connection, ()) = tokio::join!(Connection::open(dialed, &config), async {
+            let (_, version, id) = peer.read().await;
+            peer.answer_versions(id, version, 0).await;
+        });
+        let connection = connection.unwrap();
+        for piece_bytes in [1_000, 70_001, 300_000, 800_000] {
+            let asked = connection.send(12, &MetadataRequest::default()).unwrap();
+            let beat = heartbeat(&connection);
+            let answer = async {
+                let (_, _, id) = peer.read().await;
+                let name = "t".repeat(200);
+                let topic =
+                    MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name))));
+                let mut frame = Vec::new();
+                ResponseHeader::default().with_correlation_id(id).encode(&mut frame, 1).unwrap();
+                let response = MetadataResponse::default().with_topics(vec![topic; 3_000]);
+                response.encode(&mut frame, 12).unwrap();
+                let (rest, last) = frame.split_at(frame.len() - 1);
+                peer.stream.write_i32(frame.len() as i32).await.unwrap();
+                for piece in rest.chunks(piece_bytes).chain([last]) {
+                    peer.stream.write_all(piece).await.unwrap();
+                    // Whoever reads gets its turn.
+                    tokio::task::yield_now().await;
+                }
+                let (_, _, id) = peer.read().await;
+                peer.answer_heartbeat(id, 7).await;
+            };
+            let (answered, ()) = tokio::join!(asked, answer);
+            assert_eq!(answered.unwrap().topics.len(), 3_000);
+            assert_eq!(beat.await.unwrap().throttle_time_ms, 7);
+        }
     });
 }
 

@@ -27,6 +27,8 @@ use crate::{Error, ErrorKind};
 /// Small frames are read through a buffer of this size, several per system call; larger ones go straight into pooled buffers. Each connection
 /// has one, and an idle sink has two connections.
 const STAGING_BYTES: usize = 4 * 1024;
+/// While a large frame comes in, a wake-up is for so many bytes of it: a wake-up costs as much as copying tens of kilobytes.
+const LOW_WATER_BYTES_MAX: usize = 256 * 1024;
 /// How many pieces one vectored write takes at most; the kernel's own limit is 1,024.
 const WRITE_PIECES_MAX: usize = 64;
 /// A response is at least its correlation id.
@@ -404,12 +406,14 @@ struct FrameReader {
     end: usize,
     /// A frame too large for the staging buffer, and the bytes that it still lacks.
     body: Option<(PooledBuffer, usize)>,
+    /// For how many bytes the stream wakes us.
+    low_water: usize,
 }
 
 impl FrameReader {
     fn new(pool: BufferPool, frame_bytes_max: usize) -> Self {
         let staging = vec![0; STAGING_BYTES].into_boxed_slice();
-        Self { pool, frame_bytes_max, staging, start: 0, end: 0, body: None }
+        Self { pool, frame_bytes_max, staging, start: 0, end: 0, body: None, low_water: 1 }
     }
 
     fn poll_frame(&mut self, stream: &mut dyn Stream, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
@@ -417,7 +421,17 @@ impl FrameReader {
             if let Some((buffer, missing)) = &mut self.body {
                 let mut limited = buffer.limit(*missing);
                 let read = std::pin::pin!(stream.read_buf(&mut limited));
-                let count = ready!(read.poll(cx)).map_err(read_failed)?;
+                let Poll::Ready(read) = read.poll(cx) else {
+                    let wanted = (*missing).min(LOW_WATER_BYTES_MAX);
+                    if self.low_water != wanted {
+                        self.low_water = wanted;
+                        stream.set_low_water(wanted);
+                        // What has come meanwhile may be enough, and nobody would say so again.
+                        continue;
+                    }
+                    return Poll::Pending;
+                };
+                let count = read.map_err(read_failed)?;
                 if count == 0 {
                     return Poll::Ready(Err(end_of_stream(true)));
                 }
@@ -433,6 +447,10 @@ impl FrameReader {
             }
             if self.body.is_some() {
                 continue;
+            }
+            if self.low_water != 1 {
+                self.low_water = 1;
+                stream.set_low_water(1);
             }
             if self.start == self.end {
                 self.start = 0;

@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::env::{DialFuture, Dialer, SocketBuffers, Stream};
@@ -51,6 +53,26 @@ impl Dialer for TcpDialer {
             }
             Err(last)
         })
+    }
+}
+
+impl Stream for TcpStream {
+    /// `SO_RCVLOWAT`. The kernel wakes sooner where its buffer is full, and at the end of the stream.
+    #[cfg(target_os = "linux")]
+    fn set_low_water(&self, bytes: usize) {
+        let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        let size = size_of_val(&bytes) as libc::socklen_t;
+        // SAFETY: the descriptor is open for as long as `self` lives, and the kernel reads `size` bytes of the integer before it returns.
+        // Where it refuses, whoever reads is woken more often.
+        let _refused = unsafe {
+            libc::setsockopt(
+                self.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVLOWAT,
+                std::ptr::from_ref(&bytes).cast(),
+                size,
+            )
+        };
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use protocol::net::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 
 /// Bytes that an in-process connection holds in each direction.
@@ -42,6 +43,8 @@ impl Pipe {
 fn reset() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the embedded broker reset the connection")
 }
+
+impl Stream for Pipe {}
 
 impl AsyncRead for Pipe {
     fn poll_read(

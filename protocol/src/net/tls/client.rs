@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use super::config::TlsConfig;
@@ -72,3 +73,5 @@ fn make(config: &TlsConfig) -> Result<ClientConfig> {
             .map_err(|error| Error::config("read ssl.keystore", error)),
     }
 }
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for tokio_rustls::client::TlsStream<S> {}

@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use super::config::TlsConfig;
 use super::reload::Reload;
 use super::{material, provider, verifier};
+use crate::net::Stream;
 use crate::{Error, Result};
 
 /// `ssl.client.auth`.
@@ -96,3 +97,5 @@ fn make(config: &TlsConfig, client_auth: ClientAuth) -> Result<ServerConfig> {
         .with_single_cert(identity.chain, identity.key)
         .map_err(|error| Error::config("read ssl.keystore", error))
 }
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for TlsStream<S> {}
