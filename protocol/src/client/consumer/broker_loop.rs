@@ -57,7 +57,7 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
         failure_count: 0,
         holding_back_wait_ms: HOLDING_BACK_WAIT_MS,
         empty_answers: 0,
-        next_bytes: FLOOR_BYTES,
+        expected_bytes: 0,
     };
     loop {
         let notified = shared.fetchers.notified();
@@ -77,7 +77,8 @@ pub(super) async fn run(shared: Rc<Shared>, node: i32) {
             Plan::CheckEpochs(queries) => check_epochs(&shared, node, queries).await,
             Plan::Fetch { wanted, bytes_max, is_holding_back } => {
                 let wait_ms = broker.wait_ms(&shared, is_holding_back);
-                let bytes_max = bytes_max.min(i32::try_from(broker.next_bytes).unwrap_or(i32::MAX));
+                let enough = broker.expected_bytes.max(FLOOR_BYTES);
+                let bytes_max = bytes_max.min(i32::try_from(enough).unwrap_or(i32::MAX));
                 if wait_ms <= shared.config.fetch_max_wait_ms {
                     broker.fetch(&shared, wanted, bytes_max, wait_ms).await
                 } else {
@@ -116,9 +117,9 @@ struct BrokerLoop {
     holding_back_wait_ms: i32,
     /// How many answers in a row had no data.
     empty_answers: u32,
-    /// How much the next fetch asks for at most: twice what the last one brought. One that has got less than it may is not short of it, and
-    /// a thousand that begin at the same time do not bring a thousand times as much as each may have.
-    next_bytes: usize,
+    /// How much the next fetch may bring: twice what the last one brought. It asks for no more, or for [`FLOOR_BYTES`]: one that has got less
+    /// than it may is not short of it, and a thousand that begin at the same time do not bring a thousand times as much as each may have.
+    expected_bytes: usize,
 }
 
 impl BrokerLoop {
@@ -170,11 +171,9 @@ impl BrokerLoop {
         bytes_max: i32,
         wait_ms: i32,
     ) -> Result<(), Error> {
+        // Not what it asks for: of those that get a few records now and then others would have nothing left.
         let mut under_way = shared.config.prefetch_budget.share();
-        // What waits for the first record of an empty topic holds nothing that others could use.
-        if self.empty_answers == 0 {
-            under_way.add(usize::try_from(bytes_max).unwrap_or(0));
-        }
+        under_way.add(self.expected_bytes.min(usize::try_from(bytes_max).unwrap_or(0)));
         let sent = self.exchange(shared, wanted, bytes_max, wait_ms).await;
         let response = sent.inspect_err(|_| self.session.on_failure())?;
         // From here on it counts as untaken.
@@ -282,7 +281,7 @@ impl BrokerLoop {
         if is_stale {
             shared.wake_all();
         }
-        self.next_bytes = all.bytes.saturating_mul(2).max(FLOOR_BYTES);
+        self.expected_bytes = all.bytes.saturating_mul(2);
         self.empty_answers = if is_ready || is_stale { 0 } else { self.empty_answers.saturating_add(1) };
     }
 

@@ -21,7 +21,7 @@ pub struct PrefetchBudget {
 }
 
 impl PrefetchBudget {
-    /// At most so many bytes, and [`FLOOR_BYTES`] for each consumer beyond.
+    /// At most so many bytes, and 128 KB for each consumer beyond.
     pub fn new(bytes_max: usize) -> Self {
         PrefetchBudget { bytes_max, held: Arc::default() }
     }
@@ -31,13 +31,8 @@ impl PrefetchBudget {
         PrefetchBudget::new(usize::MAX)
     }
 
-    /// The limit.
-    pub fn bytes_max(&self) -> usize {
-        self.bytes_max
-    }
-
     /// What is fetched and not taken, and what may come of fetches under way.
-    pub fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 

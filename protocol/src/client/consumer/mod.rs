@@ -10,7 +10,8 @@
 //!
 //! Per fetch and per batch work only: nothing here looks at a record. A broker loop sends the next fetch as soon as the last
 //! response is sorted into `ready`, before anybody takes it; a partition whose untaken data exceeds its share of the budget is left
-//! out until it is taken. All consumers that share a [`PrefetchBudget`] keep to that, too. One slow, leaderless or failing partition holds up no other.
+//! out until it is taken. All consumers that share a [`PrefetchBudget`] keep to that, too. One slow, leaderless or failing partition
+//! holds up no other.
 //!
 //! Positions: a position knows the leader epoch of the record before it and the id of its topic. After an election the new leader is
 //! asked whether its log still has it (KIP-320), and a recreated topic is noticed by its id, in metadata and in every fetch. A position

@@ -241,16 +241,14 @@ impl Accumulator {
         if !queue.is_ahead(self.config.in_flight_max) {
             return Ok(());
         }
-        let mut ahead = self.ahead.borrow_mut();
-        ahead.clear();
-        ahead.push(Rc::clone(partition));
+        let mut ahead = vec![Rc::clone(partition)];
         for other in others {
             if !self.is_ahead(other) {
-                ahead.clear();
                 return Ok(());
             }
             ahead.push(Rc::clone(other));
         }
+        self.ahead.replace(ahead);
         self.wanted_bytes.set(0);
         Err(AppendError::Full)
     }

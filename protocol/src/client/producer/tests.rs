@@ -190,14 +190,19 @@ fn what_comes_faster_than_a_partition_takes_it_waits_outside_until_something_fai
         let value = [b'x'; 200_000];
         let append = async |topic: &TopicHandle| {
             let appended = producer.append(topic, None, &record(&value), 0);
+            // The clock is paused: the sleep ends when nobody has anything to do.
             tokio::time::sleep(Duration::from_millis(1)).await;
             !matches!(appended, Err(AppendError::Full))
         };
         // Node 1 answers nothing from here on: of the one partition more and more would only wait.
         fake.fail_next(ApiKey::Produce, Fault::Silence);
         let mut count = 0;
-        while append(&one).await {
-            count += 1;
+        loop {
+            if append(&one).await {
+                count += 1;
+            } else if tokio::time::timeout(Duration::from_secs(1), producer.ready()).await.is_err() {
+                break;
+            }
         }
         assert!((6..20).contains(&count), "{count} batches of 200 KB");
         // Where others of a topic take what comes, those that do not are no hindrance.
