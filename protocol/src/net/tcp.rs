@@ -57,10 +57,12 @@ impl Dialer for TcpDialer {
 }
 
 impl Stream for TcpStream {
-    /// `SO_RCVLOWAT`. The kernel wakes sooner where its buffer is full, and at the end of the stream.
+    /// `SO_RCVLOWAT`, but no more than a quarter of the receive buffer as it is now: what the buffer has room for is what the other side may
+    /// send, and that is not to run out before anybody reads. The kernel wakes sooner at the end of the stream.
     #[cfg(target_os = "linux")]
     fn set_low_water(&self, bytes: usize) {
-        let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        let buffer_bytes = socket2::SockRef::from(self).recv_buffer_size().unwrap_or(0);
+        let bytes = libc::c_int::try_from(bytes.min(buffer_bytes / 4).max(1)).unwrap_or(libc::c_int::MAX);
         let size = size_of_val(&bytes) as libc::socklen_t;
         // SAFETY: the descriptor is open for as long as `self` lives, and the kernel reads `size` bytes of the integer before it returns.
         // Where it refuses, whoever reads is woken more often.
