@@ -425,9 +425,8 @@ impl FrameReader {
                     let wanted = (*missing).min(LOW_WATER_BYTES_MAX);
                     if self.low_water != wanted {
                         self.low_water = wanted;
+                        // Where so much has come meanwhile, that wakes us at once.
                         stream.set_low_water(wanted);
-                        // What has come meanwhile may be enough, and nobody would say so again.
-                        continue;
                     }
                     return Poll::Pending;
                 };

@@ -22,16 +22,12 @@ pub type DialFuture = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> +
 
 /// A byte stream to a broker: a TCP socket, a TLS session over one, or half of an in-process pipe.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
-    /// Whoever waits to read is not to be woken before so many bytes are there, or the end. It saves wake-ups, and may be ignored.
+    /// Whoever waits to read is not to be woken before so many bytes are there, or the end; where they are there already, at once. It saves
+    /// wake-ups, and may be ignored.
     fn set_low_water(&self, _bytes: usize) {}
 }
 
 impl Stream for DuplexStream {}
-impl Stream for Box<dyn Stream> {
-    fn set_low_water(&self, bytes: usize) {
-        (**self).set_low_water(bytes);
-    }
-}
 
 /// How large the buffers of a socket are; the operating system decides where it is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -75,6 +75,18 @@ impl OffsetsPlace {
         })
     }
 
+    /// The same place for a change from outside with exactly-once support: written in transactions of the connector's first task, so that
+    /// a former one that is still awake cannot overwrite it (`Worker#modifySourceConnectorOffsets`).
+    ///
+    /// # Errors
+    /// Settings of the connector's producer that are wrong.
+    pub fn to_change(self, worker: &WorkerConfig, distributed: &DistributedConfig) -> Result<OffsetsPlace> {
+        let client_id = format!("connector-producer-{}-0", self.connector);
+        let transactional_id = distributed.task_transactional_id(&self.connector, 0);
+        let producer = transactional_producer(worker, client_id, &self.props, &transactional_id)?;
+        Ok(OffsetsPlace { producer, is_shared: false, ..self })
+    }
+
     /// The store there, `of_worker` being the worker's own. Within a `LocalSet`, which serves it.
     ///
     /// # Errors
@@ -89,43 +101,13 @@ impl OffsetsPlace {
         if self.is_shared {
             return Ok(of_worker);
         }
-        self.open_own(env, worker, distributed, of_worker, self.producer.clone()).await
-    }
-
-    /// The store for a change from outside with exactly-once support: written in transactions of the connector's first task, so that a
-    /// former one that is still awake cannot overwrite it (`Worker#modifySourceConnectorOffsets`).
-    ///
-    /// # Errors
-    /// As [`OffsetsPlace::open`].
-    pub async fn open_to_change(
-        &self,
-        env: &Env,
-        worker: &WorkerConfig,
-        distributed: &DistributedConfig,
-        of_worker: Arc<dyn OffsetStore>,
-    ) -> Result<Arc<dyn OffsetStore>, StoreError> {
-        let OffsetsPlace { connector, props, .. } = self;
-        let client_id = format!("connector-producer-{connector}-0");
-        let transactional_id = distributed.task_transactional_id(connector, 0);
-        let producer = transactional_producer(worker, client_id, props, &transactional_id).map_err(wrong)?;
-        self.open_own(env, worker, distributed, of_worker, producer).await
-    }
-
-    /// By clients of the connector's own.
-    async fn open_own(
-        &self,
-        env: &Env,
-        worker: &WorkerConfig,
-        distributed: &DistributedConfig,
-        of_worker: Arc<dyn OffsetStore>,
-        producer: (ClusterConfig, ProducerConfig),
-    ) -> Result<Arc<dyn OffsetStore>, StoreError> {
+        let wrong = |error: api::Error| StoreError::Config(error.message().to_owned());
         let OffsetsPlace { connector, props, .. } = self;
         let id = |kind: &str| format!("connector-{kind}-{connector}");
         let is_exactly_once = distributed.exactly_once == ExactlyOnceSupport::Enabled;
         let settings = LogSettings {
             consumer: offsets_consumer(worker, id("consumer"), props, is_exactly_once).map_err(wrong)?,
-            producer,
+            producer: self.producer.clone(),
         };
         let (cluster, admin) = connector_admin(worker, id("adminclient"), props).map_err(wrong)?;
         let admin = Admin::new(Cluster::new(env.clone(), cluster)).with_timeout(admin.api_timeout);
@@ -137,10 +119,6 @@ impl OffsetsPlace {
         }
         Ok(Arc::new(ConnectorOffsets { primary, secondary: of_worker }))
     }
-}
-
-fn wrong(error: api::Error) -> StoreError {
-    StoreError::Config(error.message().to_owned())
 }
 
 fn same(one: &[HostPort], other: &[HostPort]) -> bool {

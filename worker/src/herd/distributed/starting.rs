@@ -280,9 +280,10 @@ impl Herder {
         let exactly_once =
             self.cluster_shell().filter(|shell| shell.config().exactly_once == ExactlyOnceSupport::Enabled);
         let Some(shell) = exactly_once else { return self.connector_offsets(connector, props).await };
-        let place = OffsetsPlace::of(&config.worker, shell.config(), connector, props)?;
+        let place = OffsetsPlace::of(&config.worker, shell.config(), connector, props)?
+            .to_change(&config.worker, shell.config())?;
         let of_worker = Arc::clone(&config.offsets);
-        let opening = place.open_to_change(config.engine.env(), &config.worker, shell.config(), of_worker);
+        let opening = place.open(config.engine.env(), &config.worker, shell.config(), of_worker);
         // In a box of its own, as above.
         let opening: Pin<Box<dyn Future<Output = _>>> = Box::pin(opening);
         opening.await.map_err(not_opened)
