@@ -53,6 +53,7 @@ pub(super) struct Arm {
     pub(super) side: Side,
     process: Process,
     port: u16,
+    rounds: usize,
     /// From the start of the process until its REST serves.
     pub(super) ready_after: Duration,
     pub(super) idle_resident_bytes: u64,
@@ -94,7 +95,7 @@ impl Arm {
                 (Process::Ours(worker), port, ready_after)
             }
         };
-        let mut arm = Arm { side, process, port, ready_after, idle_resident_bytes: 0, dir };
+        let mut arm = Arm { side, process, port, rounds: 0, ready_after, idle_resident_bytes: 0, dir };
         sleep(SETTLE).await;
         arm.idle_resident_bytes = arm.usage()?.resident_bytes;
         Ok(arm)
@@ -105,6 +106,12 @@ impl Arm {
             Process::Java(worker) => worker.pid(),
             Process::Ours(worker) => worker.pid(),
         })
+    }
+
+    /// The number of the round that begins now.
+    pub(super) fn next_round(&mut self) -> usize {
+        self.rounds += 1;
+        self.rounds
     }
 
     /// Where a sink of this round writes.

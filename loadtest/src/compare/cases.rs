@@ -35,7 +35,7 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) path: Path,
     pub(super) payload: Payload,
-    /// Whether InsertField, ReplaceField and Cast are in between.
+    /// Whether three transforms are in between: of the fields of JSON that is read, or those that make JSON of lines.
     pub(super) transforms: bool,
     /// Codec of the topic's batches.
     pub(super) compression: &'static str,
@@ -102,6 +102,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "transforms-null", floor_ns: Some(214.0), ..JSON },
     Case { name: "transforms-null-16p-4t", partitions: 16, tasks: 4, floor_ns: Some(214.0), ..JSON },
     Case { name: "transforms-file", path: Path::KafkaToFile, ..JSON },
+    Case { name: "transforms-kafka", transforms: true, records: 1_500_000, ..FROM_FILE },
     Case { name: "mirror-100", floor_ns: Some(31.0), ..MIRROR },
     Case { name: "mirror-100-16p", partitions: 16, floor_ns: Some(31.0), ..MIRROR },
     Case { name: "mirror-100-lz4", compression: "lz4", floor_ns: Some(20.0), ..MIRROR },
@@ -178,26 +179,27 @@ impl Case {
             set("tasks.max", &self.tasks.to_string());
             set("key.converter", "org.apache.kafka.connect.converters.ByteArrayConverter");
             set("value.converter", self.converter());
-            if self.payload != Payload::Envelope && self.is_json() {
+            if self.payload != Payload::Envelope && self.has_json() {
                 set("value.converter.schemas.enable", "false");
             }
             if self.is_source() {
                 set("producer.override.compression.type", self.compression);
             }
             if self.transforms {
-                transforms(config);
+                config.extend(self.transforms());
             }
         }
         json!({"name": name, "config": config})
     }
 
-    fn is_json(&self) -> bool {
-        !matches!(self.payload, Payload::Text(_))
+    /// Whether the connector's converter reads or writes JSON.
+    fn has_json(&self) -> bool {
+        self.transforms || !matches!(self.payload, Payload::Text(_))
     }
 
     fn converter(&self) -> &'static str {
         match self.path {
-            _ if self.is_json() => "org.apache.kafka.connect.json.JsonConverter",
+            _ if self.has_json() => "org.apache.kafka.connect.json.JsonConverter",
             Path::KafkaToNull | Path::KafkaToKafka => {
                 "org.apache.kafka.connect.converters.ByteArrayConverter"
             }
@@ -207,7 +209,33 @@ impl Case {
 
     /// Java's sinks know only the last.
     fn tier(&self) -> &'static str {
-        if self.is_json() { "columns" } else { "index" }
+        if self.has_json() { "columns" } else { "index" }
+    }
+
+    /// Of JSON: a field more, one less, one renamed, and a number as text. Of lines: an object around each, with a field more, one renamed.
+    fn transforms(&self) -> Map<String, Value> {
+        let settings: &[(&str, &str)] = match self.payload {
+            Payload::Text(_) => &[
+                ("transforms", "hoist,insert,replace"),
+                ("transforms.hoist.type", "org.apache.kafka.connect.transforms.HoistField$Value"),
+                ("transforms.hoist.field", "line"),
+                ("transforms.replace.renames", "line:text"),
+            ],
+            Payload::Json | Payload::Envelope => &[
+                ("transforms", "insert,replace,cast"),
+                ("transforms.replace.exclude", "city"),
+                ("transforms.replace.renames", "mail:email"),
+                ("transforms.cast.type", "org.apache.kafka.connect.transforms.Cast$Value"),
+                ("transforms.cast.spec", "id:string"),
+            ],
+        };
+        let shared = [
+            ("transforms.insert.type", "org.apache.kafka.connect.transforms.InsertField$Value"),
+            ("transforms.insert.static.field", "source"),
+            ("transforms.insert.static.value", "shop"),
+            ("transforms.replace.type", "org.apache.kafka.connect.transforms.ReplaceField$Value"),
+        ];
+        settings.iter().chain(&shared).map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect()
     }
 
     /// In words, for the report.
@@ -224,7 +252,11 @@ impl Case {
             Payload::Json => "JSON 145 B".to_owned(),
             Payload::Envelope => "JSON with schema 565 B".to_owned(),
         };
-        let transforms = if self.transforms { ", 3 transforms" } else { "" };
+        let transforms = match (self.transforms, self.is_source()) {
+            (false, _) => "",
+            (true, false) => ", 3 transforms",
+            (true, true) => ", 3 transforms to JSON",
+        };
         let compression = if self.compression == "none" { "" } else { self.compression };
         let gap = if compression.is_empty() { "" } else { " " };
         let spread = match (self.partitions, self.tasks) {
@@ -262,24 +294,6 @@ fn mirror(name: &str, topic: &str, bootstrap: &str) -> Value {
         }
     }
     config
-}
-
-/// A field more, one less, one renamed, and a number as text.
-fn transforms(config: &mut Map<String, Value>) {
-    let package = "org.apache.kafka.connect.transforms";
-    for (key, value) in [
-        ("transforms", "insert,replace,cast".to_owned()),
-        ("transforms.insert.type", format!("{package}.InsertField$Value")),
-        ("transforms.insert.static.field", "source".to_owned()),
-        ("transforms.insert.static.value", "shop".to_owned()),
-        ("transforms.replace.type", format!("{package}.ReplaceField$Value")),
-        ("transforms.replace.exclude", "city".to_owned()),
-        ("transforms.replace.renames", "mail:email".to_owned()),
-        ("transforms.cast.type", format!("{package}.Cast$Value")),
-        ("transforms.cast.spec", "id:string".to_owned()),
-    ] {
-        config.insert(key.to_owned(), value.into());
-    }
 }
 
 #[cfg(test)]

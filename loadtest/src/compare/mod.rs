@@ -4,14 +4,15 @@
 //!
 //! - Three workers start, each alone on an idle core: Java's (2 GB of heap, G1, the settings of `cases::TUNING`), ours with the same
 //!   settings, and ours once more. Time until REST serves and resident memory without connectors are taken.
-//! - They take turns, in another order each round: a connector is created by REST, with the same JSON, and reads all records from the
+//! - First each of them does the work until it no longer gets cheaper (at least twice), and that is not counted: the JVM compiles what it runs
+//!   often, and takes up to ten rounds for it. Processes stay for all rounds of a case, and a case has processes of its own, so that no other
+//!   case's profile is in the compiled code.
+//! - Then they take turns, in another order each round: a connector is created by REST, with the same JSON, and reads all records from the
 //!   beginning. CPU is what the kernel accounts to the process, user and system, from before the request until the broker knows the last
 //!   record (sources) or its offset is committed (sinks, every 200 ms). So it has the creation of connector and task, the group's join and the
 //!   last commit in it, for all sides alike.
 //! - The kernel's time is to the nanosecond. Before each round free memory is touched (`memory`): pages that a virtual machine has given back
 //!   to its host come back at a price that has nothing to do with who touches them first.
-//! - The first two rounds are not counted: the JVM compiles what it runs often. Processes stay for all rounds of a case, and a case has
-//!   processes of its own, so that no other case's profile is in the compiled code.
 //! - After each round it is checked that every record has arrived once and whole: by a sum of hashes that knows no order over the file's lines or
 //!   the topic's values, and for a sink that drops everything by its own count.
 //! - Reported are medians. `again` beside `ours` shows how far two figures of one program lie apart on this machine.
@@ -31,6 +32,7 @@ mod report;
 mod round;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -40,12 +42,17 @@ use xtask::kafka::Libs;
 use self::arms::{Arm, Side};
 use self::cases::{Case, TUNING};
 use self::input::Input;
+use self::records::Sum;
 use self::report::Reports;
+use self::round::Spent;
 use crate::cluster::Kafka;
 use crate::output::{Progress, print};
 
-/// Rounds of each side that are not counted.
-const WARM_UP_ROUNDS: usize = 2;
+/// Rounds of each side that are not counted, at least and at most.
+const WARM_UP_ROUNDS_MIN: usize = 2;
+const WARM_UP_ROUNDS_MAX: usize = 10;
+/// A worker is warm when a round cost this much of the cheapest before it, or more.
+const WARM_SHARE: f64 = 0.9;
 
 /// Settings.
 #[derive(Debug, Args)]
@@ -58,7 +65,7 @@ pub(crate) struct Options {
     /// The program `aqueduct`
     #[arg(long, env = "AQUEDUCT_BIN", default_value = "target/release/aqueduct")]
     binary: PathBuf,
-    /// Rounds that count, after two that do not
+    /// Rounds that count, after those in which a worker warms up
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Records of each case, in percent of what its line in the table says
@@ -92,7 +99,7 @@ async fn measure(options: &Options, reports: &mut Reports) -> Result<Vec<&'stati
     let libs = Libs::fetch()?;
     let plugins = xtask::java::compile(&xtask::paths::root().join("loadtest/java"), &libs.runtime())?;
     let kafka = Kafka::connect(options.bootstrap.as_deref().context("--bootstrap is missing")?)?;
-    let turns = Side::ALL.len() * (WARM_UP_ROUNDS + options.rounds);
+    let turns = Side::ALL.len() * options.rounds;
     let progress = Progress::new(chosen.len() * turns);
     let mut failed = Vec::new();
     for case in chosen {
@@ -126,23 +133,16 @@ async fn measure_case(
     for side in Side::ALL {
         arms.push(Arm::start(side, &options.binary, &kafka.bootstrap, libs, plugins, TUNING).await?);
     }
+    let mut measured = Measured { kafka, case, input: &input, expected: &mut expected, progress };
+    for arm in &mut arms {
+        measured.warm_up(arm).await?;
+    }
     let mut spent = vec![Vec::new(); arms.len()];
-    for round in 0..WARM_UP_ROUNDS + options.rounds {
+    for round in 0..options.rounds {
         for turn in 0..arms.len() {
             let index = (turn + round) % arms.len();
-            let one = round::run(kafka, case, &input, &mut arms[index], round, &mut expected).await?;
-            let counts = round >= WARM_UP_ROUNDS;
+            spent[index].push(measured.round(&mut arms[index], "").await?);
             progress.step();
-            progress.print(&format!(
-                "  {:5} {:8.1} ns/record  {:6.2} s{}",
-                arms[index].side.name(),
-                one.cpu.as_nanos() as f64 / case.records as f64,
-                one.took.as_secs_f64(),
-                if counts { "" } else { "  (warming up)" },
-            ));
-            if counts {
-                spent[index].push(one);
-            }
         }
     }
     let mut sides = Vec::new();
@@ -154,4 +154,39 @@ async fn measure_case(
         kafka.delete_topic(&input.topic).await?;
     }
     Ok(report::case(case, machine, sides))
+}
+
+/// What all rounds of a case share.
+struct Measured<'a> {
+    kafka: &'a Kafka,
+    case: &'a Case,
+    input: &'a Input,
+    expected: &'a mut Option<Sum>,
+    progress: &'a Progress,
+}
+
+impl Measured<'_> {
+    /// Rounds until they no longer get cheaper.
+    async fn warm_up(&mut self, arm: &mut Arm) -> Result<()> {
+        let mut least = Duration::MAX;
+        for rounds in 1..=WARM_UP_ROUNDS_MAX {
+            let cpu = self.round(arm, "  (warming up)").await?.cpu;
+            if rounds >= WARM_UP_ROUNDS_MIN && cpu >= least.mul_f64(WARM_SHARE) {
+                break;
+            }
+            least = least.min(cpu);
+        }
+        Ok(())
+    }
+
+    async fn round(&mut self, arm: &mut Arm, note: &str) -> Result<Spent> {
+        let spent = round::run(self.kafka, self.case, self.input, arm, self.expected).await?;
+        self.progress.print(&format!(
+            "  {:5} {:8.1} ns/record  {:6.2} s{note}",
+            arm.side.name(),
+            spent.cpu.as_nanos() as f64 / self.case.records as f64,
+            spent.took.as_secs_f64(),
+        ));
+        Ok(spent)
+    }
 }

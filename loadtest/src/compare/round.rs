@@ -42,9 +42,9 @@ pub(super) async fn run(
     case: &Case,
     input: &Input,
     arm: &mut Arm,
-    round: usize,
     expected: &mut Option<Sum>,
 ) -> Result<Spent> {
+    let round = arm.next_round();
     let name = format!("{}-{}-{}-{round}", case.name, arm.side.name(), std::process::id());
     let output = arm.output(round);
     let target = case.target(&name, &input.topic);

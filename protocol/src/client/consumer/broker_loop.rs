@@ -45,7 +45,7 @@ const HOLDING_BACK_WAIT_MS: i32 = 10;
 const EMPTY_ANSWERS_MIN: u32 = 10;
 /// How long a broker may hold back the fetch of an idle consumer. A broker that died silently is noticed so much later than the request
 /// timeout: short beside Java's 30 s.
-const IDLE_WAIT_MS: i32 = 5_000;
+const IDLE_WAIT_MS: i32 = 10_000;
 /// Idle fetches end at multiples of this, so that a process with many idle consumers wakes for all of them at once.
 const IDLE_STEP_MS: i32 = 500;
 
