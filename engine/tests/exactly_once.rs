@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use api::Props;
 use api::plugin::ConnectorPlugin;
+use broker::Fault;
 use bytes::Bytes;
 use engine::offset::{MemoryOffsetStore, OffsetEntry, OffsetStore, StoreFuture};
 use engine::task::{
     ExactlyOnce, StartGate, TaskHandle, TaskId, TaskState, TransactionBoundary, revoked, superseded,
 };
+use protocol::ErrorCode;
 use protocol::client::TopicPartition;
 use protocol::client::admin::{Admin, IsolationLevel, OffsetSpec};
 use protocol::client::consumer::{Consumer, ConsumerConfig, OffsetReset, Polled};
 use protocol::cluster::{Cluster, ClusterConfig};
 use protocol::net::Env;
+use protocol::wire::messages::ApiKey;
 use protocol::wire::records::Decompressor;
 use support::counting_source::{Counting, Told, told};
 use support::{World, props, wait_until};
@@ -346,6 +349,25 @@ fn a_task_that_waits_for_the_fencing_can_be_stopped() {
     task.stop();
     setup.world.wait_for_state(&task, &TaskState::Stopped);
     assert_eq!(setup.world.records(&setup.records), 0);
+}
+
+/// Goal: a task that was stopped does not take the transactional id when the coordinator is there again: it would shut out whoever runs the task
+/// by then.
+#[test]
+fn a_task_that_waits_for_its_coordinator_can_be_stopped_and_shuts_out_nobody() {
+    let setup = Setup::new("away");
+    let broker = setup.world.broker();
+    broker.faults().on(ApiKey::InitProducerId, Fault::Error(ErrorCode::COORDINATOR_NOT_AVAILABLE));
+    let task = setup.start(TransactionBoundary::Poll, &[("records", "5")]);
+    wait_until("the coordinator to be asked", || broker.request_count(ApiKey::InitProducerId) > 0);
+    task.stop();
+    setup.world.wait_for_state(&task, &TaskState::Stopped);
+    broker.faults().clear_all();
+    let asked_before = broker.request_count(ApiKey::InitProducerId);
+    let next = setup.start(TransactionBoundary::Poll, &[("records", "5")]);
+    wait_until("all is committed", || setup.offset() == Some(5));
+    setup.world.stop(next);
+    assert_eq!(broker.request_count(ApiKey::InitProducerId), asked_before + 1);
 }
 
 /// Goal: records for the task's own offsets topic are refused, in Java's words.

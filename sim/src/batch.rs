@@ -59,6 +59,11 @@ pub(crate) fn run(hours: u64, options: &Options) -> ExitCode {
         }
         let (seed, child) = running.remove(0);
         total.take_in(seed, child);
+        // A long run should show that it goes on.
+        if total.worlds.is_multiple_of(worlds.div_ceil(10)) && total.worlds < worlds {
+            let bad = total.bad_seeds.len();
+            say(&format!("{} of {worlds} worlds after {} s, {bad} bad", total.worlds, began.elapsed().as_secs()));
+        }
     }
     total.show(began.elapsed());
     if total.bad_seeds.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

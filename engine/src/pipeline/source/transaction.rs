@@ -16,7 +16,7 @@ use super::progress::OFFSETS_TOKEN;
 use crate::offset::OffsetEntry;
 use crate::pipeline::side::AbortOnDrop;
 use crate::rt::clock;
-use crate::task::{Control, ExactlyOnce, Target, TaskId, TransactionBoundary};
+use crate::task::{Control, ExactlyOnce, TaskId, TransactionBoundary};
 
 /// The transactions of a source task.
 pub(super) struct Transactions {
@@ -55,18 +55,18 @@ impl SourcePipeline {
             fenced = gate.fence(&id) => fenced?,
             () = control.stopped() => return Ok(false),
         }
-        // Whoever takes the transactional id now shuts out younger tasks: not after a stop.
-        if control.target() == Target::Stopped {
-            return Ok(false);
-        }
         loop {
-            match producer.init_transactions().await {
+            // Whoever takes the transactional id shuts out younger tasks: not after a stop, though the coordinator was away until now. The
+            // attempt that is under way ends with the producer.
+            let taken = tokio::select! {
+                biased;
+                () = control.stopped() => return Ok(false),
+                taken = producer.init_transactions() => taken,
+            };
+            match taken {
                 Ok(()) => break,
                 Err(TransactionError::Retry(error)) => {
                     warn!(task = %id, %error, "no coordinator for the task's transactions yet, trying again");
-                    if control.target() == Target::Stopped {
-                        return Ok(false);
-                    }
                 }
                 Err(error) => {
                     return Err(

@@ -178,6 +178,11 @@ pub enum ClusterAction {
         /// How many tasks there were.
         task_count: u32,
     },
+    /// Give up shutting out producers, as far as it has not happened; there is no answer.
+    AbandonFencing {
+        /// Of which round.
+        round: Epoch,
+    },
     /// A logger's level was set for all workers.
     SetLoggerLevel {
         /// The logger.
@@ -228,6 +233,7 @@ impl std::fmt::Debug for ClusterAction {
             ClusterAction::FenceProducers { connector, task_count, .. } => {
                 write!(f, "FenceProducers({connector}, {task_count})")
             }
+            ClusterAction::AbandonFencing { round } => write!(f, "AbandonFencing({round})"),
             ClusterAction::SetLoggerLevel { namespace, level } => {
                 write!(f, "SetLoggerLevel({namespace}, {level})")
             }

@@ -98,6 +98,9 @@ impl Cluster {
 
     fn check_fencing(&self, name: &Arc<str>) -> Result<(), Refusal> {
         self.check_leader()?;
+        if self.membership.is_out {
+            return Err(Refusal::Failed(FAILED.to_owned()));
+        }
         let Some(config) = self.snapshot.config(name) else {
             return Err(Refusal::NotFound(format!("Connector {name} not found")));
         };
@@ -301,8 +304,29 @@ impl Cluster {
         }
     }
 
+    /// This worker is out of the group, or another one leads it. By then the producers of new tasks may have been let in, which a round that
+    /// reaches the brokers late would shut out: it is given up.
+    pub(super) fn abandon_fencing(&mut self, out: &mut Vec<ClusterAction>) {
+        for name in self.abandon_rounds(out) {
+            self.end_round(&name, &Err(Refusal::Failed(FAILED.to_owned())), out);
+        }
+    }
+
+    /// Of which connectors they were.
+    fn abandon_rounds(&self, out: &mut Vec<ClusterAction>) -> Vec<Arc<str>> {
+        let mut names = Vec::new();
+        for (name, fencing) in &self.fencings {
+            if let Some(Round { id, step: Step::Fencing, .. }) = fencing.round {
+                out.push(ClusterAction::AbandonFencing { round: id });
+                names.push(Arc::clone(name));
+            }
+        }
+        names
+    }
+
     /// Everybody who waits, and nothing is fenced any more.
-    pub(super) fn end_fencing(&mut self) -> Vec<Token> {
+    pub(super) fn end_fencing(&mut self, out: &mut Vec<ClusterAction>) -> Vec<Token> {
+        self.abandon_rounds(out);
         self.fenced_changes.clear();
         let mut tokens = Vec::new();
         for mut fencing in std::mem::take(&mut self.fencings).into_values() {

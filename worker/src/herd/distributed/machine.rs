@@ -250,7 +250,7 @@ impl Cluster {
         let waiting = std::mem::take(&mut self.waiting);
         let changes = std::mem::take(&mut self.offset_changes);
         let mut tokens: Vec<Token> = waiting.into_iter().map(|(token, _)| token).collect();
-        tokens.extend(self.end_fencing());
+        tokens.extend(self.end_fencing(out));
         for (epoch, change) in changes {
             out.push(ClusterAction::Herd(Action::AbandonOffsets { epoch }));
             tokens.push(change.token);

@@ -20,8 +20,10 @@ const FAILED_ASSIGNMENT_PATIENCE_MS: u64 = 1_000;
 /// Where this worker stands in its group.
 #[derive(Default)]
 pub(super) struct Membership {
-    /// The last assignment; none outside of the group.
+    /// The last assignment; none before the first.
     pub(super) assigned: Option<Assigned>,
+    /// The group goes on without this worker, for all that it knows.
+    pub(super) is_out: bool,
     /// Another one is to come.
     pub(super) is_rebalancing: bool,
     /// Its work has been started.
@@ -93,6 +95,8 @@ impl Cluster {
                 }
                 if matches!(cause, RevokedBy::Lost(_) | RevokedBy::Failed | RevokedBy::OutOfSync) {
                     self.membership.is_rebalancing = true;
+                    self.membership.is_out = true;
+                    self.abandon_fencing(out);
                 }
                 self.membership.is_resolved = false;
                 self.membership.revocations.push_back(Revocation { connectors, tasks, is_flushing: false });
@@ -106,10 +110,13 @@ impl Cluster {
                 self.own_tasks = still.cloned().collect();
                 self.membership.assigned = Some(assigned);
                 self.membership.is_rebalancing = false;
+                self.membership.is_out = false;
                 self.membership.is_resolved = false;
                 self.membership.awaits_reconfiguration = false;
                 self.membership.lag.has_refreshed = false;
-                if leads && !self.is_stopping {
+                if !leads {
+                    self.abandon_fencing(out);
+                } else if !self.is_stopping {
                     self.forget_gone(out);
                     out.push(ClusterAction::ClaimPrivileges);
                 }

@@ -4,7 +4,7 @@
 //! written by one future per request, so that nothing waits for anything but what it needs.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,9 @@ use engine::task::TaskId;
 use hyper::Method;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::AbortHandle;
 
+use super::super::event::Epoch;
 use super::super::herder::Herder;
 use super::event::{ClusterAction, ClusterEvent, ConfigWrite, PublishFailure, Subject, WriteFailure};
 use super::machine::Statuses;
@@ -78,6 +80,8 @@ pub(crate) struct ClusterShell {
     /// Where tasks' gates ask.
     pub(super) questions: mpsc::UnboundedSender<Question>,
     pub(super) opened: OpenedOffsets,
+    /// Rounds that shut out producers now.
+    fencings: RefCell<HashMap<Epoch, AbortHandle>>,
     /// Held while this worker is about to become the only writer.
     claiming: Mutex<()>,
 }
@@ -135,6 +139,7 @@ impl ClusterShell {
             rebalances: member.stats(),
             questions,
             opened: OpenedOffsets::default(),
+            fencings: RefCell::default(),
             claiming: Mutex::default(),
         };
         (shell, Voices { config_events, member, orders, questions: asked })
@@ -289,12 +294,19 @@ impl Herder {
                 });
             }
             ClusterAction::FenceProducers { connector, round, config, task_count } => {
-                let (herder, shell) = (self.clone(), Rc::clone(shell));
-                tokio::task::spawn_local(async move {
-                    let fenced = herder.fence_producers(&shell, &connector, &config, task_count).await;
+                let (herder, this) = (self.clone(), Rc::clone(shell));
+                let fencing = tokio::task::spawn_local(async move {
+                    let fenced = herder.fence_producers(&this, &connector, &config, task_count).await;
                     let result = fenced.map_err(|error| error.to_string());
+                    this.fencings.borrow_mut().remove(&round);
                     herder.cluster_step(ClusterEvent::ProducersFenced { connector, round, result });
                 });
+                shell.fencings.borrow_mut().insert(round, fencing.abort_handle());
+            }
+            ClusterAction::AbandonFencing { round } => {
+                if let Some(fencing) = shell.fencings.borrow_mut().remove(&round) {
+                    fencing.abort();
+                }
             }
             ClusterAction::SetLoggerLevel { namespace, level } => {
                 let Some(parsed) = Level::parse(&level) else {

@@ -302,6 +302,35 @@ proptest! {
 }
 
 #[test]
+fn a_leader_that_the_group_goes_on_without_shuts_out_nobody() {
+    let mut world = recorded(2);
+    world.is_exactly_once = false;
+    world.send(0, "c", tasks(3));
+    world.settle();
+    let waits = world.send(0, "c", CommandKind::Fence);
+    until_fencing(&mut world);
+    let drain = |world: &mut World| {
+        while let Some(event) = world.workers[0].inbox.pop_front() {
+            world.step(0, event);
+        }
+    };
+    world.workers[0].is_frozen = true;
+    world.thaw(0);
+    drain(&mut world);
+    let refused = Err(Refusal::Failed("Failed to perform zombie fencing".to_owned()));
+    assert_eq!(world.replies[&waits], refused);
+    let comes_late = world.send(0, "c", CommandKind::Fence);
+    drain(&mut world);
+    assert_eq!((world.replies.get(&comes_late), fenced(&world)), (Some(&refused), vec![]));
+    assert!(world.producers.rounds.is_empty());
+    // It leads again, and can be asked again.
+    world.settle();
+    let again = world.send(0, "c", CommandKind::Fence);
+    world.settle();
+    assert_eq!((world.replies[&again].is_ok(), fenced(&world)), (true, vec![2]));
+}
+
+#[test]
 fn a_worker_that_ends_answers_those_who_wait_for_a_fencing() {
     let mut world = recorded(2);
     world.is_exactly_once = false;

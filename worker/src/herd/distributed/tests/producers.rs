@@ -61,6 +61,10 @@ impl World {
         self.producers.rounds.push(Round { worker, connector, round, task_count });
     }
 
+    pub(super) fn abandon_round(&mut self, worker: usize, id: Epoch) {
+        self.producers.rounds.retain(|round| (round.worker, round.round) != (worker, id));
+    }
+
     /// A round of fencing ends, if there is one.
     pub(super) fn end_round(&mut self, pick: usize) -> bool {
         let rounds = &mut self.producers.rounds;

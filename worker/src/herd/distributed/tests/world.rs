@@ -289,6 +289,7 @@ impl World {
             ClusterAction::FenceProducers { connector, round, task_count, .. } => {
                 self.begin_round(number, connector, round, task_count);
             }
+            ClusterAction::AbandonFencing { round } => self.abandon_round(number, round),
             ClusterAction::ClaimPrivileges | ClusterAction::SetLoggerLevel { .. } => {}
             ClusterAction::Leave(_) | ClusterAction::RevokeAll => panic!("nothing is ever too slow here"),
         }
