@@ -62,7 +62,11 @@ pub(crate) fn run(hours: u64, options: &Options) -> ExitCode {
         // A long run should show that it goes on.
         if total.worlds.is_multiple_of(worlds.div_ceil(10)) && total.worlds < worlds {
             let bad = total.bad_seeds.len();
-            say(&format!("{} of {worlds} worlds after {} s, {bad} bad", total.worlds, began.elapsed().as_secs()));
+            say(&format!(
+                "{} of {worlds} worlds after {} s, {bad} bad",
+                total.worlds,
+                began.elapsed().as_secs()
+            ));
         }
     }
     total.show(began.elapsed());

@@ -86,8 +86,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     for line in reports.table() {
         print(&line);
     }
-    for path in reports.draw()? {
-        print(&format!("drawn: {}", path.display()));
+    for path in reports.publish()? {
+        print(&format!("written: {}", path.display()));
     }
     ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())

@@ -1,4 +1,4 @@
-//! Results as they are kept (`compare.json`: one entry for each case, with its machine and command), as a table and as a picture beside them.
+//! Results as they are kept (`compare.json`: one entry for each case, with its machine and command), as a table (`compare.md`) and as a picture beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -135,8 +135,8 @@ impl Reports {
         lines
     }
 
-    /// Draws the picture; gives the files written.
-    pub(super) fn draw(&self) -> Result<Vec<PathBuf>> {
+    /// Writes the table and draws the picture; gives the files written.
+    pub(super) fn publish(&self) -> Result<Vec<PathBuf>> {
         let lines: Vec<Line> = self.ordered().map(line_of).collect();
         if lines.is_empty() {
             return Ok(Vec::new());
@@ -151,7 +151,9 @@ impl Reports {
             text(machine, "date"),
         );
         let picture = plot::picture(&lines, &caption);
-        let files = [("svg", picture.svg().into_bytes()), ("png", picture.png()?)];
+        let table = format!("# Java's worker and Aqueduct\n\n{caption}.\n\n{}\n", self.table().join("\n"));
+        let files =
+            [("md", table.into_bytes()), ("svg", picture.svg().into_bytes()), ("png", picture.png()?)];
         let keep = |(kind, bytes): (&str, Vec<u8>)| {
             let path = self.dir.join(FILE).with_extension(kind);
             fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
@@ -213,15 +215,17 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_kept_as_svg_and_as_png() {
+    fn the_table_and_the_picture_lie_beside_the_figures() {
         let dir = tempfile::tempdir().unwrap();
         let mut reports = Reports::load(dir.path()).unwrap();
-        assert!(reports.draw().unwrap().is_empty(), "nothing was measured");
+        assert!(reports.publish().unwrap().is_empty(), "nothing was measured");
         reports.add(entry("null-100", 100.0)).unwrap();
-        let drawn = reports.draw().unwrap();
-        assert_eq!(drawn, ["compare.svg", "compare.png"].map(|name| dir.path().join(name)));
-        let svg = fs::read_to_string(&drawn[0]).unwrap();
-        let (width, height) = Canvas::decode(&fs::read(&drawn[1]).unwrap()).size();
+        let written = reports.publish().unwrap();
+        assert_eq!(written, ["compare.md", "compare.svg", "compare.png"].map(|name| dir.path().join(name)));
+        let table = fs::read_to_string(&written[0]).unwrap();
+        assert!(table.lines().any(|line| line.starts_with("| null-100: null-100 | 100 |")), "{table}");
+        let svg = fs::read_to_string(&written[1]).unwrap();
+        let (width, height) = Canvas::decode(&fs::read(&written[2]).unwrap()).size();
         // Three pixels for two px.
         let said = format!(r#"width="{}" height="{}""#, width as f64 / 1.5, height as f64 / 1.5);
         assert!(svg.contains(&said), "{said}: {svg}");
