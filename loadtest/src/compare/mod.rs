@@ -4,9 +4,9 @@
 //!
 //! - Three workers start, each alone on an idle core: Java's (2 GB of heap, G1, the settings of `cases::TUNING`), ours with the same
 //!   settings, and ours once more. Time until REST serves and resident memory without connectors are taken.
-//! - First each of them does the work until it no longer gets cheaper (at least twice), and that is not counted: the JVM compiles what it runs
-//!   often, and takes up to ten rounds for it. Processes stay for all rounds of a case, and a case has processes of its own, so that no other
-//!   case's profile is in the compiled code.
+//! - First each of them does the work for nothing: ours once, Java's until two rounds in a row were not a tenth cheaper than the cheapest
+//!   before, because the JVM compiles what it runs often and takes up to ten rounds for it. Processes stay for all rounds of a case, and a case
+//!   has processes of its own, so that no other case's profile is in the compiled code.
 //! - Then they take turns, in another order each round: a connector is created by REST, with the same JSON, and reads all records from the
 //!   beginning. CPU is what the kernel accounts to the process, user and system, from before the request until the broker knows the last
 //!   record (sources) or its offset is committed (sinks, every 200 ms). So it has the creation of connector and task, the group's join and the
@@ -48,11 +48,12 @@ use self::round::Spent;
 use crate::cluster::Kafka;
 use crate::output::{Progress, print};
 
-/// Rounds of each side that are not counted, at least and at most.
-const WARM_UP_ROUNDS_MIN: usize = 2;
+/// Rounds for which the JVM may compile.
 const WARM_UP_ROUNDS_MAX: usize = 10;
-/// A worker is warm when a round cost this much of the cheapest before it, or more.
-const WARM_SHARE: f64 = 0.9;
+/// A round is no cheaper than those before it where it costs this much of the cheapest of them.
+const NO_CHEAPER: f64 = 0.9;
+/// The JVM is warm after so many such rounds in a row.
+const NO_CHEAPER_ROUNDS: usize = 2;
 
 /// Settings.
 #[derive(Debug, Args)]
@@ -166,12 +167,14 @@ struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    /// Rounds until they no longer get cheaper.
+    /// Rounds that do not count.
     async fn warm_up(&mut self, arm: &mut Arm) -> Result<()> {
-        let mut least = Duration::MAX;
-        for rounds in 1..=WARM_UP_ROUNDS_MAX {
+        let rounds_max = if arm.side == Side::Java { WARM_UP_ROUNDS_MAX } else { 1 };
+        let (mut least, mut no_cheaper) = (Duration::MAX, 0);
+        for _ in 0..rounds_max {
             let cpu = self.round(arm, "  (warming up)").await?.cpu;
-            if rounds >= WARM_UP_ROUNDS_MIN && cpu >= least.mul_f64(WARM_SHARE) {
+            no_cheaper = if cpu < least.mul_f64(NO_CHEAPER) { 0 } else { no_cheaper + 1 };
+            if no_cheaper == NO_CHEAPER_ROUNDS {
                 break;
             }
             least = least.min(cpu);
