@@ -19,7 +19,7 @@ pub(crate) fn facts(binary: &Path) -> Value {
     json!({
         "date": first_line(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%MZ"])),
         "command": command(binary),
-        "commit": first_line(Command::new("git").args(["describe", "--always", "--dirty"])),
+        "commit": commit(),
         "binary": binary,
         "cpu": model,
         "cores": std::thread::available_parallelism().ok().map(std::num::NonZero::get),
@@ -29,6 +29,14 @@ pub(crate) fn facts(binary: &Path) -> Value {
         "java": first_line(Command::new("java").arg("-version")),
         "load_average": load_average(),
     })
+}
+
+/// With `-dirty` where files differ from it; the results that are being kept do.
+fn commit() -> Option<String> {
+    let commit = first_line(Command::new("git").args(["describe", "--always"]))?;
+    let others = [":/", ":(top,exclude)loadtest/results"];
+    let diff = Command::new("git").args(["diff", "--quiet", "HEAD", "--"]).args(others).status().ok()?;
+    Some(if diff.success() { commit } else { format!("{commit}-dirty") })
 }
 
 /// What gives these figures again, as `cargo xtask bench` takes it. Cargo names the folder of a program after its profile.
