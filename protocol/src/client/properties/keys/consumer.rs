@@ -43,7 +43,7 @@ pub(super) const BEFORE_SECURITY: [Key; 47] = [
     key("fetch.max.bytes", Int, Value("52428800"), Valid::AtLeast(0), Medium, Applied,
         "the most bytes of an answer; a larger first batch comes whole"),
     key("fetch.max.wait.ms", Int, Value("500"), Valid::AtLeast(0), Low, Applied,
-        "how long a broker may hold an answer back; 5 s for a consumer that has had nothing for ten answers and takes any amount"),
+        "how long a broker may hold an answer back; 10 s for a consumer that has had nothing for ten answers and takes any amount"),
     RECONNECT_BACKOFF_MS,
     RECONNECT_BACKOFF_MAX_MS,
     RETRY_BACKOFF_MS,
