@@ -326,7 +326,7 @@ async fn serve(shared: &Shared, mut inbox: mpsc::UnboundedReceiver<Command>) {
     }
 }
 
-/// What the thread's pool of buffers has kept for a load that has passed goes back to the system.
+/// What the thread's pool of buffers has kept for a load that has passed goes back to the allocator.
 async fn free_buffers() {
     loop {
         tokio::time::sleep(BUFFERS_IDLE_MAX).await;
