@@ -11,7 +11,6 @@ use std::thread;
 use std::time::Duration;
 
 use protocol::net::{MakeFuture, Spawn};
-use protocol::wire::records::BufferPool;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tracing::{error, warn};
@@ -23,9 +22,6 @@ use super::task::{self, JoinHandle, TaskError};
 
 /// How long after the deadline a thread may take to drop its tasks before it counts as hung.
 const DROP_ALLOWANCE: Duration = Duration::from_millis(500);
-
-/// A buffer that was not needed for so long is freed.
-const BUFFERS_IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// How an executor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,7 +286,6 @@ fn prepare_thread(shared: &Shared) -> io::Result<tokio::runtime::Runtime> {
 
 fn run(runtime: tokio::runtime::Runtime, shared: &Shared, inbox: mpsc::UnboundedReceiver<Command>) -> Ending {
     let local = LocalSet::new();
-    local.spawn_local(free_buffers());
     local.block_on(&runtime, serve(shared, inbox));
     let dropped_count = shared.tasks.load(Ordering::Relaxed);
     // Destructors of tasks run here, inside the runtime that they may need.
@@ -323,14 +318,6 @@ async fn serve(shared: &Shared, mut inbox: mpsc::UnboundedReceiver<Command>) {
             () = shared.went_idle.notified() => {}
             () = over(deadline) => return,
         }
-    }
-}
-
-/// What the thread's pool of buffers has kept for a load that has passed goes back to the allocator.
-async fn free_buffers() {
-    loop {
-        tokio::time::sleep(BUFFERS_IDLE_MAX).await;
-        BufferPool::of_thread().free_unneeded();
     }
 }
 

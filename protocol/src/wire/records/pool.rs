@@ -3,8 +3,7 @@
 //! clone or slice of them is dropped, on whichever thread that happens.
 //!
 //! Limits: buffers are kept by size class, a bounded number per class and a bounded number of bytes in all; what does
-//! not fit is freed. The pool bounds what it *keeps*, not what is out: budgets for that belong to its users. Whoever drives a thread has
-//! its pool free now and then what nobody has needed since ([`BufferPool::free_unneeded`]): load passes, and each core has a pool.
+//! not fit is freed. The pool bounds what it *keeps*, not what is out: budgets for that belong to its users.
 //!
 //! The buffer that came back last goes out first: its bytes are still in the cache, where those of one that has waited for its turn
 //! among dozens are not.
@@ -67,21 +66,6 @@ impl BufferPool {
         buffer
     }
 
-    /// Frees the buffers that were here all the time since the last call. Those that came back last go out first, so these are the ones that
-    /// have waited longest.
-    pub fn free_unneeded(&self) {
-        for class in &self.shared.classes {
-            let mut idle = lock(class);
-            let unneeded_count = idle.least;
-            let unneeded: Vec<_> = idle.buffers.drain(..unneeded_count).collect();
-            idle.least = idle.buffers.len();
-            // Freeing them may take a while.
-            drop(idle);
-            let bytes = unneeded.iter().map(Vec::capacity).sum();
-            self.shared.kept_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-    }
-
     /// The bytes of idle buffers that the pool holds now.
     pub fn kept_bytes(&self) -> usize {
         self.shared.kept_bytes.load(Ordering::Relaxed)
@@ -89,7 +73,7 @@ impl BufferPool {
 
     fn take(&self, capacity: usize) -> PooledBuffer {
         let class = class_for_request(capacity);
-        let kept = self.shared.classes.get(class).and_then(|idle| lock(idle).take());
+        let kept = self.shared.classes.get(class).and_then(|idle| lock(idle).pop());
         let data = match kept {
             Some(data) => {
                 self.shared.kept_bytes.fetch_sub(data.capacity(), Ordering::Relaxed);
@@ -186,26 +170,10 @@ impl fmt::Debug for PooledBuffer {
 }
 
 struct Shared {
-    classes: [Mutex<Idle>; CLASS_COUNT],
+    /// Idle buffers, the one that came back last at the end.
+    classes: [Mutex<Vec<Vec<u8>>>; CLASS_COUNT],
     kept_bytes: AtomicUsize,
     kept_bytes_max: usize,
-}
-
-/// The idle buffers of a class.
-#[derive(Default)]
-struct Idle {
-    /// The one that came back last at the end.
-    buffers: Vec<Vec<u8>>,
-    /// How few there were since somebody last asked what is not needed.
-    least: usize,
-}
-
-impl Idle {
-    fn take(&mut self) -> Option<Vec<u8>> {
-        let buffer = self.buffers.pop()?;
-        self.least = self.least.min(self.buffers.len());
-        Some(buffer)
-    }
 }
 
 impl Shared {
@@ -214,8 +182,8 @@ impl Shared {
         let Some(class) = class_for_return(capacity) else { return };
         let kept_before = self.kept_bytes.fetch_add(capacity, Ordering::Relaxed);
         let mut idle = lock(&self.classes[class]);
-        if kept_before + capacity <= self.kept_bytes_max && idle.buffers.len() < BUFFERS_PER_CLASS_MAX {
-            idle.buffers.push(data);
+        if kept_before + capacity <= self.kept_bytes_max && idle.len() < BUFFERS_PER_CLASS_MAX {
+            idle.push(data);
         } else {
             // Freeing it may take a while.
             drop(idle);
@@ -224,8 +192,8 @@ impl Shared {
     }
 }
 
-/// Held for a push or a pop of three words, and while buffers are sorted out.
-fn lock(idle: &Mutex<Idle>) -> MutexGuard<'_, Idle> {
+/// Held for a push or a pop of three words.
+fn lock(idle: &Mutex<Vec<Vec<u8>>>) -> MutexGuard<'_, Vec<Vec<u8>>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -312,23 +280,6 @@ mod tests {
         assert_eq!(pool.kept_bytes(), 4096 * BUFFERS_PER_CLASS_MAX);
         drop(pool.get(64 << 20));
         assert_eq!(pool.kept_bytes(), 4096 * BUFFERS_PER_CLASS_MAX);
-    }
-
-    #[test]
-    fn what_nobody_has_needed_for_a_while_is_freed_and_what_was_in_use_is_kept() {
-        let pool = BufferPool::default();
-        let take = |count: usize| (0..count).map(|_| pool.get(4096)).collect::<Vec<_>>();
-        drop(take(10));
-        // Ten were out together since the beginning.
-        pool.free_unneeded();
-        assert_eq!(pool.kept_bytes(), 10 * 4096);
-        drop(take(3));
-        pool.free_unneeded();
-        assert_eq!(pool.kept_bytes(), 3 * 4096);
-        pool.free_unneeded();
-        assert_eq!(pool.kept_bytes(), 0);
-        assert_eq!(take(2).len(), 2);
-        assert_eq!(pool.kept_bytes(), 2 * 4096);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::task::TaskId;
 use proptest::prelude::*;
 
-use super::super::super::event::{CommandKind, Event, Outcome, Refusal};
+use super::super::super::event::{CommandKind, Event, Outcome, Refusal, Token};
 use super::super::*;
 use super::world::{SOURCE, World, config, config_of, create, url};
 use crate::config::{RawConfig, TargetState};
@@ -53,6 +53,17 @@ fn until_fencing(world: &mut World) {
     assert!(!world.producers.rounds.is_empty(), "nothing is fenced");
 }
 
+/// So many tasks were made where so many wrote, and somebody waits for the fencing, which has begun.
+fn asked(former: usize, task_count: usize) -> (World, Token) {
+    let mut world = recorded(former);
+    world.is_exactly_once = false;
+    world.send(0, "c", tasks(task_count));
+    world.settle();
+    let waits = world.send(0, "c", CommandKind::Fence);
+    until_fencing(&mut world);
+    (world, waits)
+}
+
 #[test]
 fn tasks_that_are_the_first_are_recorded_and_nobody_is_fenced() {
     let world = recorded(3);
@@ -86,12 +97,7 @@ fn one_task_after_one_task_fences_by_itself() {
 
 #[test]
 fn whoever_asks_during_a_round_joins_it() {
-    let mut world = recorded(4);
-    world.is_exactly_once = false;
-    world.send(0, "c", tasks(2));
-    world.settle();
-    let first = world.send(0, "c", CommandKind::Fence);
-    until_fencing(&mut world);
+    let (mut world, first) = asked(4, 2);
     let second = world.send(0, "c", CommandKind::Fence);
     world.settle();
     assert_eq!(fenced(&world), [4]);
@@ -106,12 +112,7 @@ fn whoever_asks_during_a_round_joins_it() {
 
 #[test]
 fn tasks_that_are_replaced_meanwhile_are_refused_and_the_new_ones_get_a_round_of_their_own() {
-    let mut world = recorded(4);
-    world.is_exactly_once = false;
-    world.send(0, "c", tasks(2));
-    world.settle();
-    let old = world.send(0, "c", CommandKind::Fence);
-    until_fencing(&mut world);
+    let (mut world, old) = asked(4, 2);
     world.send(0, "c", tasks(3));
     while let Some(event) = world.workers[0].inbox.pop_front() {
         world.step(0, event);
@@ -126,12 +127,7 @@ fn tasks_that_are_replaced_meanwhile_are_refused_and_the_new_ones_get_a_round_of
 
 #[test]
 fn nothing_else_is_written_between_the_last_look_and_the_record() {
-    let mut world = recorded(4);
-    world.is_exactly_once = false;
-    world.send(0, "c", tasks(2));
-    world.settle();
-    let fencing = world.send(0, "c", CommandKind::Fence);
-    until_fencing(&mut world);
+    let (mut world, fencing) = asked(4, 2);
     world.end_round(0);
     // The config topic is being read once more; the answer is in the inbox.
     let written = world.topic.len();
@@ -145,12 +141,7 @@ fn nothing_else_is_written_between_the_last_look_and_the_record() {
 
 #[test]
 fn brokers_that_cannot_be_asked_fail_the_round_and_the_next_one_begins_anew() {
-    let mut world = recorded(2);
-    world.is_exactly_once = false;
-    world.send(0, "c", tasks(3));
-    world.settle();
-    let first = world.send(0, "c", CommandKind::Fence);
-    until_fencing(&mut world);
+    let (mut world, first) = asked(2, 3);
     world.fails_writes = true;
     world.end_round(0);
     assert_eq!(world.replies[&first], Err(Refusal::Failed("Failed to perform zombie fencing".to_owned())));
@@ -303,12 +294,7 @@ proptest! {
 
 #[test]
 fn a_leader_that_the_group_goes_on_without_shuts_out_nobody() {
-    let mut world = recorded(2);
-    world.is_exactly_once = false;
-    world.send(0, "c", tasks(3));
-    world.settle();
-    let waits = world.send(0, "c", CommandKind::Fence);
-    until_fencing(&mut world);
+    let (mut world, waits) = asked(2, 3);
     let drain = |world: &mut World| {
         while let Some(event) = world.workers[0].inbox.pop_front() {
             world.step(0, event);
@@ -332,12 +318,7 @@ fn a_leader_that_the_group_goes_on_without_shuts_out_nobody() {
 
 #[test]
 fn a_worker_that_ends_answers_those_who_wait_for_a_fencing() {
-    let mut world = recorded(2);
-    world.is_exactly_once = false;
-    world.send(0, "c", tasks(3));
-    world.settle();
-    let waits = world.send(0, "c", CommandKind::Fence);
-    until_fencing(&mut world);
+    let (mut world, waits) = asked(2, 3);
     world.step(0, ClusterEvent::Herd(Event::Shutdown));
     assert_eq!(world.replies[&waits], Err(Refusal::ShuttingDown));
     world.end_round(0);
