@@ -39,6 +39,7 @@ struct Setup {
     secondary: Option<Arc<MemoryOffsetStore>>,
     gate: Arc<Gate>,
     transaction_timeout_ms: u64,
+    max_block_ms: u64,
 }
 
 /// What a gate says of a task that must not start.
@@ -79,6 +80,7 @@ impl Setup {
             secondary: None,
             gate: Arc::default(),
             transaction_timeout_ms: 60_000,
+            max_block_ms: 60_000,
         }
     }
 
@@ -88,6 +90,7 @@ impl Setup {
         let store = Arc::new(TopicOffsets { cluster: self.world.cluster(), topic: self.offsets.clone() });
         self.world.source_changed(&self.name, COUNTING, all, store, |spec| {
             spec.producer.transaction_timeout_ms = self.transaction_timeout_ms;
+            spec.producer.max_block_ms = self.max_block_ms;
             spec.exactly_once = Some(Box::new(ExactlyOnce {
                 transactional_id: format!("group-{}-0", self.name).into(),
                 boundary,
@@ -355,7 +358,8 @@ fn a_task_that_waits_for_the_fencing_can_be_stopped() {
 /// by then.
 #[test]
 fn a_task_that_waits_for_its_coordinator_can_be_stopped_and_shuts_out_nobody() {
-    let setup = Setup::new("away");
+    // One attempt takes longer than anything is waited for here.
+    let setup = Setup { max_block_ms: 3_600_000, ..Setup::new("away") };
     let broker = setup.world.broker();
     broker.faults().on(ApiKey::InitProducerId, Fault::Error(ErrorCode::COORDINATOR_NOT_AVAILABLE));
     let task = setup.start(TransactionBoundary::Poll, &[("records", "5")]);
