@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::protocol::{Request, StrBytes};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::driver::{Driver, Origin, ReplyReceiver, Shared};
 use super::env::{Env, Stream};
@@ -149,11 +149,13 @@ impl Connection {
         encode: impl FnOnce(i32, &StrBytes, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<Reply<R>, Error> {
         let handle = &*self.handle;
-        let now = Instant::now();
-        let receiver = handle.shared.enqueue(Origin::Caller, expects_response, now, |id, pieces| {
-            encode(id, &handle.client_id, pieces)
-        })?;
-        Ok(Reply::new(version, receiver, &handle.shared, now, handle.request_timeout))
+        let receiver = handle.shared.enqueue(
+            Origin::Caller,
+            expects_response,
+            handle.request_timeout,
+            |id, pieces| encode(id, &handle.client_id, pieces),
+        )?;
+        Ok(Reply::new(version, receiver, &handle.shared))
     }
 
     /// Sends `request` in `version` and awaits its response.
@@ -239,12 +241,11 @@ impl Handle {
         request: &R,
         timeout: Duration,
     ) -> Result<Reply<R>, Error> {
-        let now = Instant::now();
-        let receiver = self.shared.enqueue(origin, true, now, |correlation_id, pieces| {
+        let receiver = self.shared.enqueue(origin, true, timeout, |correlation_id, pieces| {
             pieces.push_back(frame::encode_request(request, version, correlation_id, Some(&self.client_id))?);
             Ok(())
         })?;
-        Ok(Reply::new(version, receiver, &self.shared, now, timeout))
+        Ok(Reply::new(version, receiver, &self.shared))
     }
 }
 
@@ -306,25 +307,17 @@ impl fmt::Debug for Connection {
 }
 
 /// The future of one response. When its time limit passes, the whole connection is dead: responses come in order, so what is
-/// behind a missing one would not come either.
+/// behind a missing one would not come either. That is so as well where this was dropped before.
 pub struct Reply<R: Request> {
     version: i16,
     receiver: ReplyReceiver,
     shared: Rc<Shared>,
-    limit: Pin<Box<Sleep>>,
     request: std::marker::PhantomData<fn() -> R>,
 }
 
 impl<R: Request> Reply<R> {
-    fn new(
-        version: i16,
-        receiver: ReplyReceiver,
-        shared: &Rc<Shared>,
-        sent_at: Instant,
-        timeout: Duration,
-    ) -> Self {
-        let limit = Box::pin(sleep_until(sent_at + timeout));
-        Self { version, receiver, shared: Rc::clone(shared), limit, request: std::marker::PhantomData }
+    fn new(version: i16, receiver: ReplyReceiver, shared: &Rc<Shared>) -> Self {
+        Self { version, receiver, shared: Rc::clone(shared), request: std::marker::PhantomData }
     }
 
     /// The version in which the request was sent.
@@ -337,14 +330,9 @@ impl<R: Request> Reply<R> {
     /// # Errors
     /// What the connection died of.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
-        if let Poll::Ready(received) = Pin::new(&mut self.receiver).poll(cx) {
-            // The driver drops no sender without a word, unless its whole executor is being torn down.
-            return Poll::Ready(received.unwrap_or_else(|_gone| Err(Error::closed("await response"))));
-        }
-        ready!(self.limit.as_mut().poll(cx));
-        let cause = Error::timeout("await response");
-        self.shared.poison(cause.clone());
-        Poll::Ready(Err(cause))
+        let received = ready!(Pin::new(&mut self.receiver).poll(cx));
+        // The driver drops no sender without a word, unless its whole executor is being torn down.
+        Poll::Ready(received.unwrap_or_else(|_gone| Err(Error::closed("await response"))))
     }
 }
 

@@ -192,6 +192,26 @@ fn a_request_without_answer_kills_the_connection_when_its_time_is_over() {
 }
 
 #[test]
+fn a_request_that_nobody_waits_for_any_more_has_its_time_as_well() {
+    run(async {
+        let (connection, mut peer) = connected().await;
+        let started = Instant::now();
+        // Answered late, but in time: the next has its own limit.
+        let answered = heartbeat(&connection);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let (_, _, id) = peer.read().await;
+        peer.answer_heartbeat(id, 0).await;
+        answered.await.unwrap();
+        // Callers with less patience than the time limit, one after the other, would keep a silent connection for ever.
+        while connection.is_open() && started.elapsed() < Duration::from_secs(200) {
+            let _gave_up = tokio::time::timeout(Duration::from_secs(3), heartbeat(&connection)).await;
+        }
+        assert_eq!(connection.poisoned().unwrap().kind(), ErrorKind::Timeout);
+        assert_eq!(started.elapsed().as_secs(), 50);
+    });
+}
+
+#[test]
 fn an_answer_out_of_order_is_a_broken_peer() {
     run(async {
         let (connection, mut peer) = connected().await;
@@ -372,7 +392,7 @@ fn throttling_passes_with_time() {
         assert_eq!(connection.throttled_until(), None);
         connection.throttle(100);
         let until = connection.throttled_until().unwrap();
-        sleep_until(until).await;
+        tokio::time::sleep_until(until).await;
         assert_eq!(connection.throttled_until(), None);
     });
 }

@@ -3,6 +3,9 @@
 //! Reads and writes share a task so that the stream needs no split and no lock. A caller only queues a frame and wakes the task,
 //! so all frames that were queued in one turn of the executor leave in one vectored write. Brokers answer in request order
 //! (KIP-219 keeps it so), so what is in flight is a queue, and an answer out of order is a broken peer.
+//!
+//! Time limits are the connection's, not the callers': a caller that gives up earlier leaves a request behind whose answer may never come,
+//! and then nothing behind it is answered either (Java: `NetworkClient#handleTimedOutRequests`).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,11 +14,12 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::env::Stream;
 use super::metrics::ConnectionMetrics;
@@ -48,8 +52,8 @@ pub(super) struct Shared {
 struct State {
     /// Pieces of frames that are not written yet, in order.
     outgoing: VecDeque<Bytes>,
-    /// Calls whose frame has no response (`acks=0`), with the count of bytes that must have been written before they are done.
-    one_way: VecDeque<(u64, oneshot::Sender<Result<Bytes, Error>>)>,
+    /// Calls whose frame has no response (`acks=0`).
+    one_way: VecDeque<OneWay>,
     queued_bytes_total: u64,
     written_bytes_total: u64,
     /// While the connection authenticates again, everybody else's frames wait here, in order.
@@ -59,6 +63,8 @@ struct State {
     /// Calls whose response is awaited, oldest first.
     in_flight: VecDeque<InFlight>,
     last_correlation_id: i32,
+    /// No call's time is over before this. It may be one of a call that is done with meanwhile: so the timer is set seldom.
+    next_deadline: Option<Instant>,
     /// Why this connection is dead; set once, by whoever notices first.
     poison: Option<Error>,
     driver: Option<Waker>,
@@ -68,8 +74,14 @@ struct State {
 #[derive(Debug)]
 struct InFlight {
     correlation_id: i32,
-    /// Closed when the caller has gone; the answer is then read and dropped.
-    reply: oneshot::Sender<Result<Bytes, Error>>,
+    call: Call,
+}
+
+#[derive(Debug)]
+struct OneWay {
+    /// How many bytes must have been written before it is done.
+    end: u64,
+    call: Call,
 }
 
 #[derive(Debug)]
@@ -77,7 +89,22 @@ struct Held {
     pieces: VecDeque<Bytes>,
     correlation_id: i32,
     expects_response: bool,
+    call: Call,
+}
+
+#[derive(Debug)]
+struct Call {
+    /// When its time is over, whether its caller still waits or not.
+    deadline: Instant,
+    /// Closed when the caller has gone; the answer is then read and dropped.
     reply: oneshot::Sender<Result<Bytes, Error>>,
+}
+
+impl Call {
+    fn done(self, outcome: Result<Bytes, Error>) {
+        // The caller may have given up; nobody is left to tell then.
+        self.reply.send(outcome).ok();
+    }
 }
 
 /// Whose frame it is.
@@ -99,13 +126,13 @@ impl Shared {
         &self.metrics
     }
 
-    /// Queues one frame at `now`, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty
-    /// bytes as soon as the frame is written.
+    /// Queues one frame, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty bytes as soon
+    /// as the frame is written. What is not done `timeout` from now is the end of the connection.
     pub(super) fn enqueue(
         &self,
         origin: Origin,
         expects_response: bool,
-        now: Instant,
+        timeout: Duration,
         frame: impl FnOnce(i32, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<ReplyReceiver, Error> {
         let mut state = self.state.borrow_mut();
@@ -115,12 +142,15 @@ impl Shared {
         }
         let correlation_id = state.last_correlation_id.wrapping_add(1) & i32::MAX;
         let (reply, receiver) = oneshot::channel();
+        let now = Instant::now();
+        let call = Call { deadline: now + timeout, reply };
+        state.note_deadline(call.deadline);
         if let (Some(held), Origin::Caller) = (&mut state.held, origin) {
             let mut pieces = VecDeque::new();
             frame(correlation_id, &mut pieces)?;
             state.last_correlation_id = correlation_id;
             self.metrics.sent(pieces.iter().map(Bytes::len).sum(), now);
-            held.push_back(Held { pieces, correlation_id, expects_response, reply });
+            held.push_back(Held { pieces, correlation_id, expects_response, call });
             return Ok(receiver);
         }
         let piece_count = state.outgoing.len();
@@ -133,9 +163,9 @@ impl Shared {
         self.metrics.sent(bytes, now);
         state.queued_bytes_total += bytes as u64;
         if expects_response {
-            state.in_flight.push_back(InFlight { correlation_id, reply });
+            state.in_flight.push_back(InFlight { correlation_id, call });
         } else {
-            state.one_way.push_back((state.queued_bytes_total, reply));
+            state.one_way.push_back(OneWay { end: state.queued_bytes_total, call });
         }
         if let Some(driver) = state.driver.take() {
             driver.wake();
@@ -164,15 +194,11 @@ impl Shared {
         let watchers = std::mem::take(&mut state.watchers);
         let driver = state.driver.take();
         drop(state);
-        for call in in_flight {
-            // The caller may have given up; nobody is left to tell then.
-            call.reply.send(Err(cause.clone())).ok();
-        }
-        for (_end, reply) in one_way {
-            reply.send(Err(cause.clone())).ok();
-        }
-        for call in held {
-            call.reply.send(Err(cause.clone())).ok();
+        let in_flight = in_flight.into_iter().map(|sent| sent.call);
+        let one_way = one_way.into_iter().map(|sent| sent.call);
+        let held = held.into_iter().map(|held| held.call);
+        for call in in_flight.chain(one_way).chain(held) {
+            call.done(Err(cause.clone()));
         }
         for watcher in watchers {
             watcher.send(()).ok();
@@ -203,16 +229,14 @@ impl Shared {
     /// Lets everything go that was held back, in its order.
     pub(super) fn release(&self) {
         let mut state = self.state.borrow_mut();
-        for call in state.held.take().unwrap_or_default() {
-            state.queued_bytes_total += call.pieces.iter().map(Bytes::len).sum::<usize>() as u64;
-            state.outgoing.extend(call.pieces);
-            if call.expects_response {
-                state
-                    .in_flight
-                    .push_back(InFlight { correlation_id: call.correlation_id, reply: call.reply });
+        for Held { pieces, correlation_id, expects_response, call } in state.held.take().unwrap_or_default() {
+            state.queued_bytes_total += pieces.iter().map(Bytes::len).sum::<usize>() as u64;
+            state.outgoing.extend(pieces);
+            if expects_response {
+                state.in_flight.push_back(InFlight { correlation_id, call });
             } else {
                 let end = state.queued_bytes_total;
-                state.one_way.push_back((end, call.reply));
+                state.one_way.push_back(OneWay { end, call });
             }
         }
         if let Some(driver) = state.driver.take() {
@@ -223,8 +247,8 @@ impl Shared {
     /// Fails the oldest call in flight: the response that could not be read is the one to it.
     fn fail_oldest(&self, cause: &Error) {
         let oldest = self.state.borrow_mut().in_flight.pop_front();
-        if let Some(call) = oldest {
-            call.reply.send(Err(cause.clone())).ok();
+        if let Some(oldest) = oldest {
+            oldest.call.done(Err(cause.clone()));
         }
     }
 
@@ -259,19 +283,19 @@ impl Shared {
         const DOING: &str = "match response to request";
         let correlation_id = (&frame[..]).get_i32();
         let mut state = self.state.borrow_mut();
-        let Some(call) = state.in_flight.pop_front() else {
+        let Some(oldest) = state.in_flight.pop_front() else {
             return Err(Error::malformed(DOING, format!("nothing awaits response {correlation_id}")));
         };
-        if call.correlation_id != correlation_id {
-            let detail = format!("expected correlation id {}, got {correlation_id}", call.correlation_id);
+        if oldest.correlation_id != correlation_id {
+            let detail = format!("expected correlation id {}, got {correlation_id}", oldest.correlation_id);
             // The popped call must hear of it too.
-            state.in_flight.push_front(call);
+            state.in_flight.push_front(oldest);
             return Err(Error::malformed(DOING, detail));
         }
         state.tell_if_drained();
         drop(state);
         self.metrics.received(LENGTH_PREFIX_BYTES + frame.len(), Instant::now());
-        call.reply.send(Ok(frame)).ok();
+        oldest.call.done(Ok(frame));
         Ok(())
     }
 }
@@ -282,6 +306,8 @@ pub(super) struct Driver {
     shared: Rc<Shared>,
     reader: FrameReader,
     needs_flush: bool,
+    /// Ends when the time of a call may be over; set to the state's `next_deadline`.
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Driver {
@@ -291,7 +317,10 @@ impl Driver {
         pool: BufferPool,
         frame_bytes_max: usize,
     ) -> Self {
-        Self { stream, shared, reader: FrameReader::new(pool, frame_bytes_max), needs_flush: false }
+        let reader = FrameReader::new(pool, frame_bytes_max);
+        // It is set before it is looked at.
+        let timer = Box::pin(sleep_until(Instant::now()));
+        Self { stream, shared, reader, needs_flush: false, timer }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
@@ -340,9 +369,44 @@ impl Driver {
             }
         }
     }
+
+    /// Fails where the time of a call is over. What has been read before is answered.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        loop {
+            let mut state = self.shared.state.borrow_mut();
+            let Some(next) = state.next_deadline else { return Ok(()) };
+            if self.timer.deadline() != next {
+                self.timer.as_mut().reset(next);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            state.next_deadline = state.first_deadline();
+            if state.next_deadline.is_some_and(|first| first <= Instant::now()) {
+                return Err(Error::timeout("await response"));
+            }
+        }
+    }
 }
 
 impl State {
+    fn note_deadline(&mut self, deadline: Instant) {
+        if self.next_deadline.is_none_or(|next| deadline < next) {
+            self.next_deadline = Some(deadline);
+            if let Some(driver) = self.driver.take() {
+                driver.wake();
+            }
+        }
+    }
+
+    /// When the time of the first call is over that is not done with. Later calls may have less time than earlier ones.
+    fn first_deadline(&self) -> Option<Instant> {
+        let in_flight = self.in_flight.iter().map(|sent| sent.call.deadline);
+        let one_way = self.one_way.iter().map(|sent| sent.call.deadline);
+        let held = self.held.iter().flatten().map(|held| held.call.deadline);
+        in_flight.chain(one_way).chain(held).min()
+    }
+
     fn advance(&mut self, mut written: usize) {
         self.written_bytes_total += written as u64;
         while written > 0 {
@@ -354,9 +418,9 @@ impl State {
             written -= front.len();
             self.outgoing.pop_front();
         }
-        while self.one_way.front().is_some_and(|(end, _)| *end <= self.written_bytes_total) {
-            if let Some((_, reply)) = self.one_way.pop_front() {
-                reply.send(Ok(Bytes::new())).ok();
+        while self.one_way.front().is_some_and(|sent| sent.end <= self.written_bytes_total) {
+            if let Some(sent) = self.one_way.pop_front() {
+                sent.call.done(Ok(Bytes::new()));
             }
         }
         self.tell_if_drained();
@@ -380,8 +444,10 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if let Err(cause) = this.poll_read(cx).and_then(|()| this.poll_write(cx)) {
-            if !matches!(cause.kind(), ErrorKind::Disconnected) {
+        let outcome =
+            this.poll_read(cx).and_then(|()| this.poll_write(cx)).and_then(|()| this.poll_deadlines(cx));
+        if let Err(cause) = outcome {
+            if !matches!(cause.kind(), ErrorKind::Disconnected | ErrorKind::Timeout) {
                 this.shared.fail_oldest(&cause);
             }
             this.shared.poison(cause);
