@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::event::ClusterAction;
 use super::machine::Cluster;
-use super::work::{Generation, Run};
+use super::work::Run;
 use crate::store::config_log::{ConfigEvent, RestartRequest};
 
 impl Cluster {
@@ -34,13 +34,14 @@ impl Cluster {
                 // They come again with the next assignment, as far as they are still this worker's.
                 self.own_tasks.retain(|id| id.connector != connector);
                 self.supersede_fencing(&connector, out);
+                self.tasks_updated(&connector, now_ms);
                 self.rejoin_for_configuration("there are new task configurations", out);
             }
             ConfigEvent::TargetStateChanged { connector } => {
                 if let Some(instance) = self.instances.get_mut(&connector)
                     && let Run::Running(_) = instance.run
                 {
-                    instance.generation = Generation::Due(now_ms);
+                    instance.ask_again(now_ms);
                 }
             }
             ConfigEvent::RestartRequested(request) => {

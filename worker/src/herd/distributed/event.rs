@@ -51,6 +51,8 @@ pub enum ClusterEvent {
     Published {
         /// Whose.
         connector: Arc<str>,
+        /// Of which start.
+        epoch: Epoch,
         /// Why not.
         result: Result<(), PublishFailure>,
     },
@@ -162,6 +164,8 @@ pub enum ClusterAction {
     Publish {
         /// Whose.
         connector: Arc<str>,
+        /// Of which start.
+        epoch: Epoch,
         /// Where the leader is.
         leader_url: Arc<str>,
         /// The tasks.

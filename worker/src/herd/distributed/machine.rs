@@ -170,7 +170,9 @@ impl Cluster {
             ClusterEvent::ProducersFenced { connector, round, result } => {
                 self.producers_fenced(&connector, round, result, &mut out);
             }
-            ClusterEvent::Published { connector, result } => self.published(&connector, result, now_ms),
+            ClusterEvent::Published { connector, epoch, result } => {
+                self.published(&connector, epoch, result, now_ms);
+            }
         }
         self.advance_membership(now_ms, &mut out);
         self.apply_restarts();

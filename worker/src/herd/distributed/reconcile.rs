@@ -134,6 +134,7 @@ impl Cluster {
         instance.config = Arc::clone(&config);
         instance.trace = None;
         instance.generation = Generation::Done;
+        instance.given.clear();
         match plugin {
             Ok(plugin) => {
                 instance.run = Run::Starting(epoch);

@@ -65,10 +65,7 @@ impl Cluster {
         let Some(instance) = self.instances.get_mut(name).filter(|it| it.run == Run::Running(epoch)) else {
             return;
         };
-        match instance.generation {
-            Generation::Asked | Generation::Publishing => instance.is_outdated = true,
-            Generation::Done | Generation::Due(_) => instance.generation = Generation::Due(now_ms),
-        }
+        instance.ask_again(now_ms);
     }
 
     /// Has a connector split its work.
@@ -122,6 +119,7 @@ impl Cluster {
         let is_leader = self.is_leader();
         let Some(instance) = self.instances.get_mut(name) else { return };
         if is_same || !is_started {
+            instance.given = tasks;
             instance.generation = Generation::Done;
             self.generation_attempts.remove(name);
             return;
@@ -133,19 +131,29 @@ impl Cluster {
         }
         if is_leader {
             instance.generation = Generation::Publishing;
-            self.write(None, name, vec![ConfigWrite::Tasks(Arc::clone(name), tasks)], Then::Published, out);
+            instance.given.clone_from(&tasks);
+            let records = vec![ConfigWrite::Tasks(Arc::clone(name), tasks)];
+            self.write(None, name, records, Then::Published(epoch), out);
         } else if let Some(leader_url) = leader_url {
             instance.generation = Generation::Publishing;
-            out.push(ClusterAction::Publish { connector: Arc::clone(name), leader_url, tasks });
+            instance.given.clone_from(&tasks);
+            out.push(ClusterAction::Publish { connector: Arc::clone(name), epoch, leader_url, tasks });
         } else {
             self.generate_later(name, now_ms);
         }
     }
 
-    pub(super) fn published(&mut self, name: &Arc<str>, result: Result<(), PublishFailure>, now_ms: u64) {
-        let Some(instance) =
-            self.instances.get_mut(name).filter(|instance| instance.generation == Generation::Publishing)
-        else {
+    /// The outcome of what an instance published. That of a former start says nothing of what this one has handed in since.
+    pub(super) fn published(
+        &mut self,
+        name: &Arc<str>,
+        epoch: Epoch,
+        result: Result<(), PublishFailure>,
+        now_ms: u64,
+    ) {
+        let Some(instance) = self.instances.get_mut(name).filter(|instance| {
+            instance.run == Run::Running(epoch) && instance.generation == Generation::Publishing
+        }) else {
             return;
         };
         match result {
@@ -171,6 +179,24 @@ impl Cluster {
                     );
                 }
             }
+        }
+    }
+
+    /// A connector's tasks are in the config topic. What a former instance, here or elsewhere, had handed in may come behind what the one that
+    /// runs has, when its leader was slow or cut off; then this one says it again.
+    pub(super) fn tasks_updated(&mut self, name: &Arc<str>, now_ms: u64) {
+        let snapshot = Arc::clone(&self.snapshot);
+        let Some(instance) = self.instances.get_mut(name) else { return };
+        let Run::Running(_) = instance.run else { return };
+        let written = snapshot.tasks(name);
+        // There are none of a connector that is being stopped.
+        let is_other = !written.is_empty()
+            && !(written.len() == instance.given.len()
+                && written.zip(&instance.given).all(|(task, given)| {
+                    snapshot.task_config(name, task).is_some_and(|written| **written == *given)
+                }));
+        if is_other {
+            instance.ask_again(now_ms);
         }
     }
 

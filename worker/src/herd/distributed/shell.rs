@@ -286,11 +286,11 @@ impl Herder {
                 });
             }
             ClusterAction::ClaimPrivileges => drop(tokio::task::spawn_local(Rc::clone(shell).claim())),
-            ClusterAction::Publish { connector, leader_url, tasks } => {
+            ClusterAction::Publish { connector, epoch, leader_url, tasks } => {
                 let (herder, shell) = (self.clone(), Rc::clone(shell));
                 tokio::task::spawn_local(async move {
                     let result = shell.publish(&connector, &leader_url, &tasks).await;
-                    herder.cluster_step(ClusterEvent::Published { connector, result });
+                    herder.cluster_step(ClusterEvent::Published { connector, epoch, result });
                 });
             }
             ClusterAction::FenceProducers { connector, round, config, task_count } => {

@@ -25,6 +25,8 @@ pub(super) struct Instance {
     /// Who waits for it to start.
     pub(super) waiters: Vec<Token>,
     pub(super) generation: Generation,
+    /// The tasks that it has split its work into last, as far as they were to be known.
+    pub(super) given: Vec<RawConfig>,
     /// It has said that what it is being asked, or was just asked, is out of date: once that is done it is asked again.
     pub(super) is_outdated: bool,
     pub(super) policy: RestartPolicy,
@@ -98,8 +100,17 @@ impl Instance {
             restarts: false,
             waiters: Vec::new(),
             generation: Generation::Done,
+            given: Vec::new(),
             is_outdated: false,
             retry: Retry::default(),
+        }
+    }
+
+    /// It is to be asked for its tasks, once more where it is being asked already or its answer is being written.
+    pub(super) fn ask_again(&mut self, now_ms: u64) {
+        match self.generation {
+            Generation::Asked | Generation::Publishing => self.is_outdated = true,
+            Generation::Done | Generation::Due(_) => self.generation = Generation::Due(now_ms),
         }
     }
 

@@ -29,8 +29,8 @@ pub(super) enum Then {
     Done,
     Restarting(ConnectorStateInfo),
     ChangeOffsets(OffsetRequest),
-    /// A connector's own tasks.
-    Published,
+    /// The tasks of a connector that runs here, of this start.
+    Published(Epoch),
     SessionKey,
     /// The config topic is read for those who ask for a fencing.
     FencingRead(Arc<str>),
@@ -88,10 +88,10 @@ impl Cluster {
             self.claim_due_ms.get_or_insert(now_ms + CLAIM_BACKOFF_MS);
         }
         match then {
-            Then::Published => {
+            Then::Published(epoch) => {
                 let failed =
                     |failure: WriteFailure| PublishFailure { message: failure.message, is_forbidden: false };
-                return self.published(&connector, result.map_err(failed), now_ms);
+                return self.published(&connector, epoch, result.map_err(failed), now_ms);
             }
             Then::SessionKey => {
                 if let Err(failure) = result {

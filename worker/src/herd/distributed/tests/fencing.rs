@@ -11,9 +11,12 @@ use super::world::{SOURCE, World, config, config_of, create, url};
 use crate::config::{RawConfig, TargetState};
 use crate::herd::OffsetRequest;
 
-fn tasks(count: usize) -> CommandKind {
-    let task = RawConfig::from_iter([("task.class".to_owned(), Some(SOURCE.task_class.to_owned()))]);
-    CommandKind::SetTasks(vec![task; count])
+/// From now on the connector has so many tasks, and they are handed in to the leader.
+fn hand_in(world: &mut World, task_count: usize) -> Token {
+    world.task_count = task_count;
+    let task = [("k", "1"), ("task.class", SOURCE.task_class)];
+    let task = RawConfig::from_iter(task.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))));
+    world.send(0, "c", CommandKind::SetTasks(vec![task; task_count]))
 }
 
 /// A worker with the source `c` of so many tasks, which have been recorded.
@@ -57,7 +60,7 @@ fn until_fencing(world: &mut World) {
 fn asked(former: usize, task_count: usize) -> (World, Token) {
     let mut world = recorded(former);
     world.is_exactly_once = false;
-    world.send(0, "c", tasks(task_count));
+    hand_in(&mut world, task_count);
     world.settle();
     let waits = world.send(0, "c", CommandKind::Fence);
     until_fencing(&mut world);
@@ -75,8 +78,7 @@ fn tasks_that_are_the_first_are_recorded_and_nobody_is_fenced() {
 fn former_tasks_are_fenced_before_the_new_ones_are_recorded() {
     let mut world = recorded(4);
     for task_count in [2, 1, 3] {
-        world.task_count = task_count;
-        world.send(0, "c", tasks(task_count));
+        hand_in(&mut world, task_count);
         world.settle();
         assert_eq!(record(&world), (Some(task_count as i32), false));
         assert_eq!(world.running().len(), task_count);
@@ -88,7 +90,7 @@ fn former_tasks_are_fenced_before_the_new_ones_are_recorded() {
 fn one_task_after_one_task_fences_by_itself() {
     let mut world = recorded(1);
     let before = world.topic.len();
-    world.send(0, "c", tasks(1));
+    hand_in(&mut world, 1);
     world.settle();
     assert_eq!((record(&world), fenced(&world)), ((Some(1), false), vec![]));
     let written = |record: &&crate::store::LogRecord| &record.key[..] == b"tasks-fencing-c";
@@ -113,7 +115,7 @@ fn whoever_asks_during_a_round_joins_it() {
 #[test]
 fn tasks_that_are_replaced_meanwhile_are_refused_and_the_new_ones_get_a_round_of_their_own() {
     let (mut world, old) = asked(4, 2);
-    world.send(0, "c", tasks(3));
+    hand_in(&mut world, 3);
     while let Some(event) = world.workers[0].inbox.pop_front() {
         world.step(0, event);
     }
@@ -131,7 +133,7 @@ fn nothing_else_is_written_between_the_last_look_and_the_record() {
     world.end_round(0);
     // The config topic is being read once more; the answer is in the inbox.
     let written = world.topic.len();
-    let waits = world.send(0, "c", tasks(3));
+    let waits = hand_in(&mut world, 3);
     assert_eq!(world.topic.len(), written);
     world.settle();
     assert_eq!((&world.replies[&fencing], &world.replies[&waits]), (&Ok(Outcome::Done), &Ok(Outcome::Done)));
@@ -222,7 +224,7 @@ fn a_task_that_was_replaced_or_taken_away_may_not_write() {
     assert_eq!(may(&world, epoch), Ok(()));
     assert_eq!(may(&world, epoch + 100), Err(NotToWrite::Revoked), "another start of it");
     world.ignores_stop = true;
-    world.send(0, "c", tasks(2));
+    hand_in(&mut world, 2);
     assert_eq!(may(&world, epoch), Err(NotToWrite::Superseded));
 
     let mut world = recorded(2);
@@ -274,7 +276,7 @@ proptest! {
         world.send(0, "c", CommandKind::Create { plugin: SOURCE, config, initial: TargetState::Started });
         for turn in turns {
             match turn {
-                Turn::Tasks(count) => drop(world.send(0, "c", tasks(count))),
+                Turn::Tasks(count) => drop(hand_in(&mut world, count)),
                 Turn::Freeze(worker) => world.freeze(worker),
                 Turn::Thaw(worker) => world.thaw(worker),
                 Turn::Rebalance => world.group(true),

@@ -329,6 +329,60 @@ fn tasks_that_the_leader_does_not_believe_are_handed_in_again() {
     assert_eq!(world.running().len(), 8);
 }
 
+/// A world in which a worker that does not lead has a connector, and which one; what it hands in is on its way.
+fn with_a_connector_elsewhere() -> (World, usize, &'static str) {
+    let mut world = World::new(3);
+    world.settle();
+    world.on_the_way = Some(Vec::new());
+    let name = ["a", "b", "c", "d"].into_iter().find(|name| {
+        world.send(0, name, create("1"));
+        world.settle();
+        world.on_the_way.as_ref().is_some_and(|on_the_way| !on_the_way.is_empty())
+    });
+    let (number, ..) = world.on_the_way.as_ref().unwrap()[0];
+    (world, number, name.expect("the leader has them all"))
+}
+
+/// The configurations that the running tasks of a connector were made from.
+fn made_from(world: &World, name: &str) -> Vec<String> {
+    let snapshot = world.workers[0].log.snapshot();
+    let running = world.running();
+    let tasks = running.iter().filter(|id| &*id.connector == name);
+    tasks.filter_map(|id| snapshot.task_config(name, id.task)?.get("k")?.clone()).collect()
+}
+
+#[test]
+fn what_becomes_of_tasks_that_a_former_start_handed_in_is_not_taken_for_those_of_the_next() {
+    let (mut world, number, name) = with_a_connector_elsewhere();
+    world.send(0, name, configure("2"));
+    world.settle();
+    let [(_, first_name, first), (_, second_name, second)] =
+        <[_; 2]>::try_from(world.on_the_way.take().unwrap()).unwrap();
+    assert!(first_name == second_name && first != second);
+    let failure = PublishFailure { message: "it stops".to_owned(), is_forbidden: false };
+    for (epoch, result) in [(first, Ok(())), (second, Err(failure))] {
+        let connector = Arc::clone(&first_name);
+        world.step(number, ClusterEvent::Published { connector, epoch, result });
+    }
+    world.settle();
+    assert_eq!(made_from(&world, name), ["2", "2"]);
+}
+
+#[test]
+fn tasks_of_a_former_start_that_come_late_do_not_stay() {
+    let (mut world, number, name) = with_a_connector_elsewhere();
+    world.on_the_way = None;
+    world.send(0, name, configure("2"));
+    world.settle();
+    assert_eq!(made_from(&world, name), ["2", "2"]);
+    let given = [("k".to_owned(), "1".to_owned())].into_iter().collect();
+    let late = complete_task(&PLUGIN, &IndexMap::new(), given);
+    world.send(0, name, CommandKind::SetTasks(vec![late]));
+    world.settle();
+    assert!(world.workers[number].instances.values().any(|instance| &**instance == name));
+    assert_eq!(made_from(&world, name), ["2", "2"]);
+}
+
 #[test]
 fn a_connector_that_makes_no_tasks_is_asked_again_and_again() {
     let mut world = World::new(1);

@@ -123,6 +123,8 @@ pub(super) struct World {
     pub(super) fails_generate: bool,
     /// The leader does not believe signatures.
     pub(super) forbids_publishing: bool,
+    /// What is handed in to the leader is on its way, until a test says what becomes of it.
+    pub(super) on_the_way: Option<Vec<(usize, Arc<str>, Epoch)>>,
     pub(super) ignores_stop: bool,
     pub(super) fails_writes: bool,
     /// With exactly-once support, whose first writes take several steps.
@@ -202,6 +204,7 @@ impl World {
             fails_start: false,
             fails_generate: false,
             forbids_publishing: false,
+            on_the_way: None,
             ignores_stop: false,
             fails_writes: false,
             is_exactly_once: false,
@@ -270,17 +273,21 @@ impl World {
             }
             ClusterAction::Resolved { generation } => worker.resolved = generation,
             ClusterAction::Rejoin(_) | ClusterAction::Join => worker.wants_rebalance = true,
-            ClusterAction::Publish { connector, tasks, leader_url } => {
+            ClusterAction::Publish { connector, epoch, tasks, leader_url } => {
                 assert_eq!(leader_url, url(0));
+                if let Some(on_the_way) = &mut self.on_the_way {
+                    on_the_way.push((number, connector, epoch));
+                    return;
+                }
                 if self.forbids_publishing {
                     let message = "Internal request contained invalid signature.".to_owned();
                     let result = Err(PublishFailure { message, is_forbidden: true });
-                    worker.inbox.push_back(ClusterEvent::Published { connector, result });
+                    worker.inbox.push_back(ClusterEvent::Published { connector, epoch, result });
                     return;
                 }
                 let token = self.send(0, &connector, CommandKind::SetTasks(tasks));
                 // The answer goes back with what happens next.
-                self.publishing(number, connector, token);
+                self.publishing(number, connector, epoch, token);
             }
             ClusterAction::Refresh => {
                 self.read(number, usize::MAX);
@@ -295,21 +302,21 @@ impl World {
         }
     }
 
-    pub(super) fn publishing(&mut self, number: usize, connector: Arc<str>, token: Token) {
+    pub(super) fn publishing(&mut self, number: usize, connector: Arc<str>, epoch: Epoch, token: Token) {
         // In this world the leader's answer is awaited at once: let it settle what it has.
         for _ in 0..50 {
             if let Some(result) = self.replies.remove(&token) {
                 let failed =
                     |refusal: Refusal| PublishFailure { message: refusal.to_string(), is_forbidden: false };
                 let result = result.map(|_| ()).map_err(failed);
-                self.workers[number].inbox.push_back(ClusterEvent::Published { connector, result });
+                self.workers[number].inbox.push_back(ClusterEvent::Published { connector, epoch, result });
                 return;
             }
             let Some(event) = self.workers[0].inbox.pop_front() else { break };
             self.step(0, event);
         }
         let result = Err(PublishFailure { message: "Request timed out".to_owned(), is_forbidden: false });
-        self.workers[number].inbox.push_back(ClusterEvent::Published { connector, result });
+        self.workers[number].inbox.push_back(ClusterEvent::Published { connector, epoch, result });
     }
 
     pub(super) fn append(&mut self, record: &ConfigWrite) {
