@@ -27,6 +27,8 @@ use crate::tail::{PARTITIONS, Tail};
 const ROUNDS: Duration = Duration::from_secs(120);
 /// `task.shutdown.graceful.timeout.ms`, with the way out of the group.
 const STOP_LIMIT: Duration = Duration::from_secs(12);
+/// `transaction.timeout.ms`, and how long a connection attempt from before the faults ceased still takes to be given up.
+const TRANSACTIONS_EXPIRE: Duration = Duration::from_secs(60 + 40);
 /// How long paused tasks are watched for moving.
 const PAUSE_WATCH: Duration = Duration::from_secs(25);
 
@@ -204,10 +206,18 @@ impl World {
         }
         self.report.healed_within = self.report.healed_within.max(began.elapsed());
         log::event(format_args!("everything runs again after {:?}", began.elapsed()));
+        let is_exactly_once = self.settings.exactly_once == "enabled";
+        if is_exactly_once {
+            // A transaction that could not be ended while things went wrong may expire only now, and fails its task, as in Java.
+            tokio::time::sleep_until(began + TRANSACTIONS_EXPIRE).await;
+            self.restart_what_failed(&wanted).await;
+            if let Err(what) = come_true(limit, || checks::differs(&wanted)).await {
+                return violation(format!("I19 after all transactions have expired: {what}"));
+            }
+        }
         self.say_the_same(&wanted).await;
         if self.tail.is_none() {
             let admin = Admin::new(Cluster::new(self.env.clone(), cluster()));
-            let is_exactly_once = self.settings.exactly_once == "enabled";
             self.tail = Some(Tail::new(&self.env, cluster(), admin, is_exactly_once));
         }
         let Some(tail) = &self.tail else { return };
