@@ -4,7 +4,7 @@
 //! Method: an open loop. Records for a sink are due at the rate that is asked for whatever the cluster does with them; what is late is sent
 //! late, and how late is reported. Once a second Kafka is asked for end offsets and for what the sink's group has committed, and the cluster
 //! for the states of connector and tasks. What a sink has delivered is what its group has committed, so that it advances in steps of the
-//! worker's `offset.flush.interval.ms`; what a source has delivered is what its topics have gained.
+//! worker's `offset.flush.interval.ms`; what a source has delivered is what its topics have gained since before it was created.
 
 mod endpoint;
 mod kafka;
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, interval};
 
 use self::endpoint::{Endpoint, Kind};
-use self::kafka::Topics;
+use self::kafka::{Offsets, Topics};
 use self::offer::Offer;
 use self::view::View;
 use self::watch::{Sample, Watch};
@@ -87,10 +87,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let mut topics = Topics::open(&options.bootstrap, names, options.partitions).await?;
     let group = group_of(&connector);
     let is_new_group = topics.is_new_group(&group).await?;
+    let before = (Instant::now(), topics.look(None).await?);
     let created = endpoint.create(&connector.name, &connector.config).await;
     let outcome = match created {
         Ok(kind) => {
-            let driven = drive(&options, &connector, kind, &mut endpoint, &topics).await;
+            let driven = drive(&options, &connector, kind, &mut endpoint, &topics, before).await;
             if !options.keep {
                 endpoint.delete(&connector.name).await.context("remove the connector")?;
                 if kind == Kind::Sink && is_new_group {
@@ -119,12 +120,17 @@ async fn drive(
     kind: Kind,
     endpoint: &mut Endpoint,
     topics: &Topics,
+    before: (Instant, Offsets),
 ) -> Result<Watch> {
     let group = (kind == Kind::Sink).then(|| group_of(connector));
     wait_until_it_runs(endpoint, &connector.name).await?;
     let length = Duration::from_secs(options.seconds);
-    let began = Instant::now();
-    let first = topics.look(group.as_deref()).await?;
+    let runs = Instant::now();
+    let (began, first) = match kind {
+        // What it has written before it was seen to run counts, and so does the time.
+        Kind::Source => before,
+        Kind::Sink => (runs, topics.look(group.as_deref()).await?),
+    };
     let mut watch = Watch::new(kind, &connector.name, first);
     let view = View::new(kind, &connector.name, length);
     let mut offer = match kind {
@@ -159,7 +165,7 @@ async fn drive(
         });
         view.show(&watch);
         let is_drained = kind == Kind::Source || offer.is_none() && watch.lag() == 0;
-        if began.elapsed() >= limit || began.elapsed() >= length && is_drained {
+        if runs.elapsed() >= limit || runs.elapsed() >= length && is_drained {
             break;
         }
     }

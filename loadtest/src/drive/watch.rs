@@ -13,7 +13,7 @@ use super::offer::Offered;
 /// One look.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
-    /// Since the load began.
+    /// Since the load began: for a source, since it was created.
     pub(super) at: Duration,
     /// Records that were sent to a sink so far.
     pub(super) offered: u64,
