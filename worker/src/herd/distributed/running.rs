@@ -109,11 +109,8 @@ impl Cluster {
         let tasks: Vec<RawConfig> =
             given.into_iter().map(|given| complete_task(&plugin, &config, given)).collect();
         let is_started = self.snapshot.target_state(name) == Some(TargetState::Started);
-        let is_same = self.snapshot.tasks(name).len() == tasks.len()
-            && self.snapshot.applied_config(name).is_none_or(|applied| *applied == config)
-            && tasks.iter().zip(0..).all(|(task, number)| {
-                self.snapshot.task_config(name, number).is_some_and(|known| **known == *task)
-            });
+        let is_same = self.snapshot.has_tasks(name, &tasks)
+            && self.snapshot.applied_config(name).is_none_or(|applied| *applied == config);
         let can_publish = self.is_settled() && !self.is_busy(name);
         let leader_url = self.leader_url();
         let is_leader = self.is_leader();
@@ -188,14 +185,8 @@ impl Cluster {
         let snapshot = Arc::clone(&self.snapshot);
         let Some(instance) = self.instances.get_mut(name) else { return };
         let Run::Running(_) = instance.run else { return };
-        let written = snapshot.tasks(name);
         // There are none of a connector that is being stopped.
-        let is_other = !written.is_empty()
-            && !(written.len() == instance.given.len()
-                && written.zip(&instance.given).all(|(task, given)| {
-                    snapshot.task_config(name, task).is_some_and(|written| **written == *given)
-                }));
-        if is_other {
+        if !snapshot.tasks(name).is_empty() && !snapshot.has_tasks(name, &instance.given) {
             instance.ask_again(now_ms);
         }
     }

@@ -133,6 +133,14 @@ impl Snapshot {
         if self.is_inconsistent(connector) { 0..0 } else { 0..self.task_count(connector) }
     }
 
+    /// Whether a connector's tasks are these.
+    pub fn has_tasks(&self, connector: &str, tasks: &[RawConfig]) -> bool {
+        self.tasks(connector).len() == tasks.len()
+            && tasks.iter().zip(0..).all(|(task, number)| {
+                self.task_config(connector, number).is_some_and(|written| **written == *task)
+            })
+    }
+
     /// A task's configuration as it was written.
     pub fn task_config(&self, connector: &str, task: u32) -> Option<&Arc<RawConfig>> {
         self.entry(connector)?.tasks.get(&task)
