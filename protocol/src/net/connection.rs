@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::protocol::{Request, StrBytes};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::driver::{Driver, Origin, ReplyReceiver, Shared};
 use super::env::{Env, Stream};
@@ -149,13 +149,12 @@ impl Connection {
         encode: impl FnOnce(i32, &StrBytes, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<Reply<R>, Error> {
         let handle = &*self.handle;
-        let receiver = handle.shared.enqueue(
-            Origin::Caller,
-            expects_response,
-            handle.request_timeout,
-            |id, pieces| encode(id, &handle.client_id, pieces),
-        )?;
-        Ok(Reply::new(version, receiver, &handle.shared))
+        let (now, timeout) = (Instant::now(), handle.request_timeout);
+        let receiver =
+            handle.shared.enqueue(Origin::Caller, expects_response, now, timeout, |id, pieces| {
+                encode(id, &handle.client_id, pieces)
+            })?;
+        Ok(Reply::new(version, receiver, &handle.shared, now + timeout))
     }
 
     /// Sends `request` in `version` and awaits its response.
@@ -241,11 +240,12 @@ impl Handle {
         request: &R,
         timeout: Duration,
     ) -> Result<Reply<R>, Error> {
-        let receiver = self.shared.enqueue(origin, true, timeout, |correlation_id, pieces| {
+        let now = Instant::now();
+        let receiver = self.shared.enqueue(origin, true, now, timeout, |correlation_id, pieces| {
             pieces.push_back(frame::encode_request(request, version, correlation_id, Some(&self.client_id))?);
             Ok(())
         })?;
-        Ok(Reply::new(version, receiver, &self.shared))
+        Ok(Reply::new(version, receiver, &self.shared, now + timeout))
     }
 }
 
@@ -312,12 +312,16 @@ pub struct Reply<R: Request> {
     version: i16,
     receiver: ReplyReceiver,
     shared: Rc<Shared>,
+    limit: Pin<Box<Sleep>>,
+    is_done: bool,
     request: std::marker::PhantomData<fn() -> R>,
 }
 
 impl<R: Request> Reply<R> {
-    fn new(version: i16, receiver: ReplyReceiver, shared: &Rc<Shared>) -> Self {
-        Self { version, receiver, shared: Rc::clone(shared), request: std::marker::PhantomData }
+    fn new(version: i16, receiver: ReplyReceiver, shared: &Rc<Shared>, deadline: Instant) -> Self {
+        let limit = Box::pin(sleep_until(deadline));
+        let shared = Rc::clone(shared);
+        Self { version, receiver, shared, limit, is_done: false, request: std::marker::PhantomData }
     }
 
     /// The version in which the request was sent.
@@ -330,9 +334,16 @@ impl<R: Request> Reply<R> {
     /// # Errors
     /// What the connection died of.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
-        let received = ready!(Pin::new(&mut self.receiver).poll(cx));
-        // The driver drops no sender without a word, unless its whole executor is being torn down.
-        Poll::Ready(received.unwrap_or_else(|_gone| Err(Error::closed("await response"))))
+        if let Poll::Ready(received) = Pin::new(&mut self.receiver).poll(cx) {
+            self.is_done = true;
+            // The driver drops no sender without a word, unless its whole executor is being torn down.
+            return Poll::Ready(received.unwrap_or_else(|_gone| Err(Error::closed("await response"))));
+        }
+        ready!(self.limit.as_mut().poll(cx));
+        self.is_done = true;
+        let cause = Error::timeout("await response");
+        self.shared.poison(cause.clone());
+        Poll::Ready(Err(cause))
     }
 }
 
@@ -350,6 +361,14 @@ impl<R: Request> Future for Reply<R> {
                 Err(error)
             }
         })
+    }
+}
+
+impl<R: Request> Drop for Reply<R> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.shared.abandon(self.limit.deadline());
+        }
     }
 }
 

@@ -392,7 +392,7 @@ fn throttling_passes_with_time() {
         assert_eq!(connection.throttled_until(), None);
         connection.throttle(100);
         let until = connection.throttled_until().unwrap();
-        tokio::time::sleep_until(until).await;
+        sleep_until(until).await;
         assert_eq!(connection.throttled_until(), None);
     });
 }

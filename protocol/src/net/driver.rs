@@ -4,8 +4,9 @@
 //! so all frames that were queued in one turn of the executor leave in one vectored write. Brokers answer in request order
 //! (KIP-219 keeps it so), so what is in flight is a queue, and an answer out of order is a broken peer.
 //!
-//! Time limits are the connection's, not the callers': a caller that gives up earlier leaves a request behind whose answer may never come,
-//! and then nothing behind it is answered either (Java: `NetworkClient#handleTimedOutRequests`).
+//! A caller that gives up before its time is over leaves a request behind whose answer may never come, and then nothing behind it is answered
+//! either: the driver sees to its time limit from then on (Java: `NetworkClient#handleTimedOutRequests`). It does not for those that still
+//! wait, who do so themselves: a timer that outlives its request would wake a thread once more for each of a thousand idle connections.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -63,8 +64,8 @@ struct State {
     /// Calls whose response is awaited, oldest first.
     in_flight: VecDeque<InFlight>,
     last_correlation_id: i32,
-    /// No call's time is over before this. It may be one of a call that is done with meanwhile: so the timer is set seldom.
-    next_deadline: Option<Instant>,
+    /// When the time is over of the first call whose caller has gone; it may be done with meanwhile.
+    abandoned_until: Option<Instant>,
     /// Why this connection is dead; set once, by whoever notices first.
     poison: Option<Error>,
     driver: Option<Waker>,
@@ -126,12 +127,13 @@ impl Shared {
         &self.metrics
     }
 
-    /// Queues one frame, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty bytes as soon
-    /// as the frame is written. What is not done `timeout` from now is the end of the connection.
+    /// Queues one frame at `now`, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty
+    /// bytes as soon as the frame is written. Whoever waits for it does so for `timeout`, or [abandons](Self::abandon) it.
     pub(super) fn enqueue(
         &self,
         origin: Origin,
         expects_response: bool,
+        now: Instant,
         timeout: Duration,
         frame: impl FnOnce(i32, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<ReplyReceiver, Error> {
@@ -142,9 +144,7 @@ impl Shared {
         }
         let correlation_id = state.last_correlation_id.wrapping_add(1) & i32::MAX;
         let (reply, receiver) = oneshot::channel();
-        let now = Instant::now();
         let call = Call { deadline: now + timeout, reply };
-        state.note_deadline(call.deadline);
         if let (Some(held), Origin::Caller) = (&mut state.held, origin) {
             let mut pieces = VecDeque::new();
             frame(correlation_id, &mut pieces)?;
@@ -171,6 +171,17 @@ impl Shared {
             driver.wake();
         }
         Ok(receiver)
+    }
+
+    /// The caller of a request that is not answered has gone: it may be answered until `deadline`.
+    pub(super) fn abandon(&self, deadline: Instant) {
+        let mut state = self.state.borrow_mut();
+        if state.poison.is_none() && state.abandoned_until.is_none_or(|first| deadline < first) {
+            state.abandoned_until = Some(deadline);
+            if let Some(driver) = state.driver.take() {
+                driver.wake();
+            }
+        }
     }
 
     /// Marks the connection dead and fails everything in flight with `cause`. The first cause stays. Where the cause is that one
@@ -306,7 +317,7 @@ pub(super) struct Driver {
     shared: Rc<Shared>,
     reader: FrameReader,
     needs_flush: bool,
-    /// Ends when the time of a call may be over; set to the state's `next_deadline`.
+    /// Set to the state's `abandoned_until`.
     timer: Pin<Box<Sleep>>,
 }
 
@@ -370,19 +381,19 @@ impl Driver {
         }
     }
 
-    /// Fails where the time of a call is over. What has been read before is answered.
-    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    /// Fails where the time is over of a call that nobody waits for any more. What has been read before is answered.
+    fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
         loop {
             let mut state = self.shared.state.borrow_mut();
-            let Some(next) = state.next_deadline else { return Ok(()) };
+            let Some(next) = state.abandoned_until else { return Ok(()) };
             if self.timer.deadline() != next {
                 self.timer.as_mut().reset(next);
             }
             if self.timer.as_mut().poll(cx).is_pending() {
                 return Ok(());
             }
-            state.next_deadline = state.first_deadline();
-            if state.next_deadline.is_some_and(|first| first <= Instant::now()) {
+            state.abandoned_until = state.first_abandoned();
+            if state.abandoned_until.is_some_and(|first| first <= Instant::now()) {
                 return Err(Error::timeout("await response"));
             }
         }
@@ -390,21 +401,14 @@ impl Driver {
 }
 
 impl State {
-    fn note_deadline(&mut self, deadline: Instant) {
-        if self.next_deadline.is_none_or(|next| deadline < next) {
-            self.next_deadline = Some(deadline);
-            if let Some(driver) = self.driver.take() {
-                driver.wake();
-            }
-        }
-    }
-
-    /// When the time of the first call is over that is not done with. Later calls may have less time than earlier ones.
-    fn first_deadline(&self) -> Option<Instant> {
-        let in_flight = self.in_flight.iter().map(|sent| sent.call.deadline);
-        let one_way = self.one_way.iter().map(|sent| sent.call.deadline);
-        let held = self.held.iter().flatten().map(|held| held.call.deadline);
-        in_flight.chain(one_way).chain(held).min()
+    /// When the time is over of the first call that is not done with and whose caller has gone. Later calls may have less time than earlier
+    /// ones.
+    fn first_abandoned(&self) -> Option<Instant> {
+        let in_flight = self.in_flight.iter().map(|sent| &sent.call);
+        let one_way = self.one_way.iter().map(|sent| &sent.call);
+        let held = self.held.iter().flatten().map(|held| &held.call);
+        let all = in_flight.chain(one_way).chain(held);
+        all.filter(|call| call.reply.is_closed()).map(|call| call.deadline).min()
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -445,7 +449,7 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let outcome =
-            this.poll_read(cx).and_then(|()| this.poll_write(cx)).and_then(|()| this.poll_deadlines(cx));
+            this.poll_read(cx).and_then(|()| this.poll_write(cx)).and_then(|()| this.poll_abandoned(cx));
         if let Err(cause) = outcome {
             if !matches!(cause.kind(), ErrorKind::Disconnected | ErrorKind::Timeout) {
                 this.shared.fail_oldest(&cause);
