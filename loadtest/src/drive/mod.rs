@@ -59,7 +59,7 @@ pub(crate) struct Options {
     /// A file whose lines are the values, in turn, instead
     #[arg(long)]
     lines: Option<PathBuf>,
-    /// Seconds of load
+    /// Seconds of load: for a source from its creation on, for a sink once it runs
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Seconds that a sink may take for the rest after them
@@ -125,11 +125,10 @@ async fn drive(
     let group = (kind == Kind::Sink).then(|| group_of(connector));
     wait_until_it_runs(endpoint, &connector.name).await?;
     let length = Duration::from_secs(options.seconds);
-    let runs = Instant::now();
     let (began, first) = match kind {
         // What it has written before it was seen to run counts, and so does the time.
         Kind::Source => before,
-        Kind::Sink => (runs, topics.look(group.as_deref()).await?),
+        Kind::Sink => (Instant::now(), topics.look(group.as_deref()).await?),
     };
     let mut watch = Watch::new(kind, &connector.name, first);
     let view = View::new(kind, &connector.name, length);
@@ -165,7 +164,7 @@ async fn drive(
         });
         view.show(&watch);
         let is_drained = kind == Kind::Source || offer.is_none() && watch.lag() == 0;
-        if runs.elapsed() >= limit || runs.elapsed() >= length && is_drained {
+        if began.elapsed() >= limit || began.elapsed() >= length && is_drained {
             break;
         }
     }

@@ -149,12 +149,13 @@ impl Connection {
         encode: impl FnOnce(i32, &StrBytes, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<Reply<R>, Error> {
         let handle = &*self.handle;
-        let (now, timeout) = (Instant::now(), handle.request_timeout);
+        let now = Instant::now();
+        let deadline = now + handle.request_timeout;
         let receiver =
-            handle.shared.enqueue(Origin::Caller, expects_response, now, timeout, |id, pieces| {
+            handle.shared.enqueue(Origin::Caller, expects_response, now, deadline, |id, pieces| {
                 encode(id, &handle.client_id, pieces)
             })?;
-        Ok(Reply::new(version, receiver, &handle.shared, now + timeout))
+        Ok(Reply::new(version, receiver, &handle.shared, deadline))
     }
 
     /// Sends `request` in `version` and awaits its response.
@@ -241,11 +242,12 @@ impl Handle {
         timeout: Duration,
     ) -> Result<Reply<R>, Error> {
         let now = Instant::now();
-        let receiver = self.shared.enqueue(origin, true, now, timeout, |correlation_id, pieces| {
+        let deadline = now + timeout;
+        let receiver = self.shared.enqueue(origin, true, now, deadline, |correlation_id, pieces| {
             pieces.push_back(frame::encode_request(request, version, correlation_id, Some(&self.client_id))?);
             Ok(())
         })?;
-        Ok(Reply::new(version, receiver, &self.shared, now + timeout))
+        Ok(Reply::new(version, receiver, &self.shared, deadline))
     }
 }
 

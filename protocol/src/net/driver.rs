@@ -15,7 +15,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
@@ -128,13 +127,13 @@ impl Shared {
     }
 
     /// Queues one frame at `now`, made by `frame` from its correlation id. Without `expects_response` the receiver resolves to empty
-    /// bytes as soon as the frame is written. Whoever waits for it does so for `timeout`, or [abandons](Self::abandon) it.
+    /// bytes as soon as the frame is written. Whoever waits for it does so until `deadline`, or [abandons](Self::abandon) it.
     pub(super) fn enqueue(
         &self,
         origin: Origin,
         expects_response: bool,
         now: Instant,
-        timeout: Duration,
+        deadline: Instant,
         frame: impl FnOnce(i32, &mut VecDeque<Bytes>) -> Result<(), Error>,
     ) -> Result<ReplyReceiver, Error> {
         let mut state = self.state.borrow_mut();
@@ -144,7 +143,7 @@ impl Shared {
         }
         let correlation_id = state.last_correlation_id.wrapping_add(1) & i32::MAX;
         let (reply, receiver) = oneshot::channel();
-        let call = Call { deadline: now + timeout, reply };
+        let call = Call { deadline, reply };
         if let (Some(held), Origin::Caller) = (&mut state.held, origin) {
             let mut pieces = VecDeque::new();
             frame(correlation_id, &mut pieces)?;

@@ -115,8 +115,8 @@ impl Cluster {
         let leader_url = self.leader_url();
         let is_leader = self.is_leader();
         let Some(instance) = self.instances.get_mut(name) else { return };
+        instance.given.clone_from(&tasks);
         if is_same || !is_started {
-            instance.given = tasks;
             instance.generation = Generation::Done;
             self.generation_attempts.remove(name);
             return;
@@ -128,12 +128,10 @@ impl Cluster {
         }
         if is_leader {
             instance.generation = Generation::Publishing;
-            instance.given.clone_from(&tasks);
             let records = vec![ConfigWrite::Tasks(Arc::clone(name), tasks)];
             self.write(None, name, records, Then::Published(epoch), out);
         } else if let Some(leader_url) = leader_url {
             instance.generation = Generation::Publishing;
-            instance.given.clone_from(&tasks);
             out.push(ClusterAction::Publish { connector: Arc::clone(name), epoch, leader_url, tasks });
         } else {
             self.generate_later(name, now_ms);

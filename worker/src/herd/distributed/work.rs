@@ -25,9 +25,9 @@ pub(super) struct Instance {
     /// Who waits for it to start.
     pub(super) waiters: Vec<Token>,
     pub(super) generation: Generation,
-    /// The tasks that it has split its work into last, as far as they were to be known.
+    /// The tasks that it has split its work into last.
     pub(super) given: Vec<RawConfig>,
-    /// It has said that what it is being asked, or was just asked, is out of date: once that is done it is asked again.
+    /// What it is being asked, or was just asked, is out of date: once that is done it is asked again.
     pub(super) is_outdated: bool,
     pub(super) policy: RestartPolicy,
     pub(super) retry: Retry,
